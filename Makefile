@@ -1,0 +1,37 @@
+# batchinf: built with PGXS.  `make demo` and `make test` do all by themselves.
+EXTENSION   = batchinf
+EXTVERSION  = 0.1.0
+MODULE_big  = batchinf
+
+SRCS = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SRCS:.c=.o)
+DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA        = $(filter-out $(DATA_built),$(wildcard sql/$(EXTENSION)--*.sql))
+
+PG_CPPFLAGS = -I$(srcdir)/src $(shell pkg-config --cflags libcurl json-c libcrypto) -DBATCHINF_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS   = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK  = $(shell pkg-config --libs libcurl json-c libcrypto)
+
+REGRESS      = $(notdir $(basename $(sort $(wildcard $(srcdir)/test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(srcdir)/test --outputdir=$(or $(REGRESS_OUT),test/output)
+EXTRA_CLEAN  = test/output test/unit/*.o test/unit/*.bc test/unit/*.so
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(PGXS),)
+srcdir = .
+include $(PGXS)
+# Debian's PGXS tracks no header dependencies.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+endif
+
+sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
+	cp $< $@
+
+.PHONY: deps demo test bench
+deps:
+	bash test/deps.sh
+demo: ; bash test/demo/demo.sh
+test: ; bash test/run.sh
+bench: ; bash test/bench/bench.sh

@@ -1,0 +1,170 @@
+/*
+ * api/check.c: batch_check: are address, key and model of a server good?
+ *
+ * Knows the words of the answer.  The request and the meaning of its reply are
+ * the provider's, the network is base/http.c's.  The one exchange of the house
+ * inside a user's statement: interruptible, at most 30 s, free of charge.  Must
+ * not raise for what is the provider's or the key's fault.  Called from SQL.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "base/exchange.h"
+#include "base/http.h"
+#include "base/secret.h"
+#include "provider/registry.h"
+#include "store/server.h"
+
+#define CHECK_TIMEOUT_MS (30 * 1000)
+
+typedef struct Finding
+{
+	const char *status;
+	const char *detail;
+} Finding;
+
+/* A foreign text in the server encoding, whatever bytes it has. */
+static char *
+to_server_text(const char *utf8)
+{
+	char	   *text = pstrdup(utf8);
+	bool		keep = GetDatabaseEncoding() == PG_UTF8 &&
+		pg_verify_mbstr(PG_UTF8, text, strlen(text), true);
+
+	for (char *p = text; *p != '\0' && !keep; p++)
+	{
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	}
+	return text;
+}
+
+static Finding
+judge_transport(const BiExchange *ex)
+{
+	const char *status = "unreachable";
+
+	if (ex->cause == BI_CAUSE_CERTIFICATE)
+		status = "bad_certificate";
+	else if (ex->cause == BI_CAUSE_CUT || ex->cause == BI_CAUSE_TOO_LARGE)
+		status = "provider_error";
+	return (Finding) {status, to_server_text(ex->detail ? ex->detail : "no reply")};
+}
+
+/* The key was accepted, and the model if there is one. */
+static Finding
+judge_success(const BiServer *server)
+{
+	if (server->model == NULL)
+		return (Finding) {"no_model", "the key is good, but the server has no option \"model\": every call of batch_submit must name one"};
+	return (Finding) {"ok", psprintf("the key is good and model \"%s\" is there", to_server_text(server->model))};
+}
+
+static Finding
+judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdict)
+{
+	const char *status = "provider_error";
+
+	if (verdict->kind == BI_OK)
+		return judge_success(server);
+	if (verdict->kind == BI_DENIED && (ex->status == 401 || ex->status == 403))
+		status = "bad_key";
+	else if (verdict->kind == BI_ABSENT)
+		status = "no_model";
+	return (Finding) {status, to_server_text(psprintf("HTTP status %d: %s", ex->status, verdict->message))};
+}
+
+/* Whatever happens, the key is in no memory of ours afterwards. */
+static Finding
+ask_provider(const BiProvider *provider, const BiServer *server, char *secret)
+{
+	BiCall		call = {.server = server};
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+	Finding		finding;
+
+	PG_TRY();
+	{
+		ex->allow_http = server->owner_is_superuser;
+		provider->check(&call, ex);
+		provider->authorize(&call, secret, ex);
+		bi_http_run(ex, CHECK_TIMEOUT_MS);
+
+		/* Some providers quote the key that they refuse. */
+		if (ex->transport == BI_TRANSPORT_REPLIED)
+			bi_secret_scrub(ex->body.data, ex->body.len, secret);
+	}
+	PG_FINALLY();
+	{
+		bi_exchange_wipe(ex);
+		bi_secret_wipe(secret);
+	}
+	PG_END_TRY();
+
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+		finding = judge_transport(ex);
+	else
+	{
+		BiVerdict	verdict = provider->read_check(&call, ex);
+
+		finding = judge_reply(server, ex, &verdict);
+	}
+	return finding;
+}
+
+static Finding
+check_server(BiServer *server, Oid user)
+{
+	const BiProvider *provider = bi_registry_find(server->provider);
+	char	   *secret;
+	char	   *why;
+
+	if (provider == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("unrecognized provider \"%s\" of server \"%s\"", server->provider, server->name)));
+	if (!OidIsValid(server->mapping))
+		return (Finding) {"no_user_mapping",
+						  psprintf("there is no user mapping for user \"%s\" or for PUBLIC", GetUserNameFromId(user, false))};
+
+	secret = bi_secret_read(&server->key, &why);
+	bi_secret_wipe(server->key.api_key);
+	if (secret == NULL)
+		return (Finding) {"bad_key", why};
+	if (server->model != NULL)
+		server->model = pg_server_to_any(server->model, strlen(server->model), PG_UTF8);
+	return ask_provider(provider, server, secret);
+}
+
+PG_FUNCTION_INFO_V1(batchinf_check);
+
+/* batch_check(server name) RETURNS TABLE(status text, detail text): one row.  STRICT. */
+Datum
+batchinf_check(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			user = GetUserId();
+	BiServer   *server;
+	Finding		finding;
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+
+	InitMaterializedSRF(fcinfo, 0);
+	server = bi_server_load(bi_server_require(NameStr(*PG_GETARG_NAME(0)), user), user);
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", NameStr(*PG_GETARG_NAME(0)))));
+
+	finding = check_server(server, user);
+	values[0] = CStringGetTextDatum(finding.status);
+	values[1] = CStringGetTextDatum(finding.detail);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
+}

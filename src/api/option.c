@@ -1,0 +1,350 @@
+/*
+ * api/option.c: the validator of the wrapper: which options there are, and
+ * which values they take.
+ *
+ * Knows options, ranges and who may set what.  Must not know how an option is
+ * used.  No value of a user mapping, and no URL (it may hold a password), ever
+ * stands in an error.  Called by the server at CREATE and ALTER of a wrapper,
+ * SERVER or USER MAPPING, always with all options: so who alters a mapping that
+ * holds a privileged option needs the right to that option too.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/reloptions.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/varlena.h"
+
+#include "base/guc.h"
+#include "base/secret.h"
+#include "base/url.h"
+#include "provider/registry.h"
+#include "store/server.h"
+
+#define CLOSE_ENOUGH 4
+
+typedef struct Option
+{
+	const char *name;
+	Oid			catalog;		/* of the kind of object that takes it */
+	void		(*check) (const struct Option *option, const char *value);
+	int64		min;			/* of numbers */
+	int64		max;
+	bool		zero;			/* 0 is good too */
+} Option;
+
+/* Says what the value must be, and not what it is. */
+static void
+refuse_value(const Option *option, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\"", option->name),
+			 errdetail_internal("%s", detail)));
+}
+
+/* What a wrong word might have been. */
+typedef struct Choices
+{
+	const char *word;
+	StringInfoData valid;		/* all candidates, for the detail */
+	const char *closest;		/* or NULL */
+	int			distance;		/* its distance */
+} Choices;
+
+static void
+begin_choices(Choices *choices, const char *word)
+{
+	choices->word = word;
+	choices->closest = NULL;
+	choices->distance = CLOSE_ENOUGH + 1;
+	initStringInfo(&choices->valid);
+}
+
+static void
+add_choice(Choices *choices, const char *candidate)
+{
+	int			len = strlen(choices->word);
+	int			distance;
+
+	appendStringInfo(&choices->valid, "%s%s", choices->valid.len > 0 ? ", " : "", candidate);
+	if (len >= NAMEDATALEN)
+		return;
+	distance = varstr_levenshtein_less_equal(choices->word, len, candidate, strlen(candidate),
+											 1, 1, 1, CLOSE_ENOUGH, true);
+	if (distance < choices->distance && distance <= len / 2)
+	{
+		choices->closest = candidate;
+		choices->distance = distance;
+	}
+}
+
+static void
+check_provider(const Option *option, const char *value)
+{
+	Choices		choices;
+	const char *name;
+
+	if (bi_registry_find(value) != NULL)
+		return;
+	begin_choices(&choices, value);
+	for (int i = 0; (name = bi_registry_name(i)) != NULL; i++)
+		add_choice(&choices, name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized provider \"%s\"", value),
+			 errdetail("Valid providers are: %s.", choices.valid.data),
+			 choices.closest ? errhint("Perhaps you meant the provider \"%s\".", choices.closest) : 0));
+}
+
+/* Plain http is for those whom promise 6 allows it; the exchange asks again. */
+static void
+check_url(const Option *option, const char *value)
+{
+	char	   *plain_host;
+	char	   *reason = bi_url_refuse(value, &plain_host);
+
+	if (reason != NULL)
+		refuse_value(option, reason);
+	if (plain_host == NULL || superuser() || bi_guc_http_host_allowed(plain_host))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to use plain http in option \"%s\"", option->name),
+			 errhint("Use https, or have host \"%s\" added to \"batchinf.allowed_http_hosts\".", plain_host)));
+}
+
+/* Goes into request bodies: any text that UTF-8 has. */
+static void
+check_text(const Option *option, const char *value)
+{
+	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
+}
+
+/* Goes into request headers too. */
+static void
+check_token(const Option *option, const char *value)
+{
+	if (!bi_secret_fits(value, strlen(value)))
+		refuse_value(option, "The value must consist of visible ASCII characters, without spaces.");
+}
+
+static void
+check_number(const Option *option, const char *value, int64 number, const char *what, const char *example)
+{
+	if ((number == 0 && option->zero) || (number >= option->min && number <= option->max))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+			 errdetail("The value must be %s%s between %lld and %lld%s.",
+					   option->zero ? "0 or " : "", what,
+					   (long long) option->min, (long long) option->max, example)));
+}
+
+static void
+check_count(const Option *option, const char *value)
+{
+	bool		digits = value[strspn(value, "0123456789")] == '\0';
+
+	check_number(option, value, digits ? bi_server_parse_size(value) : -1, "an integer", "");
+}
+
+static void
+check_size(const Option *option, const char *value)
+{
+	check_number(option, value, bi_server_parse_size(value), "a number of bytes",
+				 ", such as \"200000000\" or \"100MB\"");
+}
+
+static void
+check_key(const Option *option, const char *value)
+{
+	if (!bi_secret_fits(value, strlen(value)))
+		refuse_value(option, "A key must consist of visible ASCII characters, without spaces and line breaks.");
+}
+
+/* Reading the server's files and environment is a right of its own. */
+static void
+check_privilege(const Option *option)
+{
+	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to set option \"%s\"", option->name),
+			 errhint("Only roles with privileges of \"pg_read_server_files\" may create or alter a user mapping that has this option.")));
+}
+
+static void
+check_file(const Option *option, const char *value)
+{
+	check_privilege(option);
+	if (!is_absolute_path(value))
+		refuse_value(option, "The value must be an absolute path on the database server.");
+}
+
+static void
+check_environment(const Option *option, const char *value)
+{
+	check_privilege(option);
+	if (isdigit((unsigned char) value[0]) ||
+		value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
+		refuse_value(option, "The value must be the name of an environment variable.");
+}
+
+static const Option options[] = {
+	{"provider", ForeignServerRelationId, check_provider},
+	{"base_url", ForeignServerRelationId, check_url},
+	{"model", ForeignServerRelationId, check_text},
+	{"organization", ForeignServerRelationId, check_token},
+	{"project", ForeignServerRelationId, check_token},
+	{"completion_window", ForeignServerRelationId, check_token},
+	{"max_requests", ForeignServerRelationId, check_count, 1, 10000000},
+	{"min_requests", ForeignServerRelationId, check_count, 1, 10000000},
+	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},
+	{"max_batches", ForeignServerRelationId, check_count, 1, 1000000},
+	{"max_enqueued_tokens", ForeignServerRelationId, check_count, 1, INT64CONST(1000000000000000)},
+	{"poll_interval", ForeignServerRelationId, check_count, 1, 3600},
+	{"expires_after", ForeignServerRelationId, check_count, 3600, 2592000, true},
+	{"api_key", UserMappingRelationId, check_key},
+	{"api_key_file", UserMappingRelationId, check_file},
+	{"api_key_env", UserMappingRelationId, check_environment},
+};
+
+static const Option *
+find_option(const char *name, Oid catalog)
+{
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		if (options[i].catalog == catalog && strcmp(options[i].name, name) == 0)
+			return &options[i];
+	}
+	return NULL;
+}
+
+static void
+refuse_option(const char *name, Oid catalog)
+{
+	Choices		choices;
+
+	begin_choices(&choices, name);
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		if (options[i].catalog == catalog)
+			add_choice(&choices, options[i].name);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 choices.valid.len > 0 ? errdetail("Valid options in this context are: %s.", choices.valid.data) :
+			 errdetail("There are no valid options in this context."),
+			 choices.closest ? errhint("Perhaps you meant the option \"%s\".", choices.closest) : 0));
+}
+
+/* What holds for every value, before its own check. */
+static void
+check_value(const Option *option, const char *value)
+{
+	if (value[0] == '\0')
+		refuse_value(option, "The value must not be empty.");
+	for (const char *p = value; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			refuse_value(option, "The value must not have control characters or line breaks in it.");
+	}
+	option->check(option, value);
+}
+
+/* The value of an option of this name, NULL if it is not there. */
+static char *
+find_value(List *given, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, given)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+
+		if (strcmp(def->defname, name) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+/* What a server's options must be together.  Each one is valid already. */
+static void
+check_server(List *given)
+{
+	const char *name = find_value(given, "provider");
+	const char *min = find_value(given, "min_requests");
+	const char *max = find_value(given, "max_requests");
+	const BiProvider *provider;
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"provider\" is required"),
+				 errhint("Use OPTIONS (provider '%s', ...).", bi_registry_name(0))));
+
+	provider = bi_registry_find(name);
+	if (provider->base_url == NULL && find_value(given, "base_url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"base_url\" is required for provider \"%s\"", name)));
+
+	if ((min ? bi_server_parse_size(min) : provider->limits.min_requests) >
+		(max ? bi_server_parse_size(max) : provider->limits.max_requests))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"min_requests\" must not be greater than option \"max_requests\""),
+				 errdetail("Where they are not set, provider \"%s\" has %lld and %lld.", name,
+						   (long long) provider->limits.min_requests,
+						   (long long) provider->limits.max_requests)));
+}
+
+/* A mapping holds one key at most, and has no other options. */
+static void
+check_mapping(List *given)
+{
+	if (list_length(given) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options \"%s\" and \"%s\" cannot both be set",
+						linitial_node(DefElem, given)->defname, lsecond_node(DefElem, given)->defname),
+				 errhint("ALTER USER MAPPING can drop one and add the other in one command.")));
+}
+
+PG_FUNCTION_INFO_V1(batchinf_validator);
+
+/* batchinf.validator(options text[], catalog oid): ereports, or all is well. */
+Datum
+batchinf_validator(PG_FUNCTION_ARGS)
+{
+	List	   *given = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	ListCell   *cell;
+
+	foreach(cell, given)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		const Option *option = find_option(def->defname, catalog);
+
+		if (option == NULL)
+			refuse_option(def->defname, catalog);
+		check_value(option, defGetString(def));
+	}
+	if (catalog == ForeignServerRelationId)
+		check_server(given);
+	else if (catalog == UserMappingRelationId)
+		check_mapping(given);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,165 @@
+/*
+ * api/planner.c: cuts records into chunks by the server's limits on records, bytes
+ * and estimated tokens, and finds duplicate keys.
+ *
+ * Sizes are exact, from the frame of the request line; tokens are estimated as a
+ * quarter of the bytes.  Called by submit.c.
+ */
+#include "postgres.h"
+
+#include "api/planner.h"
+#include "base/compat.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplesort.h"
+
+#define BYTES_PER_TOKEN 4
+
+struct BiPlanner
+{
+	MemoryContext cxt;
+	MemoryContext row_cxt;
+	const BiLimits *limits;
+	const BiFrame *frame;
+	int			max_attempts;
+	BiStage    *stage;
+	Tuplesortstate *keys;
+	List	   *chunks;			/* of BiChunk */
+	BiChunk    *open;			/* the one that is being filled, or NULL */
+	BiPlanned	planned;
+	int64		job_id;
+};
+
+BiPlanner *
+bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame, int max_attempts)
+{
+	BiPlanner  *planner = palloc0(sizeof(BiPlanner));
+
+	planner->cxt = CurrentMemoryContext;
+	planner->row_cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf planner row", ALLOCSET_DEFAULT_SIZES);
+	planner->job_id = job_id;
+	planner->limits = limits;
+	planner->frame = frame;
+	planner->max_attempts = max_attempts;
+	planner->stage = bi_stage_new(CurrentMemoryContext, job_id);
+	planner->keys = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem, NULL, TUPLESORT_NONE);
+	return planner;
+}
+
+static void
+open_chunk(BiPlanner *planner)
+{
+	BiChunk    *chunk = MemoryContextAllocZero(planner->cxt, sizeof(BiChunk));
+	MemoryContext old = MemoryContextSwitchTo(planner->cxt);
+
+	chunk->id = bi_chunk_reserve();
+	chunk->job_id = planner->job_id;
+	chunk->attempt = 1;
+	chunk->attempts_left = planner->max_attempts - 1;
+	bi_chunk_new_intent(chunk->intent);
+	planner->chunks = lappend(planner->chunks, chunk);
+	planner->open = chunk;
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+fits(const BiPlanner *planner, int64 bytes, int64 tokens)
+{
+	const BiChunk *chunk = planner->open;
+	const BiLimits *limits = planner->limits;
+
+	return chunk != NULL && chunk->records < limits->max_requests &&
+		chunk->bytes + bytes <= limits->max_bytes &&
+		(limits->max_enqueued_tokens <= 0 || chunk->tokens + tokens <= limits->max_enqueued_tokens);
+}
+
+static int64
+line_size(const BiPlanner *planner, int64 seq, const char *input)
+{
+	char		digits[32];
+
+	return bi_frame_size(planner->frame, BI_NONCE_LEN + 1 + pg_lltoa(seq, digits), input);
+}
+
+static int64
+place(BiPlanner *planner, int64 seq, const char *record_id, const char *input)
+{
+	int64		bytes = line_size(planner, seq, input);
+	int64		tokens = bytes / BYTES_PER_TOKEN + 1;
+
+	if (bytes > planner->limits->max_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("record \"%s\" is larger than a whole batch may be", record_id),
+				 errdetail("Its request has " INT64_FORMAT " bytes, the limit is " INT64_FORMAT ".", bytes, planner->limits->max_bytes)));
+	if (!fits(planner, bytes, tokens))
+		open_chunk(planner);
+	planner->open->records++;
+	planner->open->bytes += bytes;
+	planner->open->tokens += tokens;
+	return planner->open->id;
+}
+
+void
+bi_planner_add(BiPlanner *planner, const char *record_id, const List *key, const char *input)
+{
+	MemoryContext old = MemoryContextSwitchTo(planner->row_cxt);
+	int64		seq = ++planner->planned.records;
+	int64		chunk_id = 0;
+
+	tuplesort_putdatum(planner->keys, CStringGetTextDatum(record_id), false);
+	if (input)
+		chunk_id = place(planner, seq, record_id, input);
+	else
+		planner->planned.skipped++;
+	bi_stage_add(planner->stage, seq, chunk_id, record_id, key, input);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(planner->row_cxt);
+}
+
+static void
+refuse_duplicates(Tuplesortstate *keys)
+{
+	Datum		value;
+	bool		isnull;
+	text	   *last = NULL;
+
+	tuplesort_performsort(keys);
+	while (bi_tuplesort_getdatum(keys, &value, &isnull))
+	{
+		text	   *key = DatumGetTextPP(value);
+
+		if (last && VARSIZE_ANY_EXHDR(last) == VARSIZE_ANY_EXHDR(key) &&
+			memcmp(VARDATA_ANY(last), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNIQUE_VIOLATION),
+					 errmsg("the query returns the key \"%s\" more than once", text_to_cstring(key)),
+					 errhint("Each record needs a key of its own: name other columns in the argument \"key\".")));
+		if (last)
+			pfree(last);
+		last = key;
+	}
+	tuplesort_end(keys);
+}
+
+BiPlanned
+bi_planner_finish(BiPlanner *planner)
+{
+	bi_stage_flush(planner->stage);
+	refuse_duplicates(planner->keys);
+	planner->planned.chunks = list_length(planner->chunks);
+	return planner->planned;
+}
+
+void
+bi_planner_chunks(BiPlanner *planner)
+{
+	ListCell   *cell;
+
+	foreach(cell, planner->chunks)
+		bi_chunk_insert(lfirst(cell));
+}

@@ -1,0 +1,33 @@
+/*
+ * api/planner.h: cuts a job's records into chunks while they stream past.
+ */
+#ifndef BI_PLANNER_H
+#define BI_PLANNER_H
+
+#include "postgres.h"
+
+#include "provider/provider.h"
+
+typedef struct BiPlanner BiPlanner;
+
+/* SPI must be connected for all of these. */
+extern BiPlanner *bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame,
+								 int max_attempts);
+
+/* A record that is sent, or one that is skipped (input NULL).  ereports a record that is
+ * larger than a batch may be. */
+extern void bi_planner_add(BiPlanner *planner, const char *record_id, const List *key, const char *input);
+
+typedef struct BiPlanned
+{
+	int64		records;		/* skipped ones included */
+	int64		skipped;
+	int64		chunks;
+} BiPlanned;
+
+/* Writes out what is buffered; the chunks are inserted by bi_planner_chunks, once the job
+ * is there. */
+extern BiPlanned bi_planner_finish(BiPlanner *planner);
+extern void bi_planner_chunks(BiPlanner *planner);
+
+#endif							/* BI_PLANNER_H */

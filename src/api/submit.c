@@ -1,0 +1,452 @@
+/*
+ * api/submit.c: batch_submit: a query becomes a job.
+ *
+ * Everything that can be known to be wrong is said here, in the caller's statement.
+ * The query runs as the caller; the rows stream through the planner into our tables.
+ * Nothing is sent: that is the worker's, after commit.  Called from SQL.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "api/planner.h"
+#include "api/source.h"
+#include "api/template.h"
+#include "base/json.h"
+#include "base/schema.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "provider/registry.h"
+#include "store/sql.h"
+#include "store/target.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+#include "worker/wake.h"
+
+PG_FUNCTION_INFO_V1(batchinf_submit);
+
+/* The arguments' places. */
+enum
+{
+	ARG_QUERY, ARG_SERVER, ARG_PROMPT, ARG_SYSTEM_PROMPT, ARG_MODEL, ARG_TASK, ARG_KEY, ARG_TARGET,
+	ARG_WRITE_BACK, ARG_RESPONSE_SCHEMA, ARG_PARAMS, ARG_NAME, ARG_DEADLINE, ARG_MAX_ATTEMPTS
+};
+
+typedef struct Submit
+{
+	BiJob		job;
+	BiServer   *server;
+	const BiProvider *provider;
+	BiLimits	limits;
+	BiFrame		frame;
+	BiTarget   *target;
+	char	   *key_argument;
+	BiSource   *source;
+	BiTemplate *template;		/* or … */
+	int			input_column;	/* … the column that holds the input */
+	bool		one_line;		/* its text may hold newlines: it is of type json */
+} Submit;
+
+#define INVALID(...) \
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
+
+/* Arguments */
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int i)
+{
+	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+/* Text of a jsonb argument that must be an object. */
+static char *
+object_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	Jsonb	   *json;
+
+	if (PG_ARGISNULL(i))
+		return NULL;
+	json = PG_GETARG_JSONB_P(i);
+	if (!JB_ROOT_IS_OBJECT(json))
+		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
+	return JsonbToCString(NULL, &json->root, VARSIZE(json));
+}
+
+static BiTask
+task_argument(FunctionCallInfo fcinfo)
+{
+	char	   *task = text_argument(fcinfo, ARG_TASK);
+
+	if (task == NULL || strcmp(task, "chat") == 0)
+		return BI_TASK_CHAT;
+	if (strcmp(task, "embedding") == 0)
+		return BI_TASK_EMBEDDING;
+	INVALID(errmsg("unknown task \"%s\"", task), errhint("Tasks are \"chat\" and \"embedding\"."));
+}
+
+static TimestampTz
+deadline_argument(FunctionCallInfo fcinfo)
+{
+	TimestampTz deadline;
+
+	TIMESTAMP_NOEND(deadline);
+	if (PG_ARGISNULL(ARG_DEADLINE))
+		return deadline;
+	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+													   PG_GETARG_DATUM(ARG_DEADLINE)));
+	if (deadline <= GetCurrentTransactionStartTimestamp())
+		INVALID(errmsg("argument \"deadline\" must be a positive interval"));
+	return deadline;
+}
+
+static int
+attempts_argument(FunctionCallInfo fcinfo)
+{
+	int			attempts = PG_ARGISNULL(ARG_MAX_ATTEMPTS) ? 3 : PG_GETARG_INT32(ARG_MAX_ATTEMPTS);
+
+	if (attempts < 1 || attempts > 100)
+		INVALID(errmsg("argument \"max_attempts\" must be between 1 and 100"));
+	return attempts;
+}
+
+static void
+require_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
+static void
+read_arguments(FunctionCallInfo fcinfo, Submit *s)
+{
+	BiSpec	   *spec = &s->job.spec;
+
+	require_argument(fcinfo, ARG_QUERY, "query");
+	require_argument(fcinfo, ARG_SERVER, "server");
+	spec->query = text_argument(fcinfo, ARG_QUERY);
+	spec->prompt = text_argument(fcinfo, ARG_PROMPT);
+	spec->system_prompt = text_argument(fcinfo, ARG_SYSTEM_PROMPT);
+	spec->model = text_argument(fcinfo, ARG_MODEL);
+	spec->task = task_argument(fcinfo);
+	spec->write_back = object_argument(fcinfo, ARG_WRITE_BACK, "write_back");
+	spec->response_schema = object_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
+	spec->params = object_argument(fcinfo, ARG_PARAMS, "params");
+	spec->max_attempts = attempts_argument(fcinfo);
+	s->key_argument = text_argument(fcinfo, ARG_KEY);
+	s->job.owner = GetUserId();
+	s->job.server_name = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
+	s->job.target = PG_ARGISNULL(ARG_TARGET) ? InvalidOid : PG_GETARG_OID(ARG_TARGET);
+	s->job.name = text_argument(fcinfo, ARG_NAME);
+	s->job.deadline = deadline_argument(fcinfo);
+}
+
+/* Server, model, limits */
+
+static void
+choose_server(Submit *s)
+{
+	BiSpec	   *spec = &s->job.spec;
+
+	s->job.server = bi_server_require(s->job.server_name, GetUserId());
+	s->server = bi_server_load(s->job.server, GetUserId());
+	s->provider = bi_registry_find(s->server->provider);
+	if (s->provider == NULL)
+		INVALID(errmsg("server \"%s\" has the unknown provider \"%s\"", s->job.server_name, s->server->provider));
+	if (!OidIsValid(s->server->mapping))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("user mapping not found for \"%s\" and server \"%s\"",
+						GetUserNameFromId(GetUserId(), false), s->job.server_name),
+				 errhint("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key_file '…') gives the key.",
+						 quote_identifier(s->job.server_name))));
+	if (spec->model == NULL)
+		spec->model = s->server->model;
+	if (spec->model == NULL || spec->model[0] == '\0')
+		INVALID(errmsg("no model is given"),
+				errhint("Use the argument \"model\", or set it for all jobs: ALTER SERVER %s OPTIONS (ADD model '…').",
+						quote_identifier(s->job.server_name)));
+	s->limits = bi_registry_limits(s->provider, s->server);
+}
+
+static void
+check_spec(const Submit *s)
+{
+	const BiSpec *spec = &s->job.spec;
+	char	   *why;
+
+	if (spec->response_schema)
+	{
+		why = bi_schema_refuse(bi_json_parse(spec->response_schema, strlen(spec->response_schema)));
+		if (why)
+			INVALID(errmsg("invalid response_schema"), errdetail("%s", why));
+	}
+	why = s->provider->refuse_job(spec, s->server);
+	if (why)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("server \"%s\" cannot do this job", s->job.server_name),
+				 errdetail("%s", why)));
+}
+
+/* The input: a template, or a column */
+
+static const struct
+{
+	const char *column;
+	BiTask		task;
+	BiInput		input;
+}			input_columns[] = {
+	{"prompt", BI_TASK_CHAT, BI_INPUT_TEXT},
+	{"messages", BI_TASK_CHAT, BI_INPUT_MESSAGES},
+	{"input", BI_TASK_EMBEDDING, BI_INPUT_TEXT},
+	{"body", BI_TASK_CHAT, BI_INPUT_BODY},
+	{"body", BI_TASK_EMBEDDING, BI_INPUT_BODY},
+};
+
+static void
+choose_input_column(Submit *s)
+{
+	BiSpec	   *spec = &s->job.spec;
+	const char *chosen = NULL;
+
+	for (int i = 0; i < lengthof(input_columns); i++)
+	{
+		int			column = bi_source_column(s->source, input_columns[i].column);
+
+		if (column == 0 || input_columns[i].task != spec->task)
+			continue;
+		if (chosen)
+			INVALID(errmsg("the query returns both a column \"%s\" and a column \"%s\"", chosen, input_columns[i].column),
+					errhint("Leave one of them out, or give the argument \"prompt\"."));
+		chosen = input_columns[i].column;
+		s->input_column = column;
+		spec->input = input_columns[i].input;
+	}
+	if (chosen == NULL)
+		INVALID(errmsg("there is nothing to send"),
+				spec->task == BI_TASK_CHAT
+				? errhint("Give the argument \"prompt\", or return a column \"prompt\", \"messages\" or \"body\" from the query.")
+				: errhint("Give the argument \"prompt\", or return a column \"input\" or \"body\" from the query."));
+	s->one_line = spec->input != BI_INPUT_TEXT;
+	bi_source_want(s->source, s->input_column);
+}
+
+static void
+choose_input(Submit *s)
+{
+	TupleDesc	columns = bi_source_columns(s->source);
+
+	if (s->job.spec.prompt == NULL)
+	{
+		choose_input_column(s);
+		return;
+	}
+	s->template = bi_template_parse(s->job.spec.prompt, columns);
+	s->job.spec.input = BI_INPUT_TEXT;
+	for (int i = 1; i <= columns->natts; i++)
+		if (bi_template_uses(s->template, i))
+			bi_source_want(s->source, i);
+}
+
+/* The key */
+
+static List *
+key_names(Submit *s)
+{
+	List	   *names = NIL;
+	List	   *copies = NIL;
+	ListCell   *cell;
+
+	if (s->key_argument)
+	{
+		if (!SplitIdentifierString(s->key_argument, ',', &names) || names == NIL)
+			INVALID(errmsg("argument \"key\" must be a list of column names"));
+		foreach(cell, names)
+			copies = lappend(copies, pstrdup(lfirst(cell)));
+		return copies;
+	}
+	if (OidIsValid(s->job.target))
+		names = bi_target_primary_key(s->job.target);
+	if (names == NIL && bi_source_columns(s->source)->natts > 0)
+		names = list_make1(pstrdup(NameStr(TupleDescAttr(bi_source_columns(s->source), 0)->attname)));
+	return names;
+}
+
+static void
+choose_key(Submit *s)
+{
+	List	   *columns = NIL;
+	ListCell   *cell;
+
+	s->job.spec.key = key_names(s);
+	foreach(cell, s->job.spec.key)
+	{
+		int			column = bi_source_column(s->source, lfirst(cell));
+
+		if (column == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("the query has no key column \"%s\"", (char *) lfirst(cell)),
+					 s->key_argument == NULL
+					 ? errhint("It is the target's primary key; return it, or give the argument \"key\".") : 0));
+		columns = lappend_int(columns, column);
+	}
+	if (columns == NIL)
+		INVALID(errmsg("the query returns no columns"));
+	bi_source_set_key(s->source, columns);
+}
+
+static void
+choose_target(Submit *s)
+{
+	if (OidIsValid(s->job.target) != (s->job.spec.write_back != NULL))
+		INVALID(errmsg("arguments \"target\" and \"write_back\" belong together"),
+				errhint("target is the table, write_back says which column takes which part of the output."));
+	if (!OidIsValid(s->job.target))
+		return;
+	s->target = bi_target_open(s->job.target, s->job.spec.key, s->job.spec.write_back);
+	bi_target_check(s->target, &s->job.spec);
+	s->job.target_name = s->target->name;
+}
+
+/* Rows */
+
+/* A request is one line: newlines stand only between the tokens of JSON. */
+static char *
+flatten(char *json)
+{
+	for (char *p = json; *p; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	return json;
+}
+
+static char *
+row_input(const Submit *s, const BiRow *row)
+{
+	char	   *input;
+	char	   *why;
+
+	if (s->template)
+		return bi_template_fill(s->template, row->values);
+	input = row->values[s->input_column - 1];
+	if (input == NULL || s->job.spec.input == BI_INPUT_TEXT)
+		return input;
+	why = s->provider->refuse_input(&s->job.spec, flatten(input));
+	if (why)
+		INVALID(errmsg("record \"%s\" cannot be sent", row->record_id), errdetail("%s", why));
+	return input;
+}
+
+static void
+stream_rows(Submit *s, BiPlanner *planner)
+{
+	MemoryContext row_cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf submit row", ALLOCSET_DEFAULT_SIZES);
+	BiRow	   *row;
+
+	while ((row = bi_source_next(s->source)) != NULL)
+	{
+		MemoryContext old;
+
+		if (row->record_id == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("the query returns a row whose key is null"),
+					 errhint("Leave such rows out, or name other columns in the argument \"key\".")));
+		old = MemoryContextSwitchTo(row_cxt);
+		bi_planner_add(planner, row->record_id, row->key, row_input(s, row));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_cxt);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+check_minimum(const Submit *s, int64 records)
+{
+	if (records > 0 && records < s->limits.min_requests)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("server \"%s\" needs at least " INT64_FORMAT " records a batch", s->job.server_name, s->limits.min_requests),
+				 errdetail("The query returns " INT64_FORMAT ".", records),
+				 errhint("Collect more rows before you submit them, or use another server.")));
+}
+
+static void
+tell(const BiPlanned *planned)
+{
+	char	   *why = NULL;
+
+	if (planned->records == 0)
+		ereport(NOTICE, (errmsg("the query returns no rows: the batch job is completed")));
+	else if (planned->skipped > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT " records are skipped because their input is null",
+						planned->skipped, planned->records)));
+	if (planned->records == planned->skipped)
+		return;
+	if (!bi_wake_possible(&why))
+		ereport(NOTICE,
+				(errmsg("no background worker will do this batch job"),
+				 errdetail("%s", why),
+				 errhint("CALL batch_work() does it in a session.")));
+	else if (why)
+		ereport(NOTICE,
+				(errmsg("a background worker started by this session will do this batch job"),
+				 errdetail("%s", why)));
+}
+
+static void
+stage_job(Submit *s)
+{
+	BiPlanner  *planner;
+	BiPlanned	planned;
+
+	s->job.id = bi_job_reserve();
+	planner = bi_planner_new(s->job.id, &s->limits, &s->frame, s->job.spec.max_attempts);
+	stream_rows(s, planner);
+	planned = bi_planner_finish(planner);
+	check_minimum(s, planned.records - planned.skipped);
+	bi_job_insert(&s->job, planned.records, planned.skipped);
+	bi_planner_chunks(planner);
+	tell(&planned);
+	if (planned.chunks > 0)
+		bi_wake_at_commit();
+}
+
+static void
+check_encoding(void)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("batch jobs need a database with encoding UTF8"),
+				 errdetail("This one has %s; a model's output can hold any character.", GetDatabaseEncodingName())));
+}
+
+Datum
+batchinf_submit(PG_FUNCTION_ARGS)
+{
+	Submit		s = {0};
+
+	check_encoding();
+	read_arguments(fcinfo, &s);
+	choose_server(&s);
+	bi_sql_connect();
+	s.source = bi_source_open(s.job.spec.query);
+	choose_input(&s);
+	choose_key(&s);
+	check_spec(&s);
+	choose_target(&s);
+	s.provider->frame(&s.job.spec, s.server, &s.frame);
+	stage_job(&s);
+	bi_sql_finish();
+	PG_RETURN_INT64(s.job.id);
+}

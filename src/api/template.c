@@ -1,0 +1,149 @@
+/*
+ * api/template.c: prompts with {{column}}.
+ *
+ * Pure text: no SQL, no escaping (that is the renderer's).  Called by submit.c.
+ */
+#include "postgres.h"
+
+#include "api/template.h"
+#include "lib/stringinfo.h"
+#include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+typedef struct Part
+{
+	char	   *text;
+	int			column;			/* behind the text; 0: none */
+} Part;
+
+struct BiTemplate
+{
+	List	   *parts;			/* of Part */
+	Bitmapset  *columns;
+};
+
+/* The column whose name is nearest, for a hint; NULL if none is near. */
+static const char *
+nearest_column(const char *name, TupleDesc columns)
+{
+	const char *nearest = NULL;
+	int			least = (int) strlen(name) / 2 + 1;
+
+	if (strlen(name) > NAMEDATALEN)
+		return NULL;
+	for (int i = 0; i < columns->natts; i++)
+	{
+		const char *candidate = NameStr(TupleDescAttr(columns, i)->attname);
+		int			distance = varstr_levenshtein_less_equal(name, strlen(name), candidate, strlen(candidate), 1, 1, 1, least, true);
+
+		if (distance < least)
+		{
+			nearest = candidate;
+			least = distance;
+		}
+	}
+	return nearest;
+}
+
+static int
+find_column(const char *name, TupleDesc columns)
+{
+	const char *nearest;
+
+	for (int i = 0; i < columns->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0)
+			return i + 1;
+	nearest = nearest_column(name, columns);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("the query has no column \"%s\", which the prompt names", name),
+			 nearest ? errhint("Perhaps you meant {{%s}}.", nearest)
+			 : errhint("A literal {{ is written \\{{.")));
+}
+
+/* The name in {{name}}, without the spaces around it. */
+static char *
+trim(const char *start, const char *end)
+{
+	while (start < end && *start == ' ')
+		start++;
+	while (end > start && end[-1] == ' ')
+		end--;
+	return pnstrdup(start, end - start);
+}
+
+static void
+add_part(BiTemplate *t, StringInfo text, int column)
+{
+	Part	   *part = palloc(sizeof(Part));
+
+	part->text = pstrdup(text->data);
+	part->column = column;
+	t->parts = lappend(t->parts, part);
+	if (column > 0)
+		t->columns = bms_add_member(t->columns, column);
+	resetStringInfo(text);
+}
+
+BiTemplate *
+bi_template_parse(const char *text, TupleDesc columns)
+{
+	BiTemplate *t = palloc0(sizeof(BiTemplate));
+	StringInfoData literal;
+
+	initStringInfo(&literal);
+	for (const char *p = text; *p;)
+	{
+		const char *end;
+
+		if (strncmp(p, "\\{{", 3) == 0)
+		{
+			appendStringInfoString(&literal, "{{");
+			p += 3;
+		}
+		else if (strncmp(p, "{{", 2) == 0)
+		{
+			end = strstr(p, "}}");
+			if (end == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_SYNTAX_ERROR),
+						 errmsg("unterminated {{ in the prompt"),
+						 errhint("A literal {{ is written \\{{.")));
+			add_part(t, &literal, find_column(trim(p + 2, end), columns));
+			p = end + 2;
+		}
+		else
+			appendStringInfoChar(&literal, *p++);
+	}
+	add_part(t, &literal, 0);
+	return t;
+}
+
+bool
+bi_template_uses(const BiTemplate *t, int column)
+{
+	return bms_is_member(column, t->columns);
+}
+
+char *
+bi_template_fill(const BiTemplate *t, char *const *values)
+{
+	StringInfoData prompt;
+	ListCell   *cell;
+
+	initStringInfo(&prompt);
+	foreach(cell, t->parts)
+	{
+		Part	   *part = lfirst(cell);
+
+		appendStringInfoString(&prompt, part->text);
+		if (part->column == 0)
+			continue;
+		if (values[part->column - 1] == NULL)
+			return NULL;
+		appendStringInfoString(&prompt, values[part->column - 1]);
+	}
+	return prompt.data;
+}

@@ -1,0 +1,72 @@
+/*
+ * base/compat.h: the only place that asks for a version, of PostgreSQL or of
+ * libcurl.  Supported: PostgreSQL 15 and newer.
+ */
+#ifndef BI_COMPAT_H
+#define BI_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
+#include "utils/acl.h"
+#include "utils/backend_status.h"
+#include "utils/tuplesort.h"
+
+#if PG_VERSION_NUM < 150000
+#error "batchinf needs PostgreSQL 15 or newer"
+#endif
+
+/* 16 gave every object class the same ACL check. */
+#if PG_VERSION_NUM >= 160000
+#define bi_server_aclcheck(oid, role) object_aclcheck(ForeignServerRelationId, (oid), (role), ACL_USAGE)
+#define bi_database_ownercheck(oid, role) object_ownercheck(DatabaseRelationId, (oid), (role))
+#define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, false, (val), (isnull), NULL)
+#else
+#define bi_server_aclcheck(oid, role) pg_foreign_server_aclcheck((oid), (role), ACL_USAGE)
+#define bi_database_ownercheck(oid, role) pg_database_ownercheck((oid), (role))
+#define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, (val), (isnull), NULL)
+#endif
+
+/* 16 renamed the way to the local copy of a backend's status, i from 1. */
+#if PG_VERSION_NUM >= 160000
+#define bi_local_beentry(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define bi_local_beentry(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
+/* What an interrupted DROP DATABASE leaves, since the minor releases of August 2023. */
+#ifdef DATCONNLIMIT_INVALID_DB
+#define BI_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB
+#else
+#define BI_DATCONNLIMIT_INVALID (-2)
+#endif
+
+/* 19 can end a worker by itself when its database is wanted. */
+#ifdef BGWORKER_INTERRUPTIBLE
+#define BI_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define BI_BGWORKER_INTERRUPTIBLE 0
+#endif
+
+/* For transfer.h, which includes libcurl's header before this one: 7.85 gave protocols
+ * as a string, 7.87 lets go of a resolver that hangs (CURLOPT_QUICK_EXIT). */
+#if defined(LIBCURL_VERSION_NUM) && LIBCURL_VERSION_NUM < 0x075700
+#error "batchinf needs libcurl 7.87 or newer"
+#endif
+
+/* A lexer over text in the server encoding that checks escapes. */
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+static inline JsonLexContext *
+bi_json_lexer(const char *text, size_t len)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
+#else
+	return makeJsonLexContextCstringLen(unconstify(char *, text), len, GetDatabaseEncoding(), true);
+#endif
+}
+
+#endif							/* BI_COMPAT_H */

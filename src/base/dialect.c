@@ -1,0 +1,378 @@
+/*
+ * base/dialect.c: the keywords of JSON Schema 2020-12 that we know, and the shape
+ * that each one's value must have.
+ *
+ * Knows no values and no checks; schema.c has those.  Annotations, formats and unknown
+ * keywords are passed over.  Keywords that assert something which schema.c cannot
+ * check are refused, so that nothing is paid for under a schema we half understand.
+ */
+#include "postgres.h"
+
+#include "base/dialect.h"
+#include "base/pattern.h"
+#include "base/pointer.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+
+typedef enum Shape
+{
+	SHAPE_ENUM,
+	SHAPE_TYPE,
+	SHAPE_BOOL,
+	SHAPE_NUMBER,
+	SHAPE_STEP,
+	SHAPE_COUNT,
+	SHAPE_PATTERN,
+	SHAPE_NAMES,
+	SHAPE_NAMES_MAP,
+	SHAPE_SCHEMA,
+	SHAPE_SCHEMA_LIST,
+	SHAPE_SCHEMA_MAP,
+	SHAPE_PATTERN_MAP,
+	SHAPE_REF,
+	SHAPE_ID,
+	SHAPE_UNSUPPORTED
+} Shape;
+
+typedef struct Keyword
+{
+	const char *name;
+	Shape		shape;
+	bool		in_place;		/* its schemas see the same value as the schema it stands in */
+} Keyword;
+
+static const Keyword keywords[] = {
+	{"$dynamicRef", SHAPE_UNSUPPORTED},
+	{"$id", SHAPE_ID},
+	{"$recursiveRef", SHAPE_UNSUPPORTED},
+	{"$ref", SHAPE_REF, true},
+	{"$defs", SHAPE_SCHEMA_MAP},
+	{"additionalProperties", SHAPE_SCHEMA},
+	{"allOf", SHAPE_SCHEMA_LIST, true},
+	{"anyOf", SHAPE_SCHEMA_LIST, true},
+	{"contains", SHAPE_SCHEMA},
+	{"definitions", SHAPE_SCHEMA_MAP},
+	{"dependencies", SHAPE_UNSUPPORTED},
+	{"dependentRequired", SHAPE_NAMES_MAP},
+	{"dependentSchemas", SHAPE_SCHEMA_MAP, true},
+	{"else", SHAPE_SCHEMA, true},
+	{"enum", SHAPE_ENUM},
+	{"exclusiveMaximum", SHAPE_NUMBER},
+	{"exclusiveMinimum", SHAPE_NUMBER},
+	{"if", SHAPE_SCHEMA, true},
+	{"items", SHAPE_SCHEMA},
+	{"maxContains", SHAPE_COUNT},
+	{"maximum", SHAPE_NUMBER},
+	{"maxItems", SHAPE_COUNT},
+	{"maxLength", SHAPE_COUNT},
+	{"maxProperties", SHAPE_COUNT},
+	{"minContains", SHAPE_COUNT},
+	{"minimum", SHAPE_NUMBER},
+	{"minItems", SHAPE_COUNT},
+	{"minLength", SHAPE_COUNT},
+	{"minProperties", SHAPE_COUNT},
+	{"multipleOf", SHAPE_STEP},
+	{"not", SHAPE_SCHEMA, true},
+	{"oneOf", SHAPE_SCHEMA_LIST, true},
+	{"pattern", SHAPE_PATTERN},
+	{"patternProperties", SHAPE_PATTERN_MAP},
+	{"prefixItems", SHAPE_SCHEMA_LIST},
+	{"properties", SHAPE_SCHEMA_MAP},
+	{"propertyNames", SHAPE_SCHEMA},
+	{"required", SHAPE_NAMES},
+	{"then", SHAPE_SCHEMA, true},
+	{"type", SHAPE_TYPE},
+	{"unevaluatedItems", SHAPE_UNSUPPORTED},
+	{"unevaluatedProperties", SHAPE_UNSUPPORTED},
+	{"uniqueItems", SHAPE_BOOL},
+};
+
+/* A schema that the walk has met. */
+typedef struct Met
+{
+	const BiJson *schema;		/* the hash key */
+	bool		open;			/* on the way of the search for loops */
+	bool		done;
+} Met;
+
+typedef struct Walk
+{
+	const BiJson *root;
+	HTAB	   *met;
+	char	   *why;
+} Walk;
+
+static bool walk_schema(Walk *walk, const BiJson *schema);
+
+static const Keyword *
+find_keyword(const char *name)
+{
+	for (int i = 0; i < lengthof(keywords); i++)
+		if (strcmp(keywords[i].name, name) == 0)
+			return &keywords[i];
+	return NULL;
+}
+
+static bool
+refuse(Walk *walk, const char *keyword, const char *why)
+{
+	if (walk->why == NULL)
+		walk->why = keyword ? psprintf("\"%s\" %s", keyword, why) : pstrdup(why);
+	return false;
+}
+
+static bool
+walk_names(Walk *walk, const char *name, const BiJson *arg)
+{
+	bool		good = bi_json_type(arg) == BI_JSON_ARRAY;
+
+	for (int i = 0; good && i < bi_json_length(arg); i++)
+		good = bi_json_type(bi_json_item(arg, i)) == BI_JSON_STRING;
+	return good || refuse(walk, name, "must list strings");
+}
+
+static bool
+walk_names_map(Walk *walk, const char *name, const BiJson *arg)
+{
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *names;
+	bool		good = bi_json_type(arg) == BI_JSON_OBJECT || refuse(walk, name, "must be an object");
+
+	while (good && bi_json_next(arg, &place, &key, &names))
+		good = walk_names(walk, name, names);
+	return good;
+}
+
+static bool
+walk_pattern(Walk *walk, const char *name, const char *pattern, size_t len)
+{
+	char	   *why = bi_pattern_refuse(pattern, len);
+
+	return why == NULL || refuse(walk, name, psprintf("has a regular expression that we cannot use: %s", why));
+}
+
+static bool
+walk_list(Walk *walk, const char *name, const BiJson *arg)
+{
+	bool		good = bi_json_type(arg) == BI_JSON_ARRAY && bi_json_length(arg) > 0;
+
+	if (!good)
+		return refuse(walk, name, "must be a list of schemas");
+	for (int i = 0; good && i < bi_json_length(arg); i++)
+		good = walk_schema(walk, bi_json_item(arg, i));
+	return good;
+}
+
+static bool
+walk_map(Walk *walk, const char *name, const BiJson *arg, bool patterns)
+{
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *schema;
+	bool		good = bi_json_type(arg) == BI_JSON_OBJECT || refuse(walk, name, "must be an object of schemas");
+
+	while (good && bi_json_next(arg, &place, &key, &schema))
+		good = (!patterns || walk_pattern(walk, name, key, strlen(key))) && walk_schema(walk, schema);
+	return good;
+}
+
+static bool
+is_type_name(const BiJson *json)
+{
+	static const char *const names[] = {"array", "boolean", "integer", "null", "number", "object", "string"};
+	const char *name = bi_json_string(json, NULL);
+
+	for (int i = 0; name && i < lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+walk_type(Walk *walk, const char *name, const BiJson *arg)
+{
+	bool		good = is_type_name(arg) || bi_json_length(arg) > 0;
+
+	if (good && !is_type_name(arg))
+		for (int i = 0; good && i < bi_json_length(arg); i++)
+			good = is_type_name(bi_json_item(arg, i));
+	return good || refuse(walk, name, "must be a type or a list of types");
+}
+
+static bool
+walk_ref(Walk *walk, const char *name, const BiJson *arg)
+{
+	char	   *ref = bi_json_type(arg) == BI_JSON_STRING ? bi_json_cstring(arg) : NULL;
+	BiJson	   *target;
+
+	if (ref == NULL)
+		return refuse(walk, name, "must be a string");
+	if (ref[0] != '#')
+		return refuse(walk, name, "must be local: it must begin with \"#\"");
+	target = bi_pointer_resolve(walk->root, ref);
+	if (target == NULL)
+		return refuse(walk, name, "names nothing in this schema");
+	return walk_schema(walk, target);
+}
+
+static bool
+walk_keyword(Walk *walk, const Keyword *keyword, const BiJson *schema, const BiJson *arg)
+{
+	const char *name = keyword->name;
+	BiJsonType	type = bi_json_type(arg);
+	bool		number = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
+	double		value = bi_json_double(arg, -1);
+	size_t		len;
+	const char *string = bi_json_string(arg, &len);
+
+	switch (keyword->shape)
+	{
+		case SHAPE_ENUM:
+			return (type == BI_JSON_ARRAY && bi_json_length(arg) > 0) || refuse(walk, name, "must list values");
+		case SHAPE_TYPE:
+			return walk_type(walk, name, arg);
+		case SHAPE_BOOL:
+			return type == BI_JSON_BOOL || refuse(walk, name, "must be true or false");
+		case SHAPE_NUMBER:
+			return number || refuse(walk, name, "must be a number");
+		case SHAPE_STEP:
+			return (number && value > 0) || refuse(walk, name, "must be a number above 0");
+		case SHAPE_COUNT:
+			return (number && value >= 0 && value == (double) bi_json_int(arg, -1)) ||
+				refuse(walk, name, "must be a whole number from 0");
+		case SHAPE_PATTERN:
+			return string ? walk_pattern(walk, name, string, len) : refuse(walk, name, "must be a string");
+		case SHAPE_NAMES:
+			return walk_names(walk, name, arg);
+		case SHAPE_NAMES_MAP:
+			return walk_names_map(walk, name, arg);
+		case SHAPE_SCHEMA:
+			if (type == BI_JSON_ARRAY)
+				return refuse(walk, name, "must be one schema; a list of them is \"prefixItems\"");
+			return walk_schema(walk, arg);
+		case SHAPE_SCHEMA_LIST:
+			return walk_list(walk, name, arg);
+		case SHAPE_SCHEMA_MAP:
+		case SHAPE_PATTERN_MAP:
+			return walk_map(walk, name, arg, keyword->shape == SHAPE_PATTERN_MAP);
+		case SHAPE_REF:
+			return walk_ref(walk, name, arg);
+		case SHAPE_ID:
+			return schema == walk->root || refuse(walk, name, "is supported at the top only");
+		case SHAPE_UNSUPPORTED:
+			return refuse(walk, name, "is not supported");
+	}
+	return true;
+}
+
+static bool
+walk_schema(Walk *walk, const BiJson *schema)
+{
+	bool		found;
+	Met		   *met;
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *arg;
+
+	if (stack_is_too_deep())
+		return refuse(walk, NULL, "the schema is nested too deeply");
+	if (bi_json_type(schema) == BI_JSON_BOOL)
+		return true;
+	if (bi_json_type(schema) != BI_JSON_OBJECT)
+		return refuse(walk, NULL, "a schema must be an object, true or false");
+	met = hash_search(walk->met, &schema, HASH_ENTER, &found);
+	if (found)
+		return true;
+	met->open = met->done = false;
+	while (bi_json_next(schema, &place, &key, &arg))
+	{
+		const Keyword *keyword = find_keyword(key);
+
+		if (keyword && !walk_keyword(walk, keyword, schema, arg))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The search for loops: a schema that leads to itself by keywords that all look at the
+ * same value would never come to an end.
+ */
+static bool search_loop(Walk *walk, const BiJson *schema);
+
+static bool
+search_keyword(Walk *walk, const Keyword *keyword, const BiJson *arg)
+{
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *schema;
+
+	if (keyword->shape == SHAPE_REF)
+		return search_loop(walk, bi_pointer_resolve(walk->root, bi_json_string(arg, NULL)));
+	if (keyword->shape == SHAPE_SCHEMA)
+		return search_loop(walk, arg);
+	for (int i = 0; keyword->shape == SHAPE_SCHEMA_LIST && i < bi_json_length(arg); i++)
+		if (!search_loop(walk, bi_json_item(arg, i)))
+			return false;
+	while (keyword->shape == SHAPE_SCHEMA_MAP && bi_json_next(arg, &place, &key, &schema))
+		if (!search_loop(walk, schema))
+			return false;
+	return true;
+}
+
+static bool
+search_loop(Walk *walk, const BiJson *schema)
+{
+	Met		   *met = hash_search(walk->met, &schema, HASH_FIND, NULL);
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *arg;
+
+	if (met == NULL || met->done)
+		return true;			/* true or false, or seen to end */
+	if (stack_is_too_deep())
+		return refuse(walk, NULL, "the schema is nested too deeply");
+	if (met->open)
+		return refuse(walk, "$ref", "leads back to itself");
+	met->open = true;
+	while (bi_json_next(schema, &place, &key, &arg))
+	{
+		const Keyword *keyword = find_keyword(key);
+
+		if (keyword && keyword->in_place && !search_keyword(walk, keyword, arg))
+			return false;
+	}
+	met->open = false;
+	met->done = true;
+	return true;
+}
+
+static bool
+search_loops(Walk *walk)
+{
+	HASH_SEQ_STATUS all;
+	Met		   *met;
+
+	hash_seq_init(&all, walk->met);
+	while ((met = hash_seq_search(&all)) != NULL)
+		if (!search_loop(walk, met->schema))
+		{
+			hash_seq_term(&all);
+			return false;
+		}
+	return true;
+}
+
+char *
+bi_dialect_refuse(const BiJson *schema)
+{
+	Walk		walk = {.root = schema};
+	HASHCTL		control = {.keysize = sizeof(BiJson *), .entrysize = sizeof(Met), .hcxt = CurrentMemoryContext};
+
+	walk.met = hash_create("schemas met", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (walk_schema(&walk, schema))
+		search_loops(&walk);
+	hash_destroy(walk.met);
+	return walk.why;
+}

@@ -1,0 +1,130 @@
+/*
+ * base/guc.c: the settings of the extension, the only DefineCustom.
+ *
+ * Knows names, defaults and who may set what; not what a setting is for.  None
+ * is for an ordinary user: what the launcher reads follows the configuration
+ * file (SIGHUP), the rest may also be set by a superuser in a session, where
+ * batch_work and batch_check then obey it.  Read by everyone.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "base/guc.h"
+
+bool		bi_guc_enabled = true;
+int			bi_guc_max_visits = 4;
+int			bi_guc_connect_timeout = 10 * 1000;
+int			bi_guc_stall_timeout = 60 * 1000;
+int			bi_guc_settle_time = 20 * 1000;
+int			bi_guc_sweep_interval = 60 * 60;
+char	   *bi_guc_proxy = NULL;
+char	   *bi_guc_ca_file = NULL;
+char	   *bi_guc_allowed_http_hosts = NULL;
+
+static void
+define_worker(void)
+{
+	DefineCustomBoolVariable("batchinf.enabled",
+							 "Starts visits of databases where batch work is due.",
+							 NULL,
+							 &bi_guc_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.max_visits",
+							"Sets the maximum number of databases that are visited at the same time.",
+							"Each visit takes one of max_worker_processes.",
+							&bi_guc_max_visits, 4, 1, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.sweep_interval",
+							"Sets the time after which every database is visited, whether work is known to be due or not.",
+							NULL,
+							&bi_guc_sweep_interval, 60 * 60, 1, INT_MAX / 1000,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+static void
+define_timeouts(void)
+{
+	DefineCustomIntVariable("batchinf.connect_timeout",
+							"Sets the maximum time to wait for a connection to a provider.",
+							NULL,
+							&bi_guc_connect_timeout, 10 * 1000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.stall_timeout",
+							"Sets the maximum time without a byte moving, after which a transfer is given up.",
+							"There is no limit on the whole time of a transfer.",
+							&bi_guc_stall_timeout, 60 * 1000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.settle_time",
+							"Sets the time for which a provider may still be busy with a call whose reply was lost.",
+							"Only after it does not finding the batch mean that there is none.",
+							&bi_guc_settle_time, 20 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static void
+define_network(void)
+{
+	DefineCustomStringVariable("batchinf.proxy",
+							   "Sets the proxy for requests to providers.",
+							   "Empty: none is used, whatever the environment of the server says.",
+							   &bi_guc_proxy, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("batchinf.ca_file",
+							   "Sets the file of certificate authorities that providers are verified with.",
+							   "Empty: those of the operating system.",
+							   &bi_guc_ca_file, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("batchinf.allowed_http_hosts",
+							   "Lists the hosts that any server may reach by plain http and at private addresses.",
+							   "Servers of superusers need no entry here.",
+							   &bi_guc_allowed_http_hosts, "",
+							   PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
+}
+
+void
+bi_guc_define(void)
+{
+	define_worker();
+	define_timeouts();
+	define_network();
+	MarkGUCPrefixReserved("batchinf");
+}
+
+/* Narrows [*text, *text + *len) to what is within spaces, then within brackets. */
+static void
+narrow_host(const char **text, size_t *len)
+{
+	while (*len > 0 && isspace((unsigned char) (*text)[0]))
+		(*text)++, (*len)--;
+	while (*len > 0 && isspace((unsigned char) (*text)[*len - 1]))
+		(*len)--;
+	if (*len >= 2 && (*text)[0] == '[' && (*text)[*len - 1] == ']')
+	{
+		(*text)++;
+		*len -= 2;
+	}
+}
+
+bool
+bi_guc_http_host_allowed(const char *host)
+{
+	const char *next = bi_guc_allowed_http_hosts;
+	size_t		host_len = strlen(host);
+
+	narrow_host(&host, &host_len);
+	while (next != NULL && host_len > 0)
+	{
+		const char *entry = next;
+		size_t		len = strcspn(entry, ",");
+
+		next = entry[len] == ',' ? entry + len + 1 : NULL;
+		narrow_host(&entry, &len);
+		if (len == host_len && pg_strncasecmp(entry, host, len) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,37 @@
+/*
+ * base/secret.h: key references become bytes for one exchange, then are wiped.
+ */
+#ifndef BI_SECRET_H
+#define BI_SECRET_H
+
+#include "postgres.h"
+
+/* References as a user mapping has them; any may be NULL.  At most one is set. */
+typedef struct BiKeyRef
+{
+	char	   *api_key;
+	char	   *api_key_file;
+	char	   *api_key_env;
+} BiKeyRef;
+
+/* The most of a key file that is read. */
+#define BI_SECRET_MAX (64 * 1024)
+
+/* The key, palloc'd, white space at its ends removed; NULL with *why (one line, no
+ * content of any file) where the reference gives none.  Never ereports for a missing
+ * or unreadable file.  Needs a transaction, which closes the file if memory runs out. */
+extern char *bi_secret_read(const BiKeyRef *ref, char **why);
+
+/* Can these bytes stand in a request header?  Visible ASCII only: a line break would
+ * begin a header of its own. */
+extern bool bi_secret_fits(const char *key, size_t len);
+
+/* Overwrites every occurrence of the key in a text that came from elsewhere (a reply
+ * may quote it); the length stays.  Does nothing for a NULL key or one of fewer than
+ * 8 characters, which would hit what is no key. */
+extern void bi_secret_scrub(char *text, size_t len, const char *key);
+
+/* Overwrites the key; NULL is allowed.  Does not free it. */
+extern void bi_secret_wipe(char *secret);
+
+#endif							/* BI_SECRET_H */

@@ -1,0 +1,315 @@
+/*
+ * base/spool.c: bodies on disk, and the lines in them.
+ *
+ * The file is one of fd.c's temporary files: named, placed and cleaned up as
+ * PostgreSQL does.  We read and write a duplicate of its descriptor, announced to
+ * fd.c, because the virtual one may be closed behind our back and its functions may
+ * ereport, which libcurl's callbacks must not.
+ *
+ * Knows nothing of HTTP or of what the bytes mean.  Called by the engine (renders
+ * into it, reads lines from it) and by http.c.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/foreign.h"
+#include "base/spool.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#define BUFFER_SIZE (64 * 1024)
+
+struct BiSpool
+{
+	MemoryContext cxt;
+	BiForeign  *own;
+	bool		announced;		/* an external descriptor, to fd.c */
+	File		file;
+	int			fd;				/* a duplicate of file's, or -1 */
+	int64		size;			/* bytes in the file */
+	char	   *buffer;			/* NULL, or BUFFER_SIZE bytes */
+	size_t		used;			/* of buffer, not yet in the file */
+};
+
+struct BiLines
+{
+	BiSpool    *spool;
+	int64		offset;			/* in the spool, of what comes behind end */
+	size_t		max_line;
+	char	   *buffer;
+	size_t		size;			/* one byte more is allocated, for a NUL */
+	size_t		start;			/* of the next line */
+	size_t		scanned;		/* no \n between start and here */
+	size_t		end;
+};
+
+static void
+close_files(void *thing)
+{
+	BiSpool    *spool = thing;
+
+	if (spool->fd >= 0)
+		close(spool->fd);
+	spool->fd = -1;
+	if (spool->announced)
+		ReleaseExternalFD();
+	spool->announced = false;
+	if (spool->file >= 0)
+		FileClose(spool->file);
+	spool->file = -1;
+}
+
+static void
+report_failure(const char *what)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not %s temporary file: %m", what)));
+}
+
+BiSpool *
+bi_spool_new(MemoryContext cxt)
+{
+	BiSpool    *spool = MemoryContextAllocZero(cxt, sizeof(BiSpool));
+
+	spool->cxt = cxt;
+	spool->file = -1;
+	spool->fd = -1;
+	spool->own = bi_foreign_own(cxt, spool, close_files);
+
+	/* Announcing may close virtual descriptors, so it comes before ours is opened. */
+	if (!AcquireExternalFD())
+		report_failure("open");
+	spool->announced = true;
+	spool->file = OpenTemporaryFile(true);
+	spool->fd = fcntl(FileGetRawDesc(spool->file), F_DUPFD_CLOEXEC, 0);
+	if (spool->fd < 0)
+		report_failure("open");
+	return spool;
+}
+
+void
+bi_spool_close(BiSpool *spool)
+{
+	if (spool->buffer != NULL)
+		pfree(spool->buffer);
+	spool->buffer = NULL;
+	spool->used = 0;
+	bi_foreign_release(spool->own);
+}
+
+/* Writes all of it behind what the file has. */
+static bool
+append_bytes(BiSpool *spool, const char *bytes, size_t len)
+{
+	size_t		done = 0;
+
+	while (done < len)
+	{
+		ssize_t		n = pwrite(spool->fd, bytes + done, len - done, spool->size + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return false;
+		done += n;
+	}
+	spool->size += len;
+	return true;
+}
+
+static bool
+drain_buffer(BiSpool *spool)
+{
+	if (spool->used > 0 && !append_bytes(spool, spool->buffer, spool->used))
+		return false;
+	spool->used = 0;
+	return true;
+}
+
+void
+bi_spool_write(BiSpool *spool, const char *bytes, size_t len)
+{
+	if (spool->buffer == NULL)
+		spool->buffer = MemoryContextAlloc(spool->cxt, BUFFER_SIZE);
+	if (spool->used + len > BUFFER_SIZE && !drain_buffer(spool))
+		report_failure("write to");
+	if (len > BUFFER_SIZE)
+	{
+		if (!append_bytes(spool, bytes, len))
+			report_failure("write to");
+		return;
+	}
+	memcpy(spool->buffer + spool->used, bytes, len);
+	spool->used += len;
+}
+
+void
+bi_spool_flush(BiSpool *spool)
+{
+	if (!drain_buffer(spool))
+		report_failure("write to");
+	if (spool->buffer != NULL)
+		pfree(spool->buffer);
+	spool->buffer = NULL;
+}
+
+ssize_t
+bi_spool_put(BiSpool *spool, const char *bytes, size_t len)
+{
+	if (!drain_buffer(spool) || !append_bytes(spool, bytes, len))
+		return -1;
+	return len;
+}
+
+ssize_t
+bi_spool_get(BiSpool *spool, int64 offset, char *bytes, size_t len)
+{
+	size_t		done = 0;
+
+	if (!drain_buffer(spool))
+		return -1;
+	while (done < len)
+	{
+		ssize_t		n = pread(spool->fd, bytes + done, len - done, offset + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+int64
+bi_spool_size(const BiSpool *spool)
+{
+	return spool->size + spool->used;
+}
+
+void
+bi_spool_truncate(BiSpool *spool)
+{
+	int			rc;
+
+	spool->used = 0;
+	while ((rc = ftruncate(spool->fd, 0)) < 0 && errno == EINTR)
+		;
+	if (rc < 0)
+		report_failure("truncate");
+	spool->size = 0;
+}
+
+BiLines *
+bi_lines_open(BiSpool *spool, size_t max_line)
+{
+	BiLines    *lines = palloc0(sizeof(BiLines));
+
+	bi_spool_flush(spool);
+	lines->spool = spool;
+	lines->max_line = max_line;
+	lines->size = BUFFER_SIZE;
+	lines->buffer = palloc(lines->size + 1);
+	return lines;
+}
+
+/* Reads more behind end; false at the end of the spool. */
+static bool
+fill_lines(BiLines *lines)
+{
+	ssize_t		n = bi_spool_get(lines->spool, lines->offset, lines->buffer + lines->end,
+								 lines->size - lines->end);
+
+	if (n < 0)
+		report_failure("read");
+	lines->offset += n;
+	lines->end += n;
+	return n > 0;
+}
+
+/* Makes room behind end: moves what is there to the front, or doubles.  Each byte is
+ * moved a bounded number of times. */
+static void
+make_room(BiLines *lines)
+{
+	if (lines->start > 0)
+	{
+		memmove(lines->buffer, lines->buffer + lines->start, lines->end - lines->start);
+		lines->end -= lines->start;
+		lines->scanned -= lines->start;
+		lines->start = 0;
+	}
+	if (lines->size - lines->end < lines->size / 2)
+	{
+		lines->buffer = repalloc_huge(lines->buffer, lines->size * 2 + 1);
+		lines->size *= 2;
+	}
+}
+
+/* Hands out the bytes before stop, and goes on behind its \n if it has one. */
+static bool
+take_line(BiLines *lines, size_t stop, const char **line, size_t *len)
+{
+	size_t		start = lines->start;
+
+	lines->start = lines->scanned = Min(stop + 1, lines->end);
+	if (stop > start && lines->buffer[stop - 1] == '\r')
+		stop--;
+	lines->buffer[stop] = '\0';
+	*len = stop - start;
+	*line = *len <= lines->max_line ? lines->buffer + start : NULL;
+	return true;
+}
+
+/* Passes over the rest of a line that is too long, keeping nothing of it. */
+static bool
+skip_line(BiLines *lines, const char **line, size_t *len)
+{
+	size_t		passed = lines->end - lines->start;
+	bool		cr = lines->buffer[lines->end - 1] == '\r';
+	char	   *newline = NULL;
+
+	do
+	{
+		lines->start = lines->scanned = lines->end = 0;
+		if (!fill_lines(lines))
+			break;
+		newline = memchr(lines->buffer, '\n', lines->end);
+		lines->start = newline ? newline - lines->buffer : lines->end;
+		if (lines->start > 0)
+			cr = lines->buffer[lines->start - 1] == '\r';
+		passed += lines->start;
+	} while (newline == NULL);
+
+	if (newline != NULL)
+		lines->scanned = ++lines->start;
+	*len = passed - (cr ? 1 : 0);
+	*line = NULL;
+	return true;
+}
+
+bool
+bi_lines_next(BiLines *lines, const char **line, size_t *len)
+{
+	for (;;)
+	{
+		char	   *newline = memchr(lines->buffer + lines->scanned, '\n', lines->end - lines->scanned);
+
+		if (newline != NULL)
+			return take_line(lines, newline - lines->buffer, line, len);
+		lines->scanned = lines->end;
+		if (lines->end - lines->start > lines->max_line + 1)
+			return skip_line(lines, line, len);
+		if (lines->end == lines->size)
+			make_room(lines);
+		if (!fill_lines(lines))
+			return lines->end > lines->start && take_line(lines, lines->end, line, len);
+	}
+}

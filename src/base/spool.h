@@ -1,0 +1,46 @@
+/*
+ * base/spool.h: a body on disk: a temporary file of PostgreSQL's (removed by
+ * itself at process end and after a crash), owned by a memory context.
+ */
+#ifndef BI_SPOOL_H
+#define BI_SPOOL_H
+
+#include "postgres.h"
+
+typedef struct BiSpool BiSpool;
+
+/* A new empty spool, closed and removed when cxt is reset or deleted.  Needs no
+ * transaction and outlives any. */
+extern BiSpool *bi_spool_new(MemoryContext cxt);
+
+/* Closes and removes it now; it may not be used any more. */
+extern void bi_spool_close(BiSpool *spool);
+
+/* Appends; ereports when the disk refuses. */
+extern void bi_spool_write(BiSpool *spool, const char *bytes, size_t len);
+
+/* Ends a series of bi_spool_write: what is buffered goes to the file; ereports. */
+extern void bi_spool_flush(BiSpool *spool);
+
+/* The same without ereport, unbuffered, for libcurl's callbacks: bytes moved,
+ * -1 with errno set when the disk refuses.  put moves all or fails; get moves less
+ * than len only at the end. */
+extern ssize_t bi_spool_put(BiSpool *spool, const char *bytes, size_t len);
+extern ssize_t bi_spool_get(BiSpool *spool, int64 offset, char *bytes, size_t len);
+
+/* Bytes, those still in the buffer included. */
+extern int64 bi_spool_size(const BiSpool *spool);
+
+/* Makes it empty again; ereports. */
+extern void bi_spool_truncate(BiSpool *spool);
+
+/* Lines, in order, from the start.  A line is without its \n (and \r before it),
+ * NUL-terminated at len, and stays until the next call; an empty one has len 0, a
+ * last one needs no \n.  Memory: one line at most, in the context that was current
+ * at open.  Lines longer than max_line are passed over whole and reported with
+ * line = NULL and their length.  Reading ereports when the disk refuses. */
+typedef struct BiLines BiLines;
+extern BiLines *bi_lines_open(BiSpool *spool, size_t max_line);
+extern bool bi_lines_next(BiLines *lines, const char **line, size_t *len);
+
+#endif							/* BI_SPOOL_H */

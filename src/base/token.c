@@ -1,0 +1,203 @@
+/*
+ * base/token.c: the tokens of JSON text: a walk over them, and the writing of strings.
+ *
+ * Knows the standard's grammar of single tokens and no tree: json.c calls it before
+ * json-c reads a text, because json-c is laxer than the standard and keeps whole
+ * numbers as machine words.
+ */
+#include "postgres.h"
+
+#include "base/token.h"
+
+#define SAFE_DIGITS 18			/* so many always fit an int64 */
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Each skip_ returns the place behind the token, NULL if it is none. */
+
+static const char *
+skip_digits(const char *p, const char *end)
+{
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* *odd: a whole number that a machine word might not keep as it is written. */
+static const char *
+skip_number(const char *p, const char *end, bool *odd)
+{
+	const char *start = p;
+	const char *digits = *p == '-' ? p + 1 : p;
+
+	p = skip_digits(digits, end);
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return NULL;
+	*odd = p - digits > SAFE_DIGITS || (digits > start && *digits == '0');
+	if (p < end && *p == '.')
+	{
+		digits = p + 1;
+		*odd = false;
+		if ((p = skip_digits(digits, end)) == digits)
+			return NULL;
+	}
+	if (p < end && (*p == 'e' || *p == 'E'))
+	{
+		digits = p + 1;
+		*odd = false;
+		if (digits < end && (*digits == '+' || *digits == '-'))
+			digits++;
+		if ((p = skip_digits(digits, end)) == digits)
+			return NULL;
+	}
+	return p;
+}
+
+/* *nul: it holds an escaped NUL byte. */
+static const char *
+skip_string(const char *p, const char *end, bool *nul)
+{
+	*nul = false;
+	for (p++; p < end; p++)
+	{
+		if (*p == '"')
+			return p + 1;
+		if ((unsigned char) *p < ' ')
+			return NULL;
+		if (*p == '\\')
+		{
+			if (end - p > 5 && memcmp(p, "\\u0000", 6) == 0)
+				*nul = true;
+			p++;
+		}
+	}
+	return NULL;
+}
+
+/* Is the string before p a key?  (A tree cuts keys at a NUL byte, so there must be none.) */
+static bool
+is_key(const char *p, const char *end)
+{
+	while (p < end && is_space(*p))
+		p++;
+	return p < end && *p == ':';
+}
+
+static const char *
+skip_token(const char *p, const char *end, bool *odd)
+{
+	bool		nul;
+
+	if (*p == '"')
+	{
+		p = skip_string(p, end, &nul);
+		return p && nul && is_key(p, end) ? NULL : p;
+	}
+	if (*p == '-' || (*p >= '0' && *p <= '9'))
+		return skip_number(p, end, odd);
+	if (end - p >= 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0))
+		return p + 4;
+	if (end - p >= 5 && memcmp(p, "false", 5) == 0)
+		return p + 5;
+	return strchr("{}[]:,", *p) && *p ? p + 1 : NULL;
+}
+
+bool
+bi_token_walk(const char *text, size_t len, StringInfo marked)
+{
+	const char *end = text + len;
+	const char *copied = text;
+	const char *p = text;
+
+	while (p < end)
+	{
+		bool		odd = false;
+
+		if (is_space(*p))
+		{
+			p++;
+			continue;
+		}
+		if ((p = skip_token(p, end, &odd)) == NULL)
+			return false;
+		if (odd)
+		{
+			if (marked->data == NULL)
+				initStringInfo(marked);
+			appendBinaryStringInfo(marked, copied, p - copied);
+			appendBinaryStringInfo(marked, BI_TOKEN_MARK, BI_TOKEN_MARK_LEN);
+			copied = p;
+		}
+	}
+	if (marked->data)
+		appendBinaryStringInfo(marked, copied, end - copied);
+	return true;
+}
+
+/* The escape of a byte, or NULL where it stands for itself. */
+static const char *
+escape_of(unsigned char c, char *hex)
+{
+	switch (c)
+	{
+		case '"':
+			return "\\\"";
+		case '\\':
+			return "\\\\";
+		case '\b':
+			return "\\b";
+		case '\f':
+			return "\\f";
+		case '\n':
+			return "\\n";
+		case '\r':
+			return "\\r";
+		case '\t':
+			return "\\t";
+	}
+	if (c >= ' ')
+		return NULL;
+	hex[4] = c < 16 ? '0' : '1';
+	hex[5] = "0123456789abcdef"[c & 15];
+	return hex;
+}
+
+void
+bi_token_append_string(StringInfo out, const char *utf8, size_t len)
+{
+	char		hex[] = "\\u00xx";
+	size_t		copied = 0;
+
+	appendStringInfoChar(out, '"');
+	for (size_t i = 0; i < len; i++)
+	{
+		const char *escape = escape_of((unsigned char) utf8[i], hex);
+
+		if (escape == NULL)
+			continue;
+		appendBinaryStringInfo(out, utf8 + copied, (int) (i - copied));
+		appendStringInfoString(out, escape);
+		copied = i + 1;
+	}
+	appendBinaryStringInfo(out, utf8 + copied, (int) (len - copied));
+	appendStringInfoChar(out, '"');
+}
+
+size_t
+bi_token_string_size(const char *utf8, size_t len)
+{
+	char		hex[] = "\\u00xx";
+	size_t		size = 2;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		const char *escape = escape_of((unsigned char) utf8[i], hex);
+
+		size += escape ? strlen(escape) : 1;
+	}
+	return size;
+}

@@ -1,0 +1,331 @@
+/*
+ * base/transfer.c: one exchange on its way: what libcurl calls, and what came of it.
+ *
+ * Its callbacks never ereport and never palloc: they note a cause and return short.
+ * Handle, lists and buffers are freed by the reset of the transfer's own context.
+ * Knows one transfer, not the set it is in nor which options it runs with.  Called
+ * by http.c.
+ */
+#include "base/transfer.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "base/address.h"
+#include "base/spool.h"
+#include "utils/memutils.h"
+
+#define HEADERS_MAX 100			/* further ones of a reply are not kept */
+#define HEADER_BYTES_MAX (64 * 1024)
+
+void
+bi_transfer_give_up(BiTransfer *transfer, BiCause cause, const char *what, const char *which)
+{
+	transfer->cause = cause;
+	snprintf(transfer->why, sizeof(transfer->why), what, which);
+}
+
+static bool
+keep_bytes(BiBytes *bytes, const char *more, size_t len)
+{
+	if (bytes->len + len > bytes->size)
+	{
+		size_t		size = Max(Max(2 * bytes->size, bytes->len + len), 4096);
+		char	   *data = realloc(bytes->data, size);
+
+		if (data == NULL)
+			return false;
+		bytes->data = data;
+		bytes->size = size;
+	}
+	memcpy(bytes->data + bytes->len, more, len);
+	bytes->len += len;
+	return true;
+}
+
+/* A new connection: is the resolved address one that we may talk to?  That of a
+ * proxy always is, and what it resolves we do not see. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	BiTransfer *transfer = arg;
+	int			fd;
+
+	if (transfer->given_up)
+		return CURL_SOCKET_BAD;
+	if (!transfer->inner_allowed && bi_address_inner(&addr->addr))
+	{
+		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "%s",
+							"the host has a loopback, link-local or private address, which is not allowed");
+		return CURL_SOCKET_BAD;
+	}
+	fd = socket(addr->family, addr->socktype, addr->protocol);
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* Connected; the request comes next.  A reused connection may be one that another
+ * exchange was allowed and this one is not. */
+static int
+before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	BiTransfer *transfer = arg;
+
+	if (transfer->given_up)
+		return CURL_PREREQFUNC_ABORT;
+	if (!transfer->inner_allowed && bi_address_text_inner(ip, true))
+	{
+		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "address %s is not allowed", ip);
+		return CURL_PREREQFUNC_ABORT;
+	}
+	/* An address that was refused before this one does not matter any more. */
+	transfer->cause = BI_CAUSE_NONE;
+	transfer->started = true;
+	return CURL_PREREQFUNC_OK;
+}
+
+static size_t
+send_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	BiTransfer *transfer = arg;
+	ssize_t		got;
+
+	if (transfer->given_up)
+		return CURL_READFUNC_ABORT;
+	got = bi_exchange_body_get(transfer->ex, transfer->sent, bytes, size * n);
+	if (got < 0)
+	{
+		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
+							"could not read temporary file: %s", strerror(errno));
+		return CURL_READFUNC_ABORT;
+	}
+	transfer->sent += got;
+	return got;
+}
+
+static int
+seek_body(void *arg, curl_off_t offset, int origin)
+{
+	BiTransfer *transfer = arg;
+
+	if (origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	transfer->sent = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+/* Keeps the last header of the reply; not 1xx ones before it nor trailers. */
+static size_t
+keep_line(char *line, size_t size, size_t n, void *arg)
+{
+	BiTransfer *transfer = arg;
+	size_t		len = size * n;
+
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	{
+		transfer->lines.len = 0;
+		transfer->nlines = 0;
+		transfer->lines_end = false;
+	}
+	else if (len <= 2)
+		transfer->lines_end = true;
+	else if (!transfer->lines_end && transfer->nlines < HEADERS_MAX &&
+			 transfer->lines.len + len <= HEADER_BYTES_MAX &&
+			 keep_bytes(&transfer->lines, line, len))
+		transfer->nlines++;
+	return len;
+}
+
+static size_t
+keep_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	BiTransfer *transfer = arg;
+	size_t		len = size * n;
+	long		status = 0;
+
+	if (transfer->given_up)
+		return CURL_WRITEFUNC_ERROR;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 == 2 && transfer->ex->download != NULL)
+	{
+		if (bi_spool_put(transfer->ex->download, bytes, len) >= 0)
+			return len;
+		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
+							"could not write to temporary file: %s", strerror(errno));
+	}
+	else if (transfer->body.len + len > BI_REPLY_MAX)
+		bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s", "the reply is too large");
+	else if (keep_bytes(&transfer->body, bytes, len))
+		return len;
+	else
+		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL, "%s", "out of memory");
+	return CURL_WRITEFUNC_ERROR;
+}
+
+static void
+release_transfer(void *thing)
+{
+	BiTransfer *transfer = thing;
+
+	transfer->given_up = true;
+	if (transfer->multi != NULL)
+		curl_multi_remove_handle(transfer->multi, transfer->easy);
+	transfer->multi = NULL;
+	if (transfer->easy != NULL)
+		curl_easy_cleanup(transfer->easy);
+	transfer->easy = NULL;
+	bi_httpopt_free(transfer->headers);
+	transfer->headers = NULL;
+	free(transfer->lines.data);
+	free(transfer->body.data);
+	transfer->lines = transfer->body = (BiBytes) {NULL, 0, 0};
+}
+
+BiTransfer *
+bi_transfer_new(MemoryContext parent, BiExchange *ex)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "batchinf exchange", ALLOCSET_SMALL_SIZES);
+	BiTransfer *transfer = MemoryContextAllocZero(cxt, sizeof(BiTransfer));
+
+	transfer->cxt = cxt;
+	transfer->ex = ex;
+	transfer->own = bi_foreign_own(cxt, transfer, release_transfer);
+	ex->transport = BI_TRANSPORT_PENDING;
+	ex->cause = BI_CAUSE_NONE;
+	return transfer;
+}
+
+static CURLcode
+set_callbacks(BiTransfer *transfer)
+{
+	BI_SET(transfer, CURLOPT_PRIVATE, transfer);
+	BI_SET(transfer, CURLOPT_ERRORBUFFER, transfer->message);
+	BI_SET(transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	BI_SET(transfer, CURLOPT_OPENSOCKETDATA, transfer);
+	BI_SET(transfer, CURLOPT_PREREQFUNCTION, before_request);
+	BI_SET(transfer, CURLOPT_PREREQDATA, transfer);
+	BI_SET(transfer, CURLOPT_READFUNCTION, send_body);
+	BI_SET(transfer, CURLOPT_READDATA, transfer);
+	BI_SET(transfer, CURLOPT_SEEKFUNCTION, seek_body);
+	BI_SET(transfer, CURLOPT_SEEKDATA, transfer);
+	BI_SET(transfer, CURLOPT_HEADERFUNCTION, keep_line);
+	BI_SET(transfer, CURLOPT_HEADERDATA, transfer);
+	BI_SET(transfer, CURLOPT_WRITEFUNCTION, keep_body);
+	BI_SET(transfer, CURLOPT_WRITEDATA, transfer);
+	return CURLE_OK;
+}
+
+CURLcode
+bi_transfer_launch(BiTransfer *transfer, CURLM *multi)
+{
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	BI_TRY(set_callbacks(transfer));
+	BI_TRY(bi_httpopt_set(transfer));
+	if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
+		return CURLE_OUT_OF_MEMORY;
+	transfer->multi = multi;
+	return CURLE_OK;
+}
+
+static BiCause
+cause_of(const BiTransfer *transfer, CURLcode code)
+{
+	switch (code)
+	{
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_RESOLVE_PROXY:
+			return BI_CAUSE_RESOLVE;
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_ISSUER_ERROR:
+		case CURLE_SSL_INVALIDCERTSTATUS:
+		case CURLE_SSL_CRL_BADFILE:
+			return BI_CAUSE_CERTIFICATE;
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_URL_MALFORMAT:
+		case CURLE_LOGIN_DENIED:
+			return transfer->started ? BI_CAUSE_CUT : BI_CAUSE_DENIED;
+		case CURLE_OUT_OF_MEMORY:
+			return BI_CAUSE_LOCAL;
+		case CURLE_OPERATION_TIMEDOUT:
+			return transfer->started ? BI_CAUSE_STALLED : BI_CAUSE_CONNECT;
+		default:
+			return transfer->started ? BI_CAUSE_CUT : BI_CAUSE_CONNECT;
+	}
+}
+
+/* Words of libcurl may quote the peer: nothing but ASCII of them is kept. */
+static char *
+plain_text(MemoryContext cxt, const char *text)
+{
+	char	   *plain = MemoryContextStrdup(cxt, text);
+
+	for (char *c = plain; *c; c++)
+	{
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	return plain;
+}
+
+/* By started, not by the code: until then nothing of the request was sent. */
+static void
+fill_failure(BiTransfer *transfer, CURLcode code)
+{
+	BiExchange *ex = transfer->ex;
+	const char *words = transfer->message[0] ? transfer->message : curl_easy_strerror(code);
+
+	ex->cause = transfer->cause;
+	if (ex->cause == BI_CAUSE_NONE)
+		ex->cause = cause_of(transfer, code);
+	else
+		words = transfer->why;
+	ex->detail = plain_text(ex->cxt, words);
+	ex->transport = transfer->started ? BI_TRANSPORT_BROKEN : BI_TRANSPORT_UNSENT;
+}
+
+static void
+fill_reply(BiTransfer *transfer)
+{
+	BiExchange *ex = transfer->ex;
+	long		status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	ex->status = (int) status;
+	resetStringInfo(&ex->body);
+	if (transfer->body.len > 0)
+		appendBinaryStringInfo(&ex->body, transfer->body.data, (int) transfer->body.len);
+	ex->transport = BI_TRANSPORT_REPLIED;
+}
+
+/* Headers are told also of a reply that was cut: one may be the request's id. */
+static void
+fill_headers(BiTransfer *transfer)
+{
+	const char *line = transfer->lines.data;
+	const char *end = line + transfer->lines.len;
+
+	while (line < end)
+	{
+		const char *newline = memchr(line, '\n', end - line);
+		const char *stop = newline ? newline : end;
+
+		bi_exchange_add_reply_line(transfer->ex, line, stop - line);
+		line = stop + 1;
+	}
+}
+
+void
+bi_transfer_finish(BiTransfer *transfer, CURLcode code)
+{
+	fill_headers(transfer);
+	if (code == CURLE_OK && transfer->cause == BI_CAUSE_NONE)
+		fill_reply(transfer);
+	else
+		fill_failure(transfer, code);
+	bi_foreign_release(transfer->own);
+}

@@ -1,0 +1,26 @@
+/*
+ * base/value.h: JSON values as the standard compares them: 1 is 1.0, and the order
+ * of an object's members does not matter.
+ */
+#ifndef BI_VALUE_H
+#define BI_VALUE_H
+
+#include "base/json.h"
+
+/* A palloc'd text that is the same for values that are equal, and only for them (numbers
+ * beyond 1000 characters or 1e300 are compared as doubles). */
+extern char *bi_value_canonical(const BiJson *json);
+
+/* Have any two items of the array the same value? */
+extern bool bi_value_repeats(const BiJson *array);
+
+/* -1, 0 or 1, of two numbers. */
+extern int	bi_value_compare(const BiJson *a, const BiJson *b);
+
+/* Is the number a whole multiple of step, which is above 0? */
+extern bool bi_value_is_multiple(const BiJson *number, const BiJson *step);
+
+/* Is it a number without a fraction?  (1.0 is one.) */
+extern bool bi_value_is_integer(const BiJson *json);
+
+#endif							/* BI_VALUE_H */

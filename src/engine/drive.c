@@ -1,0 +1,373 @@
+/*
+ * engine/drive.c: turns many steps at once: claims what is due, lets each work a
+ * piece, moves the bytes of all exchanges, waits when there is nothing to do.
+ *
+ * The one loop of the house, for a visit and for batch_work alike.  Knows no provider
+ * and no table.  While it waits it holds no transaction, lock or snapshot.
+ */
+#include "postgres.h"
+
+#include "base/http.h"
+#include "engine/drive.h"
+#include "engine/step.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "store/chunk.h"
+#include "store/job.h"
+#include "utils/backend_status.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* Chunks worked on at once: each has at most one connection and a few spools. */
+#define MAX_STEPS 16
+
+/* Nobody wakes a procedure, or a worker without a launcher: it looks by itself. */
+#define LOOK_MS 1000
+
+typedef struct Loop
+{
+	const BiDrive *drive;
+	MemoryContext cxt;
+	MemoryContext turn_cxt;		/* reset each turn */
+	BiHttp	   *http;
+	List	   *steps;			/* of BiStep */
+	bool		look;			/* something may be due: claim */
+	bool		unfinished;		/* any chunk left, whoever works on it */
+	TimestampTz next_due;
+	TimestampTz looked_at;
+	int			wait_ms;
+} Loop;
+
+typedef struct Claim
+{
+	Loop	   *loop;
+	const BiDue *due;
+	MemoryContext cxt;
+	BiStep	   *step;
+	const char *reason;
+} Claim;
+
+static void
+claim_phase(void *arg)
+{
+	Claim	   *claim = arg;
+
+	claim->step = bi_step_claim(claim->cxt, claim->loop->drive->mode, claim->loop->http, claim->due);
+}
+
+static void
+refuse_phase(void *arg)
+{
+	Claim	   *claim = arg;
+
+	bi_step_refuse(claim->due, claim->reason);
+}
+
+/* One server that failed last time gets one probe, not all of its chunks. */
+static bool
+is_second_probe(const Loop *loop, const BiDue *due)
+{
+	ListCell   *cell;
+
+	if (!due->step || due->server_failures == 0 || due->wish != BI_WISH_NONE)
+		return false;
+	foreach(cell, loop->steps)
+		if (((BiStep *) lfirst(cell))->job->server == due->server)
+			return true;
+	return false;
+}
+
+static void
+claim_one(Loop *loop, const BiDue *due)
+{
+	Claim		claim = {.loop = loop, .due = due};
+	ErrorData  *error;
+	MemoryContext old;
+
+	claim.cxt = AllocSetContextCreate(loop->cxt, "batchinf step", ALLOCSET_DEFAULT_SIZES);
+	error = bi_xact_try(claim_phase, &claim);
+	if (error)
+	{
+		/* Promise 4: one bad chunk stops nothing else. */
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not claim chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
+						due->chunk->id, due->chunk->job_id, error->message)));
+		MemoryContextDelete(claim.cxt);
+		claim.reason = error->message;
+		(void) bi_xact_try(refuse_phase, &claim);
+		return;
+	}
+	if (bi_step_over(claim.step))
+	{
+		bi_step_free(claim.step);
+		loop->look = true;
+		return;
+	}
+	old = MemoryContextSwitchTo(loop->cxt);
+	loop->steps = lappend(loop->steps, claim.step);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+look_phase(void *arg)
+{
+	Loop	   *loop = arg;
+	int			room = MAX_STEPS - list_length(loop->steps);
+	ListCell   *cell;
+
+	loop->look = false;
+	bi_chunk_lock_claims();
+	bi_job_finish_due();
+	foreach(cell, room > 0 ? bi_chunk_due(loop->turn_cxt, room) : NIL)
+		if (!is_second_probe(loop, lfirst(cell)))
+			claim_one(loop, lfirst(cell));
+	loop->next_due = bi_chunk_next_due(&loop->unfinished);
+}
+
+static void
+look(Loop *loop)
+{
+	ErrorData  *error = bi_xact_run(loop->drive->mode, look_phase, loop);
+
+	loop->looked_at = GetCurrentTimestamp();
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	/* Somebody else claims at this moment. */
+	loop->look = false;
+	loop->next_due = loop->looked_at;
+	loop->unfinished = true;
+}
+
+static bool
+is_ready(const BiStep *step, TimestampTz now)
+{
+	return step->work && step->not_before <= now;
+}
+
+static void
+retire(Loop *loop)
+{
+	ListCell   *cell;
+
+	foreach(cell, loop->steps)
+	{
+		BiStep	   *step = lfirst(cell);
+
+		if (!bi_step_over(step))
+			continue;
+		loop->steps = foreach_delete_current(loop->steps, cell);
+		bi_step_free(step);
+		loop->look = true;
+	}
+}
+
+/* A piece of work for each step that has some: true if there is more of it. */
+static bool
+work(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		more = false;
+	ListCell   *cell;
+
+	foreach(cell, loop->steps)
+	{
+		BiStep	   *step = lfirst(cell);
+
+		if (is_ready(step, now))
+			bi_step_work(step);
+		more = more || is_ready(step, now);
+	}
+	return more;
+}
+
+static void
+take_replies(Loop *loop)
+{
+	BiExchange *ex;
+
+	while ((ex = bi_http_next(loop->http)) != NULL)
+	{
+		ListCell   *cell;
+
+		foreach(cell, loop->steps)
+		{
+			BiStep	   *step = lfirst(cell);
+
+			if (step->ex == ex)
+				bi_step_reply(step);
+		}
+	}
+}
+
+static void
+wait_phase(void *arg)
+{
+	Loop	   *loop = arg;
+
+	if (bi_http_running(loop->http) > 0)
+		bi_http_turn(loop->http, loop->wait_ms);
+	else if (loop->wait_ms > 0)
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, loop->wait_ms, PG_WAIT_EXTENSION);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static bool
+nobody_wakes_us(const Loop *loop)
+{
+	return loop->drive->mode == BI_XACT_PROCEDURE || loop->drive->linger_ms < 0;
+}
+
+static TimestampTz
+soonest(TimestampTz a, TimestampTz b)
+{
+	return a < b ? a : b;
+}
+
+/* When there is something to do without a wake-up. */
+static TimestampTz
+next_event(const Loop *loop)
+{
+	TimestampTz when = soonest(loop->next_due, loop->drive->until);
+	ListCell   *cell;
+
+	if (nobody_wakes_us(loop))
+		when = soonest(when, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
+	foreach(cell, loop->steps)
+	{
+		BiStep	   *step = lfirst(cell);
+
+		if (step->work)
+			when = soonest(when, step->not_before);
+	}
+	return when;
+}
+
+static int
+until_then(TimestampTz when)
+{
+	/* At least a little: what is due at this moment may be held by somebody else. */
+	return TIMESTAMP_IS_NOEND(when) ? 60000
+		: (int) Max(10, Min(60000, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when)));
+}
+
+static void
+report(const Loop *loop)
+{
+	if (loop->drive->mode == BI_XACT_PROCEDURE)
+		return;
+	if (loop->steps == NIL)
+		pgstat_report_activity(STATE_IDLE, "waiting for the next batch step");
+	else
+		pgstat_report_activity(STATE_RUNNING, bi_step_describe(linitial(loop->steps)));
+	pgstat_report_stat(false);
+}
+
+static void
+rest(Loop *loop, bool busy)
+{
+	loop->wait_ms = busy ? 0 : until_then(next_event(loop));
+	report(loop);
+	bi_xact_wait(loop->drive->mode, wait_phase, loop);
+	if (loop->drive->mode == BI_XACT_WORKER && MyLatch->is_set)
+	{
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		loop->look = true;
+	}
+	else if (loop->drive->mode == BI_XACT_PROCEDURE)
+		ResetLatch(MyLatch);
+	if (GetCurrentTimestamp() >= next_event(loop))
+		loop->look = true;
+}
+
+static bool
+is_over(const Loop *loop)
+{
+	const BiDrive *drive = loop->drive;
+
+	if (drive->leave && drive->leave())
+		return true;
+	if (GetCurrentTimestamp() >= drive->until)
+		return true;
+	if (loop->steps != NIL || loop->look)
+		return false;
+	if (drive->linger_ms < 0)
+		return !loop->unfinished;
+	return loop->next_due > TimestampTzPlusMilliseconds(GetCurrentTimestamp(), drive->linger_ms);
+}
+
+static void
+run_loop(Loop *loop)
+{
+	do
+	{
+		bool		busy;
+
+		if (loop->look)
+			look(loop);
+		busy = work(loop);
+		retire(loop);
+		if (!is_over(loop))
+			rest(loop, busy || (loop->look && list_length(loop->steps) < MAX_STEPS));
+		take_replies(loop);
+		MemoryContextReset(loop->turn_cxt);
+	} while (!is_over(loop));
+}
+
+static void
+release_phase(void *arg)
+{
+	bi_chunk_release_all();
+}
+
+/* What is under way here is left as a crash would leave it, but for the hold. */
+static void
+leave(Loop *loop)
+{
+	ErrorData  *error = loop->steps == NIL ? NULL : bi_xact_run(loop->drive->mode, release_phase, NULL);
+
+	if (error)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not release claims: %s", error->message)));
+}
+
+TimestampTz
+bi_drive(const BiDrive *drive)
+{
+	Loop		loop = {.drive = drive, .look = true};
+	MemoryContext old = CurrentMemoryContext;
+	TimestampTz next_due;
+
+	loop.cxt = AllocSetContextCreate(TopMemoryContext, "batchinf drive", ALLOCSET_DEFAULT_SIZES);
+	loop.turn_cxt = AllocSetContextCreate(loop.cxt, "batchinf turn", ALLOCSET_DEFAULT_SIZES);
+	loop.http = bi_http_new(loop.cxt);
+	MemoryContextSwitchTo(loop.turn_cxt);
+	PG_TRY();
+	{
+		run_loop(&loop);
+		leave(&loop);
+		next_due = loop.next_due;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+		leave(&loop);
+		MemoryContextDelete(loop.cxt);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(loop.cxt);
+	return next_due;
+}

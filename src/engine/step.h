@@ -1,0 +1,108 @@
+/*
+ * engine/step.h: one chunk's next move, from its claim to its record.
+ *
+ * A step is claimed in a transaction, then does pieces of local work and exchanges
+ * in turn (no transaction is open while bytes travel), and ends with the record of
+ * what came of it.  drive.c turns many steps at once.
+ */
+#ifndef BI_STEP_H
+#define BI_STEP_H
+
+#include "postgres.h"
+
+#include "base/http.h"
+#include "base/spool.h"
+#include "engine/xact.h"
+#include "provider/provider.h"
+#include "provider/registry.h"
+
+typedef struct BiStep BiStep;
+typedef struct BiDeliver BiDeliver;
+
+typedef void (*BiStepWork) (BiStep *step);
+
+/* What came of a step, until it is recorded. */
+typedef struct BiRecordOf
+{
+	BiState		from;			/* as last recorded */
+	bool		hold;			/* go on with this step once recorded */
+	int64		delay_ms;		/* when the chunk is due again */
+	char	   *waiting_for;	/* NULL: not waiting */
+	char	   *error;			/* NULL: keep the last one */
+	char	   *event;			/* NULL: nothing worth a line of history */
+	char	   *detail;
+	int			status;
+	char	   *request_id;
+	bool		heard;			/* the server answered sensibly: its pause is over */
+	bool		room;			/* the batch no longer counts at the server */
+	int64		pause_ms;		/* > 0: the server is paused … */
+	Oid			pause_owner;	/* … for this owner's jobs only, or for all */
+	void		(*also) (BiStep *step); /* more of the same transaction */
+} BiRecordOf;
+
+struct BiStep
+{
+	MemoryContext cxt;			/* lives as long as the step; NULL once it is over */
+	BiXactMode	mode;
+	BiHttp	   *http;
+	BiChunk    *chunk;
+	BiJob	   *job;
+	BiServer   *server;
+	const BiProvider *provider;
+	BiLimits	limits;
+	BiCall		call;
+	BiWish		wish;
+	char	   *secret;			/* wiped when the step is over */
+	int			server_failures;
+
+	/* what it does next: a piece of work, or an exchange under way */
+	BiStepWork	work;			/* NULL while waiting for ex */
+	TimestampTz not_before;		/* of work; 0: at once */
+	BiExchange *ex;
+	BiStepWork	reply;			/* called when ex is over */
+
+	BiRecordOf	record;
+	BiStepWork	after_record;	/* goes on there when record.hold */
+
+	/* what the moves themselves keep */
+	char	   *cursor;			/* find: where to go on */
+	int			part;			/* fetch: of the results; cleaning: which thing */
+	List	   *spools;			/* fetched parts, BiSpool */
+	List	   *faults;			/* of a batch that was refused, BiFault */
+	struct BiRender *render;
+	BiDeliver  *deliver;
+};
+
+/* Claims a chunk that is due, in the claim's transaction; the step lives in cxt.  It may
+ * be over already: nothing to do beyond what has been recorded here. */
+extern BiStep *bi_step_claim(MemoryContext cxt, BiXactMode mode, BiHttp *http, const BiDue *due);
+
+/* The chunk could not be claimed for that reason: it waits with it. */
+extern void bi_step_refuse(const BiDue *due, const char *reason);
+
+/* Does the next piece of work. */
+extern void bi_step_work(BiStep *step);
+
+/* Takes the exchange that is over. */
+extern void bi_step_reply(BiStep *step);
+
+/* Nothing is left to do: frees it. */
+extern bool bi_step_over(const BiStep *step);
+extern void bi_step_free(BiStep *step);
+
+/* One line for pg_stat_activity. */
+extern const char *bi_step_describe(const BiStep *step);
+
+/* For moves.c, render.c and deliver.c. */
+
+/* Sends a request that a provider routine writes. */
+extern BiExchange *bi_step_exchange(BiStep *step);
+extern void bi_step_send(BiStep *step, BiStepWork reply);
+
+/* Records step->record with the chunk as it is now, then goes on or ends. */
+extern void bi_step_record(BiStep *step, BiStepWork then);
+
+/* Starts a record: all fields empty, from the state that is recorded now. */
+extern BiRecordOf *bi_step_begin_record(BiStep *step);
+
+#endif							/* BI_STEP_H */

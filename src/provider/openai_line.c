@@ -1,0 +1,251 @@
+/*
+ * provider/openai_line.c: what a line of a results file means.
+ *
+ * Knows the lines of OpenAI's output and error files and of its relatives' (vLLM has one
+ * file and words its errors otherwise), the answers of chat completions and of
+ * embeddings.  A line may hold anything: whatever is not understood becomes an outcome,
+ * never an error.  Called through the routine table, once a line.
+ */
+#include "postgres.h"
+
+#include "provider/openai.h"
+#include "provider/wire.h"
+
+static bool
+fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
+{
+	answer->outcome = outcome;
+	answer->retryable = retryable;
+	answer->error_code = pstrdup(code);
+	answer->error = pstrdup(message);
+	return false;
+}
+
+static void
+set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
+{
+	answer->output = output;
+	answer->output_len = len;
+	answer->output_is_json = is_json;
+}
+
+/* Tokens told, -1 where they are not told or no count. */
+static int64
+count_of(const BiJson *json)
+{
+	return Max(bi_json_int(json, -1), -1);
+}
+
+static void
+read_usage(BiAnswer *answer, const BiJson *usage)
+{
+	answer->input_tokens = count_of(bi_json_at(usage, "prompt_tokens", NULL));
+	answer->cached_tokens = count_of(bi_json_at(usage, "prompt_tokens_details", "cached_tokens", NULL));
+	answer->output_tokens = count_of(bi_json_at(usage, "completion_tokens", NULL));
+}
+
+/* The texts of an array of parts, in one; false where it has none. */
+static bool
+join_parts(const BiJson *parts, StringInfo out, const BiJson **refusal)
+{
+	bool		any = false;
+
+	for (int i = 0; i < bi_json_length(parts); i++)
+	{
+		const BiJson *part = bi_json_item(parts, i);
+		size_t		len;
+		const char *text = bi_json_string(bi_json_at(part, "text", NULL), &len);
+
+		if (bi_json_at(part, "refusal", NULL))
+			*refusal = bi_json_at(part, "refusal", NULL);
+		if (text == NULL)
+			continue;
+		appendBinaryStringInfo(out, text, (int) len);
+		any = true;
+	}
+	return any;
+}
+
+/* The message's text into the answer; *refusal as it is told beside or in it. */
+static void
+read_content(BiAnswer *answer, const BiJson *message, const BiJson **refusal)
+{
+	const BiJson *content = bi_json_at(message, "content", NULL);
+	size_t		len;
+	const char *text = bi_json_string(content, &len);
+	StringInfoData joined;
+
+	*refusal = bi_json_at(message, "refusal", NULL);
+	initStringInfo(&joined);
+	if (text)
+		appendBinaryStringInfo(&joined, text, (int) len);
+	else if (bi_json_type(content) != BI_JSON_ARRAY || !join_parts(content, &joined, refusal))
+		return;
+	set_output(answer, joined.data, joined.len, false);
+}
+
+/* A model that calls tools answers with the calls and no text: then they are the output. */
+static void
+read_tool_calls(BiAnswer *answer, const BiJson *message)
+{
+	const BiJson *calls = bi_json_at(message, "tool_calls", NULL);
+	char	   *text;
+
+	if (bi_json_type(calls) != BI_JSON_ARRAY || bi_json_length(calls) == 0 || answer->output_len > 0)
+		return;
+	text = bi_json_text(calls);
+	set_output(answer, text, strlen(text), true);
+}
+
+static bool
+read_chat(BiAnswer *answer, const BiJson *body)
+{
+	const BiJson *choice = bi_json_item(bi_json_at(body, "choices", NULL), 0);
+	const BiJson *message = bi_json_at(choice, "message", NULL);
+	const BiJson *refusal;
+	char	   *refused;
+
+	answer->finish_reason = bi_wire_json_words(bi_json_at(choice, "finish_reason", NULL), BI_WIRE_CODE);
+	read_content(answer, message, &refusal);
+	read_tool_calls(answer, message);
+	refused = bi_json_type(refusal) == BI_JSON_STRING ? bi_wire_json_words(refusal, BI_WIRE_MESSAGE) : NULL;
+	if (refused)
+		return fail(answer, BI_INVALID_OUTPUT, false, "refusal", refused);
+	if (answer->finish_reason && strcmp(answer->finish_reason, "length") == 0)
+		return fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the limit of tokens");
+	if (answer->finish_reason && strcmp(answer->finish_reason, "content_filter") == 0)
+		return fail(answer, BI_INVALID_OUTPUT, false, "content_filter", "the output was withheld or cut by the content filter");
+	if (answer->output == NULL)
+		return fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+	return true;
+}
+
+static bool
+read_embedding(BiAnswer *answer, const BiJson *body)
+{
+	const BiJson *embedding = bi_json_at(bi_json_item(bi_json_at(body, "data", NULL), 0), "embedding", NULL);
+	bool		good = bi_json_type(embedding) == BI_JSON_ARRAY && bi_json_length(embedding) > 0;
+	char	   *text;
+
+	for (int i = 0; good && i < bi_json_length(embedding); i++)
+	{
+		BiJsonType	type = bi_json_type(bi_json_item(embedding, i));
+
+		good = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
+	}
+	if (!good)
+		return fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no embedding of numbers");
+	text = bi_json_text(embedding);
+	set_output(answer, text, strlen(text), true);
+	return true;
+}
+
+/* Has the body what the task asks for? */
+static const BiJson *
+expected(const BiCall *call, const BiJson *body)
+{
+	return bi_json_at(body, call->job->spec.task == BI_TASK_EMBEDDING ? "data" : "choices", NULL);
+}
+
+static void
+read_success(const BiCall *call, const BiJson *body, BiAnswer *answer)
+{
+	bool		good;
+
+	answer->model = bi_wire_json_words(bi_json_at(body, "model", NULL), BI_WIRE_CODE);
+	read_usage(answer, bi_json_at(body, "usage", NULL));
+	good = call->job->spec.task == BI_TASK_EMBEDDING ? read_embedding(answer, body) : read_chat(answer, body);
+	if (good)
+		answer->outcome = BI_SUCCEEDED;
+}
+
+/* The provider's words for what went wrong: an object with code and message, or a text. */
+static void
+read_words(const BiJson *error, char **code, char **message)
+{
+	*code = bi_wire_json_words(bi_json_at(error, "code", NULL), BI_WIRE_CODE);
+	if (*code == NULL)
+		*code = bi_wire_json_words(bi_json_at(error, "type", NULL), BI_WIRE_CODE);
+	*message = bi_wire_json_words(bi_json_at(error, "message", NULL), BI_WIRE_MESSAGE);
+	if (*message == NULL)
+		*message = bi_wire_json_words(error, BI_WIRE_MESSAGE);
+}
+
+/* The model was asked and answered with an error status. */
+static void
+read_failure(int64 status, const BiJson *error, BiAnswer *answer)
+{
+	char	   *code;
+	char	   *message;
+	bool		retryable = status == 429 || status == 408 || status == 409 || status >= 500 || status <= 0;
+
+	read_words(error, &code, &message);
+	if (status >= 200 && status <= 299)
+		retryable = bi_openai_reply_is_transient(code, NULL);
+	if (code == NULL)
+		code = psprintf("http_" INT64_FORMAT, Max(status, 0));
+	if (message == NULL)
+		message = psprintf("status " INT64_FORMAT " and no words", Max(status, 0));
+	fail(answer, BI_ERRORED, retryable, code, message);
+}
+
+/* The model was not asked. */
+static void
+read_unanswered(const BiJson *error, BiAnswer *answer)
+{
+	char	   *code;
+	char	   *message;
+
+	read_words(error, &code, &message);
+	if (message == NULL)
+		message = pstrdup("the request was not answered");
+	if (code == NULL)
+		fail(answer, BI_ERRORED, error == NULL, "no_response", message);
+	else if (strcmp(code, "batch_expired") == 0)
+		fail(answer, BI_EXPIRED, true, code, message);
+	else if (strcmp(code, "batch_cancelled") == 0 || strcmp(code, "batch_canceled") == 0)
+		fail(answer, BI_CANCELLED_RECORD, false, code, message);
+	else
+		fail(answer, BI_ERRORED, bi_openai_reply_is_transient(code, NULL), code, message);
+}
+
+/* The status of a response; where none is told a good body speaks for itself. */
+static int64
+status_of(const BiCall *call, const BiJson *response, const BiJson *body)
+{
+	return bi_json_int(bi_json_at(response, "status_code", NULL), expected(call, body) ? 200 : 0);
+}
+
+static void
+read_response(const BiCall *call, const BiJson *response, const BiJson *error, BiAnswer *answer)
+{
+	const BiJson *body = bi_json_at(response, "body", NULL);
+	int64		status;
+
+	if (body == NULL && expected(call, response))
+		body = response;		/* without an envelope */
+	status = status_of(call, response, body);
+	answer->request_id = bi_wire_json_words(bi_json_at(response, "request_id", NULL), BI_WIRE_CODE);
+	if (status >= 200 && status <= 299 && (expected(call, body) || !(error || bi_json_at(body, "error", NULL))))
+		read_success(call, body, answer);
+	else
+		read_failure(status, bi_json_at(body, "error", NULL) ? bi_json_at(body, "error", NULL) : error, answer);
+}
+
+void
+bi_openai_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
+{
+	BiJson	   *json = bi_json_parse(line, len);
+	const BiJson *response = bi_json_at(json, "response", NULL);
+	const BiJson *error = bi_json_at(json, "error", NULL);
+
+	memset(answer, 0, sizeof(BiAnswer));
+	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
+	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
+	if (answer->custom_id == NULL)
+		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
+	else if (bi_json_type(response) == BI_JSON_OBJECT)
+		read_response(call, response, error, answer);
+	else
+		read_unanswered(error, answer);
+}

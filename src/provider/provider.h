@@ -1,0 +1,197 @@
+/*
+ * provider/provider.h: the contract of a provider.
+ *
+ * A provider is a routine table that knows one API's shapes and nothing else: no
+ * I/O, no SQL, no clock, no state.  It writes requests from plain values and reads
+ * replies into plain values; all it returns is palloc'd in the current context.
+ * Strings it is given and gives are UTF-8.
+ */
+#ifndef BI_PROVIDER_H
+#define BI_PROVIDER_H
+
+#include "postgres.h"
+
+#include "base/exchange.h"
+#include "store/chunk.h"
+#include "store/job.h"
+#include "store/record.h"
+#include "store/server.h"
+
+/* All a routine may look at.  chunk is NULL where none is concerned. */
+typedef struct BiCall
+{
+	const BiJob *job;
+	const BiServer *server;
+	const BiChunk *chunk;
+} BiCall;
+
+/* What a reply means for what was asked. */
+typedef enum BiVerdictKind
+{
+	BI_OK,
+	BI_DEFER,					/* nobody's fault, surely no effect: 429, quota; ask again later */
+	BI_DENIED,					/* key, rights or money: a person must act; ask again slowly */
+	BI_ABSENT,					/* what was named is not there (404) */
+	BI_REFUSED,					/* this request is wrong and will stay wrong */
+	BI_UNCLEAR					/* lost, cut off, 408, 409, 5xx, not understood: it may have had its effect */
+} BiVerdictKind;
+
+typedef struct BiVerdict
+{
+	BiVerdictKind kind;
+	char	   *code;			/* the provider's or ours, never NULL unless OK */
+	char	   *message;		/* in words, cut to a sensible length, never NULL unless OK */
+} BiVerdict;
+
+/* A request line is a frame: fixed text with slots. */
+typedef enum BiSlot
+{
+	BI_SLOT_NONE,
+	BI_SLOT_ID,					/* the custom id, which needs no escaping */
+	BI_SLOT_TEXT,				/* the input as a JSON string, with its quotes */
+	BI_SLOT_JSON,				/* the input as it is: it is JSON */
+	BI_SLOT_ELEMENTS			/* the input, a JSON array, without its brackets */
+} BiSlot;
+
+typedef struct BiFramePart
+{
+	char	   *text;			/* before the slot */
+	BiSlot		slot;
+} BiFramePart;
+
+#define BI_FRAME_PARTS 6
+
+typedef struct BiFrame
+{
+	int			nparts;
+	BiFramePart part[BI_FRAME_PARTS];
+} BiFrame;
+
+/* One more line (with its \n) at the end of out.  input is UTF-8. */
+extern void bi_frame_append(StringInfo out, const BiFrame *frame, const char *custom_id, const char *input);
+
+/* Its exact size in bytes for an id of id_len characters. */
+extern int64 bi_frame_size(const BiFrame *frame, int id_len, const char *input);
+
+/* Where a batch stands at the provider. */
+typedef enum BiBatchState
+{
+	BI_BATCH_WAITING,			/* accepted, being validated or queued; also any word we do not know */
+	BI_BATCH_RUNNING,
+	BI_BATCH_COMPLETED,
+	BI_BATCH_FAILED,			/* refused as a whole: see faults */
+	BI_BATCH_EXPIRED,
+	BI_BATCH_CANCELLED
+} BiBatchState;
+
+typedef struct BiFault
+{
+	char	   *code;
+	char	   *message;
+	int64		line;			/* of the input, from 1; 0: of no line */
+} BiFault;
+
+typedef struct BiBatch
+{
+	BiBatchState state;
+	char	   *id;
+	List	   *refs;			/* BiRef: to be added to the chunk's */
+	List	   *faults;			/* BiFault */
+	bool		deferred;		/* FAILED for quota, load or money, not for its content: create again later */
+	int64		completed;		/* as told, for progress only; -1 unknown */
+	int64		failed;
+} BiBatch;
+
+/* One page of looking for a batch by its intent. */
+typedef struct BiFound
+{
+	char	   *batch_id;		/* NULL: not on this page */
+	char	   *cursor;			/* where to go on; NULL: that was the last page */
+	bool		complete;		/* after the last page: not found means there is none */
+} BiFound;
+
+/* One line of a results file. */
+typedef struct BiAnswer
+{
+	char	   *custom_id;		/* NULL: the line is none that we understand */
+	BiOutcome	outcome;
+	bool		retryable;		/* worth another attempt */
+	char	   *output;			/* text, or JSON where output_is_json; or NULL */
+	size_t		output_len;		/* output may hold NUL bytes */
+	bool		output_is_json;
+	char	   *finish_reason;
+	char	   *model;
+	int64		input_tokens;	/* -1: not told */
+	int64		cached_tokens;
+	int64		output_tokens;
+	char	   *error_code;
+	char	   *error;
+	char	   *request_id;
+} BiAnswer;
+
+typedef struct BiLimits
+{
+	int64		max_requests;
+	int64		min_requests;
+	int64		max_bytes;
+	int64		max_batches;	/* in flight a server; 0: no limit of the provider's */
+	int64		max_enqueued_tokens;	/* 0: not known */
+	int64		poll_interval;	/* seconds */
+	int64		expires_after;	/* seconds for uploaded files, 0: none is sent */
+} BiLimits;
+
+typedef struct BiProvider
+{
+	const char *name;			/* as in CREATE SERVER … OPTIONS (provider '…') */
+	const char *base_url;		/* default, or NULL: the server must give one */
+	BiLimits	limits;			/* defaults */
+
+	/* Can this job be done here at all?  NULL or the reason (lower case, no period). */
+	char	   *(*refuse_job) (const BiSpec *spec, const BiServer *server);
+
+	/* Can this input (MESSAGES or BODY) be sent?  NULL or the reason. */
+	char	   *(*refuse_input) (const BiSpec *spec, const char *input);
+
+	/* The shape of this job's request lines. */
+	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
+
+	/* Adds what proves who we are to a request that is ready but for it. */
+	void		(*authorize) (const BiCall *call, const char *secret, BiExchange *ex);
+
+	/* Sends the input (ex->upload is set by the caller); refs name it from then on.
+	 * NULL: the input travels with create. */
+	void		(*upload) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_upload) (const BiCall *call, const BiExchange *ex, List **refs);
+
+	/* The paid call.  The token that finds it again: the chunk's intent and tries. */
+	void		(*create) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_create) (const BiCall *call, const BiExchange *ex, BiBatch *batch);
+
+	/* Looks for it; cursor is NULL for the first page. */
+	void		(*find) (const BiCall *call, const char *cursor, BiExchange *ex);
+	BiVerdict	(*read_find) (const BiCall *call, const BiExchange *ex, BiFound *found);
+
+	void		(*poll) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_poll) (const BiCall *call, const BiExchange *ex, BiBatch *batch);
+
+	/* OK also where there is nothing left to cancel. */
+	void		(*cancel) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_cancel) (const BiCall *call, const BiExchange *ex);
+
+	/* The part-th results file, from 0; false: there are no more. */
+	bool		(*fetch) (const BiCall *call, int part, BiExchange *ex);
+	BiVerdict	(*read_fetch) (const BiCall *call, const BiExchange *ex);
+
+	/* One line (NUL-terminated at len) of a results file. */
+	void		(*read_line) (const BiCall *call, const char *line, size_t len, BiAnswer *answer);
+
+	/* Removes the i-th thing that we left there, from 0; false: there are no more. ABSENT is fine. */
+	bool		(*discard) (const BiCall *call, int i, BiExchange *ex);
+	BiVerdict	(*read_discard) (const BiCall *call, const BiExchange *ex);
+
+	/* A free call that tells whether key and model are good: OK, DENIED, ABSENT (model). */
+	void		(*check) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_check) (const BiCall *call, const BiExchange *ex);
+} BiProvider;
+
+#endif							/* BI_PROVIDER_H */

@@ -1,0 +1,56 @@
+/*
+ * provider/registry.c: the list of providers, and the defaults that each one brings.
+ *
+ * A new provider is its own file and one line here.  Called by api/ and engine/.
+ */
+#include "postgres.h"
+
+#include "provider/openai.h"
+#include "provider/registry.h"
+#include "provider/wire.h"
+
+static const BiProvider *const providers[] = {
+	&bi_openai,
+};
+
+const BiProvider *
+bi_registry_find(const char *name)
+{
+	for (int i = 0; i < lengthof(providers); i++)
+		if (strcmp(providers[i]->name, name) == 0)
+			return providers[i];
+	return NULL;
+}
+
+const char *
+bi_registry_name(int i)
+{
+	return i >= 0 && i < lengthof(providers) ? providers[i]->name : NULL;
+}
+
+static int64
+or_default(int64 set, int64 otherwise)
+{
+	return set >= 0 ? set : otherwise;
+}
+
+BiLimits
+bi_registry_limits(const BiProvider *provider, const BiServer *server)
+{
+	BiLimits	limits = provider->limits;
+
+	limits.max_requests = or_default(server->max_requests, limits.max_requests);
+	limits.min_requests = or_default(server->min_requests, limits.min_requests);
+	limits.max_bytes = or_default(server->max_bytes, limits.max_bytes);
+	limits.max_batches = or_default(server->max_batches, limits.max_batches);
+	limits.max_enqueued_tokens = or_default(server->max_enqueued_tokens, limits.max_enqueued_tokens);
+	limits.poll_interval = or_default(server->poll_interval, limits.poll_interval);
+	limits.expires_after = or_default(server->expires_after, limits.expires_after);
+	return limits;
+}
+
+char *
+bi_registry_base_url(const BiProvider *provider, const BiServer *server)
+{
+	return bi_wire_base_url(server, provider->base_url ? provider->base_url : "");
+}

@@ -1,0 +1,21 @@
+/*
+ * provider/registry.h: the list of providers.
+ */
+#ifndef BI_REGISTRY_H
+#define BI_REGISTRY_H
+
+#include "provider/provider.h"
+
+/* NULL: no such provider. */
+extern const BiProvider *bi_registry_find(const char *name);
+
+/* The names for a hint: i-th from 0, NULL at the end. */
+extern const char *bi_registry_name(int i);
+
+/* The server's limits, with the provider's defaults where it sets none. */
+extern BiLimits bi_registry_limits(const BiProvider *provider, const BiServer *server);
+
+/* The base URL without a slash at its end. */
+extern char *bi_registry_base_url(const BiProvider *provider, const BiServer *server);
+
+#endif							/* BI_REGISTRY_H */

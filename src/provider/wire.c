@@ -1,0 +1,84 @@
+/*
+ * provider/wire.c: URLs and foreign words, for all providers.
+ *
+ * Knows bytes and no API.  Called by the providers and by registry.c.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "provider/wire.h"
+
+char *
+bi_wire_base_url(const BiServer *server, const char *otherwise)
+{
+	const char *url = server->base_url ? server->base_url : otherwise;
+	size_t		len = strlen(url);
+
+	while (len > 0 && url[len - 1] == '/')
+		len--;
+	return pnstrdup(url, len);
+}
+
+void
+bi_wire_append_escaped(StringInfo out, const char *text)
+{
+	for (; *text; text++)
+	{
+		unsigned char c = (unsigned char) *text;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
+			appendStringInfoChar(out, c);
+		else
+			appendStringInfo(out, "%%%02X", c);
+	}
+}
+
+/* Bytes of the character at text, 0 where it is no UTF-8. */
+static size_t
+character_size(const char *text, size_t len)
+{
+	size_t		size = (size_t) pg_utf_mblen((const unsigned char *) text);
+
+	return size <= len && pg_utf8_islegal((const unsigned char *) text, (int) size) ? size : 0;
+}
+
+char *
+bi_wire_words(const char *text, size_t len, int limit)
+{
+	StringInfoData out;
+
+	if (text == NULL)
+		return NULL;
+	initStringInfo(&out);
+	while (len > 0)
+	{
+		size_t		size = character_size(text, len);
+		size_t		used = Max(size, 1);
+
+		if (out.len + used > (size_t) limit)
+			break;
+		if (size == 0)
+			appendStringInfoChar(&out, '?');
+		else if ((unsigned char) *text < ' ' || *text == 0x7F)
+			appendStringInfoChar(&out, ' ');
+		else
+			appendBinaryStringInfo(&out, text, (int) size);
+		text += used;
+		len -= used;
+	}
+	return out.data;
+}
+
+char *
+bi_wire_json_words(const BiJson *json, int limit)
+{
+	size_t		len = 0;
+	const char *text = bi_json_string(json, &len);
+
+	if (text == NULL && (bi_json_type(json) == BI_JSON_INT || bi_json_type(json) == BI_JSON_DOUBLE))
+	{
+		text = bi_json_text(json);
+		len = strlen(text);
+	}
+	return len > 0 ? bi_wire_words(text, len, limit) : NULL;
+}

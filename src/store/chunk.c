@@ -1,0 +1,325 @@
+/*
+ * store/chunk.c: the table batchinf.chunk: claims, transitions, what is due.
+ *
+ * Every transition is one UPDATE that names the state it expects and the process
+ * that holds the chunk.  Knows no provider and no network.  Called by engine/ and,
+ * for inserts, by api/.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "common/string.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "store/chunk.h"
+#include "store/sql.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Sub-object number of the lock on our extension that serialises claims. */
+#define CLAIM_LOCK 1
+
+const char *
+bi_ref_get(const List *refs, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, refs)
+	{
+		BiRef	   *ref = lfirst(cell);
+
+		if (strcmp(ref->name, name) == 0)
+			return ref->value;
+	}
+	return NULL;
+}
+
+List *
+bi_ref_set(List *refs, const char *name, const char *value)
+{
+	ListCell   *cell;
+	BiRef	   *ref;
+
+	foreach(cell, refs)
+	{
+		ref = lfirst(cell);
+		if (strcmp(ref->name, name) == 0)
+			refs = foreach_delete_current(refs, cell);
+	}
+	if (value == NULL)
+		return refs;
+	ref = palloc(sizeof(BiRef));
+	ref->name = pstrdup(name);
+	ref->value = pstrdup(value);
+	return lappend(refs, ref);
+}
+
+BiChunk *
+bi_chunk_copy(const BiChunk *chunk)
+{
+	BiChunk    *copy = palloc(sizeof(BiChunk));
+	ListCell   *cell;
+
+	*copy = *chunk;
+	copy->refs = NIL;
+	foreach(cell, chunk->refs)
+	{
+		BiRef	   *ref = lfirst(cell);
+
+		copy->refs = bi_ref_set(copy->refs, ref->name, ref->value);
+	}
+	copy->batch_id = chunk->batch_id ? pstrdup(chunk->batch_id) : NULL;
+	copy->batch_end = chunk->batch_end ? pstrdup(chunk->batch_end) : NULL;
+	return copy;
+}
+
+void
+bi_chunk_new_intent(char *intent)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8		bytes[BI_INTENT_LEN / 2];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	for (int i = 0; i < BI_INTENT_LEN; i++)
+		intent[i] = digits[(bytes[i / 2] >> (i % 2 ? 0 : 4)) & 0xf];
+	intent[BI_INTENT_LEN] = '\0';
+}
+
+int64
+bi_chunk_reserve(void)
+{
+	bi_sql_run("SELECT nextval('batchinf.chunk_chunk_id_seq')", NULL);
+	return bi_sql_int8(0, 1);
+}
+
+void
+bi_chunk_insert(const BiChunk *chunk)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_int8(&args, chunk->job_id);
+	bi_sql_arg_int4(&args, chunk->attempt);
+	bi_sql_arg_int4(&args, chunk->attempts_left);
+	bi_sql_arg_text(&args, chunk->intent);
+	bi_sql_arg_int8(&args, chunk->records);
+	bi_sql_arg_int8(&args, chunk->bytes);
+	bi_sql_arg_int8(&args, chunk->tokens);
+	bi_sql_run("INSERT INTO batchinf.chunk (chunk_id, job_id, attempt, attempts_left, intent, records, bytes, tokens)"
+			   " OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", &args);
+}
+
+/* As an argument: text[] of name, value, name, value, … */
+static void
+arg_refs(BiArgs *args, const List *refs)
+{
+	Datum	   *items = palloc(sizeof(Datum) * (2 * list_length(refs) + 1));
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, refs)
+	{
+		BiRef	   *ref = lfirst(cell);
+
+		items[n++] = CStringGetTextDatum(ref->name);
+		items[n++] = CStringGetTextDatum(ref->value);
+	}
+	bi_sql_arg_array(args, TEXTOID, items, NULL, n);
+}
+
+static List *
+refs_from_array(Datum array)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	int			n;
+	List	   *refs = NIL;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &n);
+	for (int i = 0; i + 1 < n; i += 2)
+		if (!nulls[i] && !nulls[i + 1])
+			refs = bi_ref_set(refs, TextDatumGetCString(items[i]), TextDatumGetCString(items[i + 1]));
+	return refs;
+}
+
+void
+bi_chunk_lock_claims(void)
+{
+	LockDatabaseObject(ExtensionRelationId, bi_sql_extension(), CLAIM_LOCK, ExclusiveLock);
+}
+
+#define CHUNK_COLUMNS \
+	"c.chunk_id, c.job_id, c.state, c.attempt, c.attempts_left, c.intent, c.tries, c.records, c.bytes, c.tokens," \
+	" c.batch_id, c.batch_end, c.claimed_at, c.failures, c.polls, c.write_tries, c.submitted_at," \
+	" ARRAY(SELECT unnest(ARRAY[key, value]) FROM jsonb_each_text(c.refs))"
+#define NCHUNK_COLUMNS 18
+
+static BiChunk *
+read_chunk(MemoryContext cxt, int64 row)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	BiChunk    *chunk = palloc0(sizeof(BiChunk));
+	bool		isnull;
+
+	chunk->id = bi_sql_int8(row, 1);
+	chunk->job_id = bi_sql_int8(row, 2);
+	chunk->state = bi_state_parse(bi_sql_text(cxt, row, 3));
+	chunk->attempt = bi_sql_int8(row, 4);
+	chunk->attempts_left = bi_sql_int8(row, 5);
+	strlcpy(chunk->intent, bi_sql_text(cxt, row, 6), sizeof(chunk->intent));
+	chunk->tries = bi_sql_int8(row, 7);
+	chunk->records = bi_sql_int8(row, 8);
+	chunk->bytes = bi_sql_int8(row, 9);
+	chunk->tokens = bi_sql_int8(row, 10);
+	chunk->batch_id = bi_sql_text(cxt, row, 11);
+	chunk->batch_end = bi_sql_text(cxt, row, 12);
+	chunk->claimed_at = bi_sql_time(row, 13);
+	chunk->failures = bi_sql_int8(row, 14);
+	chunk->polls = bi_sql_int8(row, 15);
+	chunk->write_tries = bi_sql_int8(row, 16);
+	chunk->submitted_at = bi_sql_time(row, 17);
+	chunk->refs = refs_from_array(bi_sql_datum(row, 18, &isnull));
+	MemoryContextSwitchTo(old);
+	return chunk;
+}
+
+static BiWish
+parse_wish(const char *word)
+{
+	if (word == NULL)
+		return BI_WISH_NONE;
+	return strcmp(word, "cancel") == 0 ? BI_WISH_CANCEL : BI_WISH_DEADLINE;
+}
+
+List *
+bi_chunk_due(MemoryContext cxt, int limit)
+{
+	BiArgs		args = {0};
+	List	   *due = NIL;
+	int64		n;
+
+	bi_sql_arg_int4(&args, limit);
+	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures"
+				   " FROM batchinf.due d JOIN batchinf.chunk c ON c.chunk_id = d.chunk_id"
+				   " WHERE NOT d.held AND LEAST(d.step_at, d.write_at) <= now()"
+				   " ORDER BY LEAST(d.step_at, d.write_at), c.chunk_id LIMIT $1 FOR UPDATE OF c SKIP LOCKED", &args);
+	for (int64 i = 0; i < n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+		BiDue	   *one = palloc0(sizeof(BiDue));
+
+		one->chunk = read_chunk(cxt, i);
+		one->wish = parse_wish(bi_sql_text(cxt, i, NCHUNK_COLUMNS + 1));
+		one->server = bi_sql_int8(i, NCHUNK_COLUMNS + 2);
+		one->owner = bi_sql_int8(i, NCHUNK_COLUMNS + 3);
+		one->step = bi_sql_bool(i, NCHUNK_COLUMNS + 4);
+		one->server_failures = bi_sql_int8(i, NCHUNK_COLUMNS + 5);
+		due = lappend(due, one);
+		MemoryContextSwitchTo(old);
+	}
+	return due;
+}
+
+TimestampTz
+bi_chunk_next_due(bool *unfinished)
+{
+	bi_sql_run("SELECT min(LEAST(step_at, write_at)) FILTER (WHERE NOT held),"
+			   " COALESCE(bool_or(NOT paused OR write_at IS NOT NULL), false) FROM batchinf.due", NULL);
+	*unfinished = bi_sql_bool(0, 2);
+	return bi_sql_time(0, 1);
+}
+
+BiFlight
+bi_chunk_in_flight(Oid server)
+{
+	BiArgs		args = {0};
+	BiFlight	flight;
+
+	bi_sql_arg_oid(&args, server);
+	bi_sql_run("SELECT count(*), COALESCE(sum(c.tokens), 0)::bigint FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
+			   " JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
+			   " WHERE j.server = $1 AND c.next_step_at IS NOT NULL"
+			   " AND c.state IN ('uploading', 'uploaded', 'creating', 'submitted', 'running', 'cancelling', 'ambiguous')", &args);
+	flight.batches = bi_sql_int8(0, 1);
+	flight.tokens = bi_sql_int8(0, 2);
+	return flight;
+}
+
+void
+bi_chunk_claim(const BiChunk *chunk)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = pg_backend_pid(),"
+			   " holder_start = (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)"
+			   " WHERE chunk_id = $1", &args);
+}
+
+static void
+check_move(const BiChunk *chunk, BiState from)
+{
+	if (!bi_state_may_move(from, chunk->state))
+		elog(ERROR, "chunk " INT64_FORMAT " cannot move from %s to %s",
+			 chunk->id, bi_state_name(from), bi_state_name(chunk->state));
+}
+
+void
+bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
+			  int64 delay_ms, const char *waiting_for, const char *error)
+{
+	BiArgs		args = {0};
+
+	check_move(chunk, from);
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_text(&args, bi_state_name(from));
+	bi_sql_arg_int4(&args, chunk->attempt);
+	bi_sql_arg_text(&args, bi_state_name(chunk->state));
+	bi_sql_arg_int4(&args, chunk->tries);
+	bi_sql_arg_text(&args, chunk->batch_id);
+	bi_sql_arg_text(&args, chunk->batch_end);
+	arg_refs(&args, chunk->refs);
+	bi_sql_arg_time(&args, chunk->claimed_at);
+	bi_sql_arg_int4(&args, chunk->failures);
+	bi_sql_arg_int4(&args, chunk->polls);
+	bi_sql_arg_bool(&args, release);
+	bi_sql_arg(&args, FLOAT8OID, Float8GetDatum(delay_ms / 1000.0), bi_state_final(chunk->state));
+	bi_sql_arg_text(&args, waiting_for);
+	bi_sql_arg_text(&args, error);
+	bi_sql_arg_int4(&args, chunk->attempts_left);
+	if (bi_sql_run("UPDATE batchinf.chunk SET state = $4, tries = $5, batch_id = $6, batch_end = $7, refs = jsonb_object($8),"
+				   " claimed_at = $9, failures = $10, polls = $11, attempts_left = $16,"
+				   " holder_pid = CASE WHEN NOT $12 THEN holder_pid END, holder_start = CASE WHEN NOT $12 THEN holder_start END,"
+				   " next_step_at = clock_timestamp() + $13 * interval '1 second', waiting_for = $14, error = COALESCE($15, error),"
+				   " submitted_at = CASE WHEN $4 = 'submitted' AND $2 <> 'running' THEN now() ELSE submitted_at END,"
+				   " ended_at = CASE WHEN $7 IS NOT NULL THEN COALESCE(ended_at, now()) END"
+				   " WHERE chunk_id = $1 AND state = $2 AND attempt = $3 AND holder_pid = pg_backend_pid()", &args) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was changed by another process",
+						chunk->id, chunk->job_id)));
+}
+
+void
+bi_chunk_release_all(void)
+{
+	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE holder_pid = pg_backend_pid()"
+			   " AND (next_step_at IS NOT NULL OR write_waiting > 0)", NULL);
+}
+
+void
+bi_chunk_room(Oid server)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_oid(&args, server);
+	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now(), waiting_for = NULL WHERE chunk_id IN"
+			   " (SELECT c.chunk_id FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
+			   "  WHERE j.server = $1 AND c.state = 'planned' AND c.waiting_for IS NOT NULL AND c.holder_pid IS NULL"
+			   "  FOR UPDATE OF c SKIP LOCKED)", &args);
+}

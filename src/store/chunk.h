@@ -1,0 +1,119 @@
+/*
+ * store/chunk.h: the slice of a job that is sent as one provider batch.
+ */
+#ifndef BI_CHUNK_H
+#define BI_CHUNK_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "store/state.h"
+
+/* A provider's own reference to something of this chunk (a file id and the like). */
+typedef struct BiRef
+{
+	char	   *name;
+	char	   *value;
+} BiRef;
+
+/* A lower-case hex token of 128 bits; its first 8 characters stand in custom ids. */
+#define BI_INTENT_LEN 32
+#define BI_NONCE_LEN 8
+
+typedef struct BiChunk
+{
+	int64		id;
+	int64		job_id;
+	BiState		state;
+	int			attempt;		/* of its records, from 1 */
+	int			attempts_left;	/* how often its records may be sent again */
+	char		intent[BI_INTENT_LEN + 1];
+	int			tries;			/* create calls begun; part of the token at the provider */
+	int64		records;
+	int64		bytes;
+	int64		tokens;			/* estimated input tokens */
+	char	   *batch_id;		/* provider's, or NULL */
+	char	   *batch_end;		/* completed, failed, expired, cancelled; NULL before the end */
+	List	   *refs;			/* of BiRef */
+	TimestampTz claimed_at;		/* of the last create call; DT_NOEND before the first */
+	int			failures;		/* deferrals in a row */
+	int			polls;
+	int			write_tries;	/* repeats of waiting writes */
+	TimestampTz submitted_at;
+} BiChunk;
+
+extern const char *bi_ref_get(const List *refs, const char *name);	/* NULL if absent */
+extern List *bi_ref_set(List *refs, const char *name, const char *value);	/* value NULL removes */
+
+/* What the job's owner asked for since. */
+typedef enum BiWish
+{
+	BI_WISH_NONE,
+	BI_WISH_CANCEL,
+	BI_WISH_DEADLINE			/* it has passed */
+} BiWish;
+
+/* A chunk that wants something now. */
+typedef struct BiDue
+{
+	BiChunk    *chunk;
+	BiWish		wish;
+	Oid			server;
+	Oid			owner;
+	bool		step;			/* its next step is due, else only waiting writes are */
+	int			server_failures;	/* the server was paused that often in a row and not heard since */
+} BiDue;
+
+/* Results of the functions below live in cxt.  All need SPI and a transaction. */
+
+/* Counts for planning: see bi_chunk_in_flight. */
+typedef struct BiFlight
+{
+	int64		batches;
+	int64		tokens;
+} BiFlight;
+
+/* In the current context. */
+extern BiChunk *bi_chunk_copy(const BiChunk *chunk);
+
+/* A fresh intent. */
+extern void bi_chunk_new_intent(char *intent);
+
+/* Reserves an id, so that records can name their chunk before it is inserted. */
+extern int64 bi_chunk_reserve(void);
+extern void bi_chunk_insert(const BiChunk *chunk);
+
+/* One claim at a time in a database; held to the end of the transaction. */
+extern void bi_chunk_lock_claims(void);
+
+/* The chunks that are due and held by nobody alive, locked; at most limit. */
+extern List *bi_chunk_due(MemoryContext cxt, int limit);
+
+/* When the next one is due: DT_NOEND for none.  Those held by a living process,
+ * this one included, are not counted; *unfinished: is any chunk unfinished at all,
+ * whoever holds it (paused jobs aside)? */
+extern TimestampTz bi_chunk_next_due(bool *unfinished);
+
+/* How much of a server is in use. */
+extern BiFlight bi_chunk_in_flight(Oid server);
+
+/* This process holds it from now on. */
+extern void bi_chunk_claim(const BiChunk *chunk);
+
+/*
+ * Writes all fields of chunk, which was in state from when last seen and must still be
+ * so and be held by this process; else an error of class 40 (nothing is written).
+ * release: the hold ends.  delay_ms: when it is due again; waiting_for: NULL or why it
+ * waits; error: NULL keeps the last one.
+ */
+extern void bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
+						  int64 delay_ms, const char *waiting_for, const char *error);
+
+/* Ends this process's hold on everything; after an error nobody foresaw. */
+extern void bi_chunk_release_all(void);
+
+/* Chunks that wait for room on server may look again now. */
+extern void bi_chunk_room(Oid server);
+
+#endif							/* BI_CHUNK_H */

@@ -1,0 +1,362 @@
+/*
+ * store/job.c: the table batchinf.job.
+ *
+ * What batch_submit was told stands in spec; the owner's wishes are columns that only
+ * user calls write; the end is written here, once, by whoever sees it first.  Knows no
+ * provider.  Called by api/ and engine/.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "store/chunk.h"
+#include "store/job.h"
+#include "store/record.h"
+#include "store/sql.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+static const char *const task_names[] = {"chat", "embedding"};
+static const char *const input_names[] = {"text", "messages", "body"};
+
+int64
+bi_job_reserve(void)
+{
+	bi_sql_run("SELECT nextval('batchinf.job_job_id_seq')", NULL);
+	return bi_sql_int8(0, 1);
+}
+
+static void
+append_text(StringInfo out, const char *name, const char *value)
+{
+	appendStringInfo(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+	if (value == NULL)
+		appendStringInfoString(out, "null");
+	else
+		escape_json(out, value);
+}
+
+static void
+append_json(StringInfo out, const char *name, const char *json)
+{
+	appendStringInfo(out, "%s\"%s\":%s", out->len > 1 ? "," : "", name, json ? json : "null");
+}
+
+static char *
+key_to_json(const List *key)
+{
+	StringInfoData out;
+	ListCell   *cell;
+
+	initStringInfo(&out);
+	foreach(cell, key)
+	{
+		appendStringInfoChar(&out, out.len == 0 ? '[' : ',');
+		escape_json(&out, lfirst(cell));
+	}
+	appendStringInfoChar(&out, ']');
+	return out.data;
+}
+
+static char *
+spec_to_json(const BiSpec *spec)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	append_text(&out, "query", spec->query);
+	append_text(&out, "prompt", spec->prompt);
+	append_text(&out, "system_prompt", spec->system_prompt);
+	append_text(&out, "model", spec->model);
+	append_text(&out, "task", task_names[spec->task]);
+	append_text(&out, "input", input_names[spec->input]);
+	append_json(&out, "key", key_to_json(spec->key));
+	append_json(&out, "write_back", spec->write_back);
+	append_json(&out, "response_schema", spec->response_schema);
+	append_json(&out, "params", spec->params);
+	append_json(&out, "max_attempts", psprintf("%d", spec->max_attempts));
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+void
+bi_job_insert(const BiJob *job, int64 records, int64 skipped)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job->id);
+	bi_sql_arg_text(&args, job->name);
+	bi_sql_arg_text(&args, spec_to_json(&job->spec));
+	bi_sql_arg_oid(&args, job->owner);
+	bi_sql_arg_text(&args, GetUserNameFromId(job->owner, false));
+	bi_sql_arg_oid(&args, job->server);
+	bi_sql_arg_text(&args, job->server_name);
+	bi_sql_arg_oid(&args, job->target);
+	bi_sql_arg_text(&args, job->target_name);
+	bi_sql_arg_text(&args, job->spec.model);
+	bi_sql_arg_text(&args, task_names[job->spec.task]);
+	bi_sql_arg_int8(&args, records);
+	bi_sql_arg_int8(&args, skipped);
+	bi_sql_arg_time(&args, job->deadline);
+	bi_sql_run("INSERT INTO batchinf.job (job_id, install, database, name, spec, owner, owner_name, server, server_name,"
+			   " target, target_name, model, task, records, skipped, deadline, ended, finished_at)"
+			   " OVERRIDING SYSTEM VALUE"
+			   " SELECT $1, h.uuid, h.database, $2, $3::jsonb, $4, $5::name, $6, $7::name, $8, $9, $10, $11, $12, $13, $14,"
+			   " CASE WHEN $12 = $13 THEN 'completed' END, CASE WHEN $12 = $13 THEN now() END FROM batchinf.here h", &args);
+}
+
+static int
+parse_word(const char *word, const char *const *words, int n)
+{
+	for (int i = 0; word && i < n; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("unknown word \"%s\" in the specification of a batch job", word ? word : "NULL")));
+}
+
+/* key names come as one column each, behind the fixed ones: see bi_job_load. */
+static List *
+read_key(MemoryContext cxt, int64 job_id)
+{
+	BiArgs		args = {0};
+	List	   *key = NIL;
+	MemoryContext old;
+	int64		n;
+
+	bi_sql_arg_int8(&args, job_id);
+	n = bi_sql_run("SELECT e.v FROM batchinf.job j, jsonb_array_elements_text(j.spec->'key') WITH ORDINALITY e(v, i)"
+				   " WHERE j.job_id = $1 ORDER BY e.i", &args);
+	old = MemoryContextSwitchTo(cxt);
+	for (int64 i = 0; i < n; i++)
+		key = lappend(key, bi_sql_text(cxt, i, 1));
+	MemoryContextSwitchTo(old);
+	return key;
+}
+
+BiJob *
+bi_job_load(MemoryContext cxt, int64 job_id)
+{
+	BiArgs		args = {0};
+	BiJob	   *job;
+
+	bi_sql_arg_int8(&args, job_id);
+	if (bi_sql_run("SELECT j.name, j.owner, j.server, j.server_name, j.target, j.target_name, j.paused, j.cancelled_at IS NOT NULL,"
+				   " j.deadline, NOT (j.install = h.uuid AND j.database = h.database), j.spec->>'query', j.spec->>'prompt',"
+				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
+				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int"
+				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
+		return NULL;
+	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
+	job->id = job_id;
+	job->name = bi_sql_text(cxt, 0, 1);
+	job->owner = bi_sql_int8(0, 2);
+	job->server = bi_sql_int8(0, 3);
+	job->server_name = bi_sql_text(cxt, 0, 4);
+	job->target = bi_sql_int8(0, 5);
+	job->target_name = bi_sql_text(cxt, 0, 6);
+	job->paused = bi_sql_bool(0, 7);
+	job->cancelled = bi_sql_bool(0, 8);
+	job->deadline = bi_sql_time(0, 9);
+	job->foreign = bi_sql_bool(0, 10);
+	job->spec.query = bi_sql_text(cxt, 0, 11);
+	job->spec.prompt = bi_sql_text(cxt, 0, 12);
+	job->spec.system_prompt = bi_sql_text(cxt, 0, 13);
+	job->spec.model = bi_sql_text(cxt, 0, 14);
+	job->spec.task = parse_word(bi_sql_text(cxt, 0, 15), task_names, lengthof(task_names));
+	job->spec.input = parse_word(bi_sql_text(cxt, 0, 16), input_names, lengthof(input_names));
+	job->spec.write_back = bi_sql_text(cxt, 0, 17);
+	job->spec.response_schema = bi_sql_text(cxt, 0, 18);
+	job->spec.params = bi_sql_text(cxt, 0, 19);
+	job->spec.max_attempts = bi_sql_int8(0, 20);
+	job->spec.key = read_key(cxt, job_id);
+	return job;
+}
+
+BiJob *
+bi_job_require(MemoryContext cxt, int64 job_id, const char *what)
+{
+	BiJob	   *job = bi_job_load(cxt, job_id);
+
+	if (job == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
+	if (job->foreign)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot %s batch job " INT64_FORMAT ": it belongs to another installation", what, job_id),
+				 errhint("Use batch_adopt(" INT64_FORMAT ") to make it yours.", job_id)));
+	if (!has_privs_of_role(GetUserId(), job->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s batch job " INT64_FORMAT, what, job_id),
+				 errhint("Only its owner, or a member of that role, may do this.")));
+	return job;
+}
+
+bool
+bi_job_cancel(int64 job_id)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	return bi_sql_run("UPDATE batchinf.job SET cancelled_at = COALESCE(cancelled_at, now()) WHERE job_id = $1 AND ended IS NULL", &args) > 0;
+}
+
+bool
+bi_job_pause(int64 job_id, bool paused)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	bi_sql_arg_bool(&args, paused);
+	return bi_sql_run("UPDATE batchinf.job SET paused = $2 WHERE job_id = $1 AND ended IS NULL", &args) > 0;
+}
+
+/* One new chunk for each old one: never larger than a chunk may be. */
+static int64
+retry_chunk(const BiJob *job, int64 old_id, Datum outcomes)
+{
+	BiArgs		args = {0};
+	BiChunk		chunk = {0};
+
+	chunk.id = bi_chunk_reserve();
+	chunk.job_id = job->id;
+	bi_chunk_new_intent(chunk.intent);
+	bi_sql_arg_int8(&args, old_id);
+	bi_sql_arg(&args, TEXTARRAYOID, outcomes, false);
+	bi_sql_arg_int8(&args, chunk.id);
+	bi_sql_run("WITH moved AS (UPDATE batchinf.record r SET chunk_id = $3, attempt = b.attempt + 1"
+			   "   FROM batchinf.result s, (SELECT max(attempt) AS attempt FROM batchinf.record WHERE chunk_id = $1) b"
+			   "   WHERE r.chunk_id = $1 AND s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt AND s.outcome = ANY ($2)"
+			   "   RETURNING r.attempt, s.outcome),"
+			   " counts AS (SELECT max(attempt) AS attempt, count(*) AS n, count(*) FILTER (WHERE outcome = 'errored') AS errored,"
+			   "   count(*) FILTER (WHERE outcome = 'expired') AS expired, count(*) FILTER (WHERE outcome = 'missing') AS missing,"
+			   "   count(*) FILTER (WHERE outcome = 'invalid_output') AS invalid_output,"
+			   "   count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled FROM moved)"
+			   " UPDATE batchinf.chunk c SET errored = c.errored - m.errored, expired = c.expired - m.expired,"
+			   "   missing = c.missing - m.missing, invalid_output = c.invalid_output - m.invalid_output,"
+			   "   cancelled = c.cancelled - m.cancelled, retried = c.retried + m.n"
+			   " FROM counts m WHERE c.chunk_id = $1"
+			   " RETURNING m.attempt, m.n, c.bytes * m.n / GREATEST(c.records, 1), c.tokens * m.n / GREATEST(c.records, 1)", &args);
+	chunk.attempt = bi_sql_int8(0, 1);
+	chunk.attempts_left = job->spec.max_attempts - 1;
+	chunk.records = bi_sql_int8(0, 2);
+	chunk.bytes = bi_sql_int8(0, 3);
+	chunk.tokens = bi_sql_int8(0, 4);
+	bi_chunk_insert(&chunk);
+	return chunk.records;
+}
+
+int64
+bi_job_retry(const BiJob *job, Datum outcomes)
+{
+	BiArgs		args = {0};
+	int64		n;
+	int64	   *ids;
+	int64		records = 0;
+
+	bi_sql_arg_int8(&args, job->id);
+	bi_sql_arg(&args, TEXTARRAYOID, outcomes, false);
+	/* The job first, then its chunks in their order: nobody else locks them so long. */
+	bi_sql_run("SELECT FROM batchinf.job WHERE job_id = $1 AND $2 IS NOT NULL FOR NO KEY UPDATE", &args);
+	n = bi_sql_run("SELECT DISTINCT r.chunk_id FROM batchinf.record r JOIN batchinf.result s"
+				   " ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt"
+				   " WHERE r.job_id = $1 AND s.outcome = ANY ($2) AND r.chunk_id IN"
+				   "  (SELECT c.chunk_id FROM batchinf.chunk c WHERE c.job_id = $1 AND c.state IN ('cleaning', 'done', 'cancelled', 'failed'))"
+				   " ORDER BY 1", &args);
+	ids = palloc(sizeof(int64) * (n + 1));
+	for (int64 i = 0; i < n; i++)
+		ids[i] = bi_sql_int8(i, 1);
+	for (int64 i = 0; i < n; i++)
+		records += retry_chunk(job, ids[i], outcomes);
+	if (records > 0)
+	{
+		BiArgs		again = {0};
+
+		bi_sql_arg_int8(&again, job->id);
+		bi_sql_run("UPDATE batchinf.job SET ended = NULL, finished_at = NULL, error = NULL, cancelled_at = NULL,"
+				   " deadline = CASE WHEN deadline > now() THEN deadline END WHERE job_id = $1", &again);
+	}
+	return records;
+}
+
+void
+bi_job_adopt(int64 job_id, Oid server, Oid target)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	bi_sql_arg_oid(&args, GetUserId());
+	bi_sql_arg_text(&args, GetUserNameFromId(GetUserId(), false));
+	bi_sql_arg_oid(&args, server);
+	bi_sql_arg_oid(&args, target);
+	bi_sql_run("UPDATE batchinf.job j SET install = h.uuid, database = h.database, owner = $2, owner_name = $3::name,"
+			   " server = $4, target = $5 FROM batchinf.here h WHERE j.job_id = $1", &args);
+}
+
+List *
+bi_job_foreign_ids(MemoryContext cxt)
+{
+	MemoryContext old;
+	List	   *ids = NIL;
+	int64		n = bi_sql_run("SELECT j.job_id FROM batchinf.job j, batchinf.here h"
+							   " WHERE NOT (j.install = h.uuid AND j.database = h.database) ORDER BY 1", NULL);
+
+	old = MemoryContextSwitchTo(cxt);
+	for (int64 i = 0; i < n; i++)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = bi_sql_int8(i, 1);
+		ids = lappend(ids, id);
+	}
+	MemoryContextSwitchTo(old);
+	return ids;
+}
+
+void
+bi_job_finish_due(void)
+{
+	int64		n;
+
+	n = bi_sql_run("WITH over AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled, f.failed, f.error"
+				   "   FROM batchinf.job j JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
+				   "   CROSS JOIN LATERAL (SELECT bool_and(k.state IN ('cleaning', 'done', 'cancelled', 'failed') AND k.write_waiting = 0) AS over,"
+				   "      bool_and(k.batch_end IS NOT DISTINCT FROM 'failed') AS failed,"
+				   "      max(k.error) FILTER (WHERE k.batch_end = 'failed') AS error"
+				   "      FROM batchinf.chunk k WHERE k.job_id = j.job_id) f"
+				   "   WHERE j.ended IS NULL AND f.over IS NOT FALSE"
+				   "   FOR NO KEY UPDATE OF j SKIP LOCKED),"
+				   " done AS (UPDATE batchinf.job j SET finished_at = now(),"
+				   "   ended = CASE WHEN o.cancelled THEN 'cancelled' WHEN o.failed THEN 'failed' ELSE 'completed' END,"
+				   "   error = CASE WHEN o.failed THEN o.error END"
+				   "   FROM over o WHERE j.job_id = o.job_id RETURNING j.job_id, j.ended, j.records)"
+				   " SELECT job_id, ended, records,"
+				   "  pg_notify('batchinf', json_build_object('job_id', job_id, 'state', ended)::text) FROM done", NULL);
+	for (int64 i = 0; i < n; i++)
+		ereport(LOG,
+				(errmsg("batch job " INT64_FORMAT " has ended: %s, " INT64_FORMAT " records",
+						bi_sql_int8(i, 1), bi_sql_text(CurrentMemoryContext, i, 2), bi_sql_int8(i, 3))));
+}
+
+bool
+bi_job_progress(MemoryContext cxt, int64 job_id, BiProgress *progress)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	if (bi_sql_run("SELECT state, records, pending, succeeded, error FROM batchinf.job_status WHERE job_id = $1", &args) == 0)
+		return false;
+	progress->state = bi_sql_text(cxt, 0, 1);
+	progress->records = bi_sql_int8(0, 2);
+	progress->pending = bi_sql_int8(0, 3);
+	progress->succeeded = bi_sql_int8(0, 4);
+	progress->error = bi_sql_text(cxt, 0, 5);
+	return true;
+}

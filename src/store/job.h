@@ -1,0 +1,102 @@
+/*
+ * store/job.h: a job: what batch_submit was told, and what its owner wishes.
+ */
+#ifndef BI_JOB_H
+#define BI_JOB_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+typedef enum BiTask
+{
+	BI_TASK_CHAT,
+	BI_TASK_EMBEDDING
+} BiTask;
+
+/* What record.input holds. */
+typedef enum BiInput
+{
+	BI_INPUT_TEXT,				/* a prompt, or the text to embed */
+	BI_INPUT_MESSAGES,			/* a JSON array of messages */
+	BI_INPUT_BODY				/* a JSON object: the provider's own request body */
+} BiInput;
+
+/* All that batch_submit was told, but for the key's and target's resolution.
+ * Texts are in the server encoding; JSON is text. */
+typedef struct BiSpec
+{
+	char	   *query;
+	char	   *prompt;
+	char	   *system_prompt;
+	char	   *model;			/* never NULL: the argument or the server's */
+	BiTask		task;
+	BiInput		input;
+	List	   *key;			/* column names, char * */
+	char	   *write_back;		/* JSON object column -> path, or NULL */
+	char	   *response_schema;	/* JSON, or NULL */
+	char	   *params;			/* JSON object, or NULL */
+	int			max_attempts;
+} BiSpec;
+
+typedef struct BiJob
+{
+	int64		id;
+	BiSpec		spec;
+	char	   *name;
+	Oid			owner;
+	Oid			server;
+	char	   *server_name;
+	Oid			target;			/* InvalidOid: none */
+	char	   *target_name;
+	bool		paused;
+	bool		cancelled;		/* asked for */
+	TimestampTz deadline;		/* DT_NOEND: none */
+	bool		foreign;		/* of another install or database */
+} BiJob;
+
+/* The functions below need SPI and a transaction. */
+
+/* Reserves an id, so that records can name their job before it is inserted. */
+extern int64 bi_job_reserve(void);
+
+/* Inserts job (id reserved; paused, cancelled, foreign and wishes ignored) for the
+ * current user in this install.  No records but skipped ones: it is completed at once. */
+extern void bi_job_insert(const BiJob *job, int64 records, int64 skipped);
+
+/* NULL: no such job. */
+extern BiJob *bi_job_load(MemoryContext cxt, int64 job_id);
+
+/* The job, if the current user has the rights of its owner; else, or if there is none,
+ * an error.  what is a verb for the message ("cancel"). */
+extern BiJob *bi_job_require(MemoryContext cxt, int64 job_id, const char *what);
+
+/* The owner's wishes; the caller has asked bi_job_require. false: it has ended already. */
+extern bool bi_job_cancel(int64 job_id);
+extern bool bi_job_pause(int64 job_id, bool paused);
+
+/* Sends the records with these outcomes (text[]) again in new chunks; how many. */
+extern int64 bi_job_retry(const BiJob *job, Datum outcomes);
+
+/* Makes a foreign job the current user's: server and target as looked up by him. */
+extern void bi_job_adopt(int64 job_id, Oid server, Oid target);
+extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
+
+/* Jobs all of whose records have ended are marked so and told on channel batchinf;
+ * those locked by somebody are left for the next time. */
+extern void bi_job_finish_due(void);
+
+typedef struct BiProgress
+{
+	char	   *state;			/* as in batch_jobs */
+	int64		records;
+	int64		pending;
+	int64		succeeded;
+	char	   *error;
+} BiProgress;
+
+/* false: no such job; the caller has asked bi_job_require. */
+extern bool bi_job_progress(MemoryContext cxt, int64 job_id, BiProgress *progress);
+
+#endif							/* BI_JOB_H */

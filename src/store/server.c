@@ -1,0 +1,216 @@
+/*
+ * store/server.c: a foreign server of our wrapper and one user's mapping to it,
+ * as a struct.
+ *
+ * Knows the catalogs, by way of the syscache: nothing is kept here, so nothing
+ * is ever stale.  Must not know which values are sensible (api/option.c refused
+ * the others) nor what a provider makes of them.  Called by api/, engine/ and
+ * store/ inside a transaction.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/extension.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "store/server.h"
+
+/* The largest number that parse_real gives exactly. */
+#define EXACT_MAX ((double) (INT64CONST(1) << 53))
+
+/* Which option fills which member; texts and numbers. */
+typedef struct Field
+{
+	const char *option;
+	size_t		offset;
+} Field;
+
+static const Field text_fields[] = {
+	{"provider", offsetof(BiServer, provider)},
+	{"base_url", offsetof(BiServer, base_url)},
+	{"model", offsetof(BiServer, model)},
+	{"api_version", offsetof(BiServer, api_version)},
+	{"organization", offsetof(BiServer, organization)},
+	{"project", offsetof(BiServer, project)},
+	{"completion_window", offsetof(BiServer, completion_window)},
+};
+
+static const Field number_fields[] = {
+	{"max_requests", offsetof(BiServer, max_requests)},
+	{"min_requests", offsetof(BiServer, min_requests)},
+	{"max_bytes", offsetof(BiServer, max_bytes)},
+	{"max_batches", offsetof(BiServer, max_batches)},
+	{"max_enqueued_tokens", offsetof(BiServer, max_enqueued_tokens)},
+	{"poll_interval", offsetof(BiServer, poll_interval)},
+	{"expires_after", offsetof(BiServer, expires_after)},
+};
+
+static const Field key_fields[] = {
+	{"api_key", offsetof(BiKeyRef, api_key)},
+	{"api_key_file", offsetof(BiKeyRef, api_key_file)},
+	{"api_key_env", offsetof(BiKeyRef, api_key_env)},
+};
+
+/* Does the wrapper belong to our extension?  Its name alone would say nothing. */
+static bool
+wrapper_is_ours(Oid fdw)
+{
+	Oid			extension = get_extension_oid("batchinf", true);
+
+	return OidIsValid(extension) &&
+		getExtensionOfObject(ForeignDataWrapperRelationId, fdw) == extension;
+}
+
+/* The member of base that the option of that name fills, or NULL. */
+static void *
+find_field(void *base, const Field *fields, int nfields, const char *option)
+{
+	for (int i = 0; i < nfields; i++)
+	{
+		if (strcmp(fields[i].option, option) == 0)
+			return (char *) base + fields[i].offset;
+	}
+	return NULL;
+}
+
+static void
+fill_texts(void *base, const Field *fields, int nfields, List *options)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		char	  **text = find_field(base, fields, nfields, def->defname);
+
+		if (text != NULL && def->arg != NULL)
+			*text = strVal(def->arg);
+	}
+}
+
+static void
+fill_numbers(BiServer *server, List *options)
+{
+	ListCell   *cell;
+
+	for (int i = 0; i < lengthof(number_fields); i++)
+		*(int64 *) ((char *) server + number_fields[i].offset) = -1;
+
+	foreach(cell, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		int64	   *number = find_field(server, number_fields, lengthof(number_fields), def->defname);
+
+		if (number != NULL && def->arg != NULL)
+			*number = bi_server_parse_size(strVal(def->arg));
+	}
+}
+
+/* The user's own mapping, else the one of PUBLIC, whole: they are not merged. */
+static void
+fill_mapping(BiServer *server, Oid user)
+{
+	HeapTuple	tuple;
+	Datum		options;
+	bool		isnull;
+
+	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server->oid));
+	if (!HeapTupleIsValid(tuple))
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server->oid));
+	if (!HeapTupleIsValid(tuple))
+		return;
+
+	server->mapping = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
+	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		fill_texts(&server->key, key_fields, lengthof(key_fields), untransformRelOptions(options));
+	ReleaseSysCache(tuple);
+}
+
+BiServer *
+bi_server_load(Oid server, Oid user)
+{
+	ForeignServer *foreign = GetForeignServerExtended(server, FSV_MISSING_OK);
+	BiServer   *result;
+
+	if (foreign == NULL || !wrapper_is_ours(foreign->fdwid))
+		return NULL;
+
+	result = palloc0(sizeof(BiServer));
+	result->oid = server;
+	result->name = foreign->servername;
+	result->owner = foreign->owner;
+	result->owner_is_superuser = superuser_arg(foreign->owner);
+	result->provider = pstrdup("");
+	fill_texts(result, text_fields, lengthof(text_fields), foreign->options);
+	fill_numbers(result, foreign->options);
+	fill_mapping(result, user);
+	return result;
+}
+
+Oid
+bi_server_find(const char *name)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+
+	return foreign != NULL && wrapper_is_ours(foreign->fdwid) ? foreign->serverid : InvalidOid;
+}
+
+Oid
+bi_server_require(const char *name, Oid user)
+{
+	Oid			server = bi_server_find(name);
+
+	if (!OidIsValid(server) && OidIsValid(get_foreign_server_oid(name, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not a server of foreign-data wrapper \"batchinf\"", name)));
+	if (!OidIsValid(server))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Use CREATE SERVER ... FOREIGN DATA WRAPPER batchinf to create it.")));
+	if (!bi_server_usable(server, user))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	return server;
+}
+
+bool
+bi_server_usable(Oid server, Oid user)
+{
+	return SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(server)) &&
+		bi_server_aclcheck(server, user) == ACLCHECK_OK;
+}
+
+int64
+bi_server_parse_size(const char *text)
+{
+	size_t		whole = strspn(text, "0123456789");
+	const char *rest = text + whole;
+	double		number;
+
+	/* parse_real alone would also take 0x10, 1e3 and what stands around them. */
+	if (whole == 0)
+		return -1;
+	if (*rest != '\0')
+	{
+		rest += rest[0] == '.' ? 1 + strspn(rest + 1, "0123456789") : 0;
+		rest += strspn(rest, " ");
+		if (*rest == '\0' || rest[strspn(rest, "BkMGT")] != '\0')
+			return -1;
+	}
+	if (!parse_real(text, &number, GUC_UNIT_BYTE, NULL) || number > EXACT_MAX)
+		return -1;
+	return (int64) rint(number);
+}

@@ -1,0 +1,61 @@
+/*
+ * store/server.h: a foreign server of our wrapper and one user's mapping to it,
+ * as a struct.
+ */
+#ifndef BI_SERVER_H
+#define BI_SERVER_H
+
+#include "postgres.h"
+
+#include "base/secret.h"
+
+/* Options not set are NULL, or -1 for numbers: a provider's defaults fill them.  Texts
+ * are in the server encoding. */
+typedef struct BiServer
+{
+	Oid			oid;
+	char	   *name;
+	Oid			owner;
+	bool		owner_is_superuser;
+	char	   *provider;		/* as in the option, always set */
+
+	char	   *base_url;
+	char	   *model;
+	char	   *api_version;
+	char	   *organization;
+	char	   *project;
+	char	   *completion_window;
+	int64		max_requests;
+	int64		min_requests;
+	int64		max_bytes;
+	int64		max_batches;
+	int64		max_enqueued_tokens;
+	int64		poll_interval;	/* seconds */
+	int64		expires_after;	/* seconds */
+
+	Oid			mapping;		/* InvalidOid: no user mapping for that user */
+	BiKeyRef	key;
+} BiServer;
+
+/*
+ * The server with the mapping of user (or PUBLIC's), palloc'd in the current
+ * context; NULL where there is no such server or it is not one of our wrapper's.
+ * Needs a transaction.
+ */
+extern BiServer *bi_server_load(Oid server, Oid user);
+
+/* Oid by name, InvalidOid if there is none of our wrapper. */
+extern Oid	bi_server_find(const char *name);
+
+/* The same for a name that a user gave: ereports where there is no such server, where
+ * it is of another wrapper, and where user lacks USAGE. */
+extern Oid	bi_server_require(const char *name, Oid user);
+
+/* May user use it?  (USAGE.)  false also where it is gone. */
+extern bool bi_server_usable(Oid server, Oid user);
+
+/* '200MB' (PostgreSQL's units: B, kB, MB, GB, TB, powers of 1024) or '200000000' as bytes
+ * or a count; -1 if it is neither. */
+extern int64 bi_server_parse_size(const char *text);
+
+#endif							/* BI_SERVER_H */

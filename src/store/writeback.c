@@ -1,0 +1,263 @@
+/*
+ * store/writeback.c: one UPDATE for a group of rows, run as the job's owner.
+ *
+ * The rows travel as one JSON document; json_to_recordset turns each member into its
+ * column's type through that type's own input, arrays and row types included.  The
+ * role switch is promise 5 of the design.  Called by engine/deliver.c.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "common/jsonapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "store/sql.h"
+#include "store/target.h"
+#include "store/writeback.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
+struct BiWriteback
+{
+	Oid			owner;
+	BiTarget   *target;
+	char	   *sql;
+};
+
+static void
+append_column_defs(StringInfo sql, const List *columns, char prefix)
+{
+	ListCell   *cell;
+
+	foreach(cell, columns)
+	{
+		BiTargetColumn *column = lfirst(cell);
+
+		appendStringInfo(sql, ", %c%d %s", prefix, foreach_current_index(cell),
+						 format_type_extended(column->type, column->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+}
+
+static char *
+build_update(const BiTarget *target)
+{
+	StringInfoData sql;
+	ListCell   *cell;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s AS t SET ", target->name);
+	foreach(cell, target->columns)
+		appendStringInfo(&sql, "%s%s = w.c%d", foreach_current_index(cell) ? ", " : "",
+						 quote_identifier(((BiTargetColumn *) lfirst(cell))->name), foreach_current_index(cell));
+	appendStringInfoString(&sql, " FROM pg_catalog.json_to_recordset($1) AS w(seq pg_catalog.int8");
+	append_column_defs(&sql, target->keys, 'k');
+	append_column_defs(&sql, target->columns, 'c');
+	appendStringInfoString(&sql, ") WHERE ");
+	foreach(cell, target->keys)
+	{
+		BiTargetColumn *key = lfirst(cell);
+
+		appendStringInfo(&sql, "%st.%s %s w.k%d", foreach_current_index(cell) ? " AND " : "",
+						 quote_identifier(key->name), key->equals, foreach_current_index(cell));
+	}
+	appendStringInfoString(&sql, " RETURNING w.seq");
+	return sql.data;
+}
+
+BiWriteback *
+bi_writeback_open(const BiJob *job)
+{
+	BiWriteback *wb = palloc0(sizeof(BiWriteback));
+	char	   *owner = GetUserNameFromId(job->owner, true);
+
+	if (owner == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of the batch job does not exist any more")));
+	wb->owner = job->owner;
+	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
+	wb->sql = build_update(wb->target);
+	return wb;
+}
+
+/* Does PostgreSQL's own parser take it, escapes included? */
+static bool
+is_json_text(const char *text)
+{
+	JsonLexContext *lex = bi_json_lexer(text, strlen(text));
+
+	return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+}
+
+static bool
+needs_json(const BiTargetColumn *column)
+{
+	return !column->whole || column->take == BI_TAKE_ARRAY || column->take == BI_TAKE_COMPOSITE;
+}
+
+const char *
+bi_writeback_refuse(const BiWriteback *wb, const char *output, bool is_json)
+{
+	ListCell   *cell;
+
+	if (is_json)
+		return NULL;
+	foreach(cell, wb->target->columns)
+	{
+		if (!needs_json(lfirst(cell)))
+			continue;
+		if (!is_json_text(output))
+			return "the output is not JSON, which its write-back needs";
+		(void) DirectFunctionCall1(jsonb_in, CStringGetDatum(output));
+		return NULL;
+	}
+	return NULL;
+}
+
+/* What a path finds: nothing is null, one item is itself, several are an array. */
+static void
+append_path_value(StringInfo doc, const BiTargetColumn *column, Datum output)
+{
+	Jsonb	   *none = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+	Jsonb	   *found = DatumGetJsonbP(DirectFunctionCall4(jsonb_path_query_array, output, column->jsonpath,
+														   JsonbPGetDatum(none), BoolGetDatum(true)));
+	JsonbValue *item;
+	bool		array;
+
+	if (JB_ROOT_COUNT(found) == 0)
+	{
+		appendStringInfoString(doc, "null");
+		return;
+	}
+	item = getIthJsonbValueFromContainer(&found->root, 0);
+	array = item->type == jbvBinary && JsonContainerIsArray(item->val.binary.data);
+	if (JB_ROOT_COUNT(found) == 1 && (array || column->take != BI_TAKE_ARRAY || item->type == jbvNull))
+		found = JsonbValueToJsonb(item);
+	(void) JsonbToCString(doc, &found->root, VARSIZE(found));
+}
+
+static void
+append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *result, Datum *output)
+{
+	if (!column->whole)
+	{
+		if (*output == (Datum) 0)
+			*output = DirectFunctionCall1(jsonb_in, CStringGetDatum(result->output));
+		append_path_value(doc, column, *output);
+	}
+	else if (column->take == BI_TAKE_TEXT && !result->output_json)
+		escape_json(doc, result->output);
+	else if (column->take == BI_TAKE_JSON && !result->output_json && !is_json_text(result->output))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for type %s", format_type_be(column->type)),
+				 errdetail("The output is not JSON.")));
+	else
+		appendStringInfoString(doc, result->output);
+}
+
+static void
+append_row(StringInfo doc, const BiTarget *target, const BiResult *result)
+{
+	ListCell   *cell;
+	Datum		output = (Datum) 0; /* as jsonb, made when first needed */
+
+	appendStringInfo(doc, "{\"seq\":" INT64_FORMAT, result->seq);
+	foreach(cell, target->keys)
+	{
+		int			i = foreach_current_index(cell);
+
+		appendStringInfo(doc, ",\"k%d\":", i);
+		escape_json(doc, result->key ? list_nth(result->key, i) : result->record_id);
+	}
+	foreach(cell, target->columns)
+	{
+		appendStringInfo(doc, ",\"c%d\":", foreach_current_index(cell));
+		append_value(doc, lfirst(cell), result, &output);
+	}
+	appendStringInfoChar(doc, '}');
+}
+
+static char *
+build_document(const BiTarget *target, BiResult *const *results, int n)
+{
+	StringInfoData doc;
+
+	initStringInfo(&doc);
+	appendStringInfoChar(&doc, '[');
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&doc, ',');
+		append_row(&doc, target, results[i]);
+	}
+	appendStringInfoChar(&doc, ']');
+	return doc.data;
+}
+
+static void
+set_for_write(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Nothing of the owner's may run with our rights, then or at commit; an error leaves
+ * user and settings to the abort of the subtransaction. */
+static int64
+run_as_owner(const BiWriteback *wb, const BiArgs *args, int lock_ms)
+{
+	Oid			user;
+	int			context;
+	int			level = NewGUCNestLevel();
+	int64		n;
+
+	GetUserIdAndSecContext(&user, &context);
+	set_for_write("search_path", "pg_catalog, pg_temp");
+	set_for_write("lock_timeout", psprintf("%d", lock_ms));
+	SetUserIdAndSecContext(wb->owner, context | SECURITY_LOCAL_USERID_CHANGE |
+						   (superuser_arg(wb->owner) ? 0 : SECURITY_RESTRICTED_OPERATION));
+	n = bi_sql_run_as_is(wb->sql, args);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+	return n;
+}
+
+static int
+compare_seq(const void *a, const void *b)
+{
+	int64		x = (*(BiResult *const *) a)->seq;
+	int64		y = (*(BiResult *const *) b)->seq;
+
+	return (x > y) - (x < y);
+}
+
+void
+bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int lock_ms)
+{
+	BiArgs		args = {0};
+	BiResult  **sorted = palloc(sizeof(BiResult *) * (n + 1));
+	int64		found;
+
+	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
+	found = run_as_owner(wb, &args, lock_ms);
+	memcpy(sorted, results, sizeof(BiResult *) * n);
+	qsort(sorted, n, sizeof(BiResult *), compare_seq);
+	for (int i = 0; i < n; i++)
+		sorted[i]->write_state = BI_TARGET_MISSING;
+	for (int64 i = 0; i < found; i++)
+	{
+		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
+		BiResult   *key = &wanted;
+		BiResult  **hit = bsearch(&key, sorted, n, sizeof(BiResult *), compare_seq);
+
+		if (hit)
+			(*hit)->write_state = BI_WRITTEN;
+	}
+}

@@ -1,0 +1,314 @@
+/*
+ * worker/visit.c: one stay in one database: connect, do what is due, leave.
+ *
+ * Knows when to come, to wait after an error and to go; what there is to do it leaves to
+ * engine/drive.c.  Holds no transaction, lock or snapshot while it waits.  Started by
+ * launcher.c or, where the library is not preloaded, by a session at commit (wake.c).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/backoff.h"
+#include "base/compat.h"
+#include "base/guc.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "common/pg_prng.h"
+#include "engine/drive.h"
+#include "engine/settings.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "worker/slot.h"
+#include "worker/visit.h"
+
+#define LINGER_MS 5000			/* not worth another process */
+#define LOOK_MS 5000			/* is the extension still there? */
+#define FAULTS_MAX 3			/* then a fresh process */
+
+/* A visit that is not there by the launcher's wish says in its application_name whether
+ * work that comes now will be seen by it. */
+static const char *const visit_name = "batchinf visit";
+static const char *const last_look_name = "batchinf visit, leaving";
+
+static TimestampTz next_look = 0;
+static bool extension_lost = false;
+
+void
+bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | BI_BGWORKER_INTERRUPTIBLE;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker->bgw_library_name, "batchinf", sizeof(worker->bgw_library_name));
+	strlcpy(worker->bgw_function_name, "batchinf_visit_main", sizeof(worker->bgw_function_name));
+	strlcpy(worker->bgw_name, visit_name, sizeof(worker->bgw_name));
+	strlcpy(worker->bgw_type, visit_name, sizeof(worker->bgw_type));
+	worker->bgw_main_arg = ObjectIdGetDatum(database);
+	worker->bgw_notify_pid = notify;
+}
+
+/* The version of the SQL side, palloc'd; NULL where there is no extension. */
+static char *
+installed_version(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	char	   *version = NULL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(get_extension_oid("batchinf", true)));
+	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(rel), &isnull);
+
+		version = isnull ? pstrdup("") : TextDatumGetCString(datum);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return version;
+}
+
+static bool
+is_template(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return is;
+}
+
+/* Is our extension there, in the version of this library and in no template?  In a
+ * transaction of its own, and with the caller's memory context at the end. */
+static bool
+find_extension(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	char	   *version;
+	bool		found;
+
+	StartTransactionCommand();
+	version = is_template() ? NULL : installed_version();
+	found = version != NULL && strcmp(version, BATCHINF_VERSION) == 0;
+	if (version != NULL && !found)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batchinf does no work in database \"%s\": the library has version %s, the extension version %s",
+						get_database_name(MyDatabaseId), BATCHINF_VERSION, version),
+				 errhint("Run ALTER EXTENSION batchinf UPDATE in that database, or restart the server after an upgrade of its files.")));
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
+	return found;
+}
+
+/* Is it time to go, whatever there is to do?  Asked while no transaction is open. */
+static bool
+leave_now(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		bi_settings_force(GUC_ACTION_SET);
+	}
+	if (!extension_lost && !IsTransactionState() && GetCurrentTimestamp() >= next_look)
+		extension_lost = !find_extension();
+	return extension_lost || !bi_guc_enabled || bi_slot_held();
+}
+
+/* Waits after its n-th error in a row (from 0), unless it is time to leave. */
+static void
+wait_after_error(int n)
+{
+	int64		ms = bi_backoff_ms(5000, 2.0, 300000, n, pg_prng_double(&pg_global_prng_state));
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+
+	pgstat_report_activity(STATE_IDLE, "waiting after an error");
+	while (!leave_now() && (ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(ms, LOOK_MS), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* What bi_drive threw, in the current context; the transaction is undone. */
+static ErrorData *
+clean_up_error(MemoryContext cxt)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(cxt);
+	HOLD_INTERRUPTS();
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	LWLockReleaseAll();
+	pgstat_report_wait_end();
+	RESUME_INTERRUPTS();
+	MemoryContextSwitchTo(cxt);
+	return error;
+}
+
+/* One call of bi_drive; NULL, or the error that came out of it. */
+static ErrorData *
+drive(const BiDrive *wish, MemoryContext cxt, TimestampTz *next)
+{
+	ErrorData  *volatile error = NULL;
+
+	MemoryContextReset(cxt);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		*next = bi_drive(wish);
+	}
+	PG_CATCH();
+	{
+		error = clean_up_error(cxt);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	return error;
+}
+
+/*
+ * Logs it and waits.  Where a launcher starts visits, a process whose errors do not end
+ * makes room for a fresh one; an extension that was just dropped is no error.
+ */
+static void
+take_error(ErrorData *error, int faults)
+{
+	if (!find_extension())
+	{
+		extension_lost = true;
+		return;
+	}
+	if (bi_slot_present() && faults + 1 >= FAULTS_MAX)
+		ReThrowError(error);
+	error->elevel = LOG;
+	ThrowErrorData(error);
+	wait_after_error(faults);
+}
+
+/* Works until there is no more to do here; answers when there will be (DT_NOEND: no
+ * more), or that it has to leave. */
+static TimestampTz
+stay(void)
+{
+	BiDrive		wish = {.mode = BI_XACT_WORKER, .until = DT_NOEND, .leave = leave_now};
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "batchinf visit", ALLOCSET_DEFAULT_SIZES);
+	bool		last_look = false;
+	int			faults = 0;
+
+	wish.linger_ms = bi_slot_present() ? LINGER_MS : -1;
+	for (;;)
+	{
+		TimestampTz next = GetCurrentTimestamp();
+		ErrorData  *error;
+
+		(void) bi_slot_take_wake();
+		error = drive(&wish, cxt, &next);
+		if (error != NULL)
+			take_error(error, faults++);
+		else
+			faults = 0;
+		if (leave_now())
+			return extension_lost ? DT_NOEND : GetCurrentTimestamp();
+		if (error != NULL || bi_slot_take_wake())
+			continue;
+		if (bi_slot_present() || last_look)
+			return next;
+		last_look = true;
+		pgstat_report_appname(last_look_name);
+	}
+}
+
+/* Is that process a visit that will see what is due now? */
+static bool
+is_staying_visit(const PgBackendStatus *entry)
+{
+	const char *type;
+
+	if (entry->st_procpid == MyProcPid || entry->st_procpid == 0 || entry->st_databaseid != MyDatabaseId ||
+		strcmp(entry->st_appname, visit_name) != 0)
+		return false;
+	type = GetBackgroundWorkerTypeByPid(entry->st_procpid);
+	return type != NULL && strcmp(type, visit_name) == 0;
+}
+
+/* Without a launcher two sessions may have asked: the visit that came first stays. */
+static bool
+another_stays(void)
+{
+	bool		found = false;
+
+	StartTransactionCommand();
+	for (int i = 1; !found && i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+		const PgBackendStatus *entry = &bi_local_beentry(i)->backendStatus;
+
+		if (!is_staying_visit(entry) || entry->st_proc_start_timestamp > MyStartTimestamp ||
+			(entry->st_proc_start_timestamp == MyStartTimestamp && entry->st_procpid > MyProcPid))
+			continue;
+		bi_slot_poke(entry->st_procpid);
+		found = true;
+	}
+	CommitTransactionCommand();
+	return found;
+}
+
+static void
+give_up(int code, Datum arg)
+{
+	bi_slot_give_up();
+}
+
+void
+batchinf_visit_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+	TimestampTz next = DT_NOEND;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	if (!bi_slot_attach(database))
+		proc_exit(0);
+	before_shmem_exit(give_up, 0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	bi_settings_force(GUC_ACTION_SET);
+	pgstat_report_appname(visit_name);
+	pgstat_report_activity(STATE_RUNNING, "looking for due work");
+
+	extension_lost = !find_extension();
+	if (!extension_lost && (bi_slot_present() || !another_stays()))
+		next = stay();
+	bi_slot_detach(next);
+	proc_exit(0);
+}

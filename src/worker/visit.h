@@ -1,0 +1,17 @@
+/*
+ * worker/visit.h: one stay of a worker in one database.
+ */
+#ifndef BI_VISIT_H
+#define BI_VISIT_H
+
+#include "postgres.h"
+
+#include "postmaster/bgworker.h"
+
+/* Fills in what RegisterDynamicBackgroundWorker needs for a visit in that database;
+ * notify: who is signalled at its start and end, 0: nobody. */
+extern void bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify);
+
+extern PGDLLEXPORT void batchinf_visit_main(Datum arg);
+
+#endif							/* BI_VISIT_H */

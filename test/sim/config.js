@@ -1,0 +1,44 @@
+'use strict';
+// Settings that tests may change at run time. change() rejects names it does not know.
+
+const { tail } = require('./log');
+
+const DEFAULTS = {
+  batch_seconds: 0.2, // from creation to the end, spread over the states
+  quotas: {}, // model -> enqueued prompt tokens
+  max_file_bytes: 200e6,
+  max_lines: 50000,
+  error_file_id_empty: false, // "" instead of null where there is no error file
+  file_visible_after_ms: 0, // new files are unknown so long
+  chunked_content: false, // file content without Content-Length
+  dense_embeddings: false, // vectors without zeros: large result files
+};
+
+class Config {
+  // keys: "key" or "key:project"; files and batches are seen by the keys of their project.
+  constructor({ keys, batchSeconds }) {
+    this.start = { ...DEFAULTS, api_keys: keys };
+    if (batchSeconds !== undefined) this.start.batch_seconds = batchSeconds;
+    this.reset();
+  }
+
+  reset() {
+    this.change(this.start);
+  }
+
+  change(settings) {
+    const bad = Object.keys(settings).find((name) => !(name in this.start));
+    if (bad !== undefined) throw new Error(`unknown setting "${bad}"`);
+    const { api_keys: keys, ...rest } = settings;
+    Object.assign(this, rest);
+    if (keys) this.keys = new Map(keys.map((key) => [key.split(':')[0], key.split(':')[1] || 'default']));
+    return this.shown();
+  }
+
+  shown() {
+    const { start, keys, ...rest } = this;
+    return { ...rest, api_keys: [...keys.keys()].map(tail) };
+  }
+}
+
+module.exports = { Config };

@@ -1,0 +1,125 @@
+'use strict';
+// OpenAI as a provider of the simulator: routes, keys, headers, state.
+
+const crypto = require('crypto');
+const { Refusal } = require('../server');
+const { refuse, usualError } = require('./errors');
+const { readJson } = require('./params');
+const { MODELS, findModel, modelObject } = require('./models');
+const files = require('./files');
+const batches = require('./batches');
+const { run } = require('./run');
+
+const ROUTES = [
+  ['POST', '/v1/files', files.createFile],
+  ['GET', '/v1/files', files.listFiles],
+  ['GET', '/v1/files/{id}', files.getFile],
+  ['DELETE', '/v1/files/{id}', files.deleteFile],
+  ['GET', '/v1/files/{id}/content', files.getContent],
+  ['POST', '/v1/batches', batches.createBatch],
+  ['GET', '/v1/batches', batches.listBatches],
+  ['GET', '/v1/batches/{id}', batches.getBatch],
+  ['POST', '/v1/batches/{id}/cancel', batches.cancelBatch],
+  ['GET', '/v1/models', () => ({ json: { object: 'list', data: MODELS.map(modelObject) } })],
+  ['GET', '/v1/models/{id}', getModel],
+  ['POST', '/v1/chat/completions', realtime],
+  ['POST', '/v1/embeddings', realtime],
+].map(([method, path, serve]) => ({ method, path, serve, regex: new RegExp(`^${path.replace('{id}', '(?<id>[^/]+)')}$`) }));
+
+// Returns the provider of server.js's contract.
+function createOpenAI(sim) {
+  const state = new State();
+  return {
+    name: 'openai',
+    owns: (path) => path.startsWith('/v1/'),
+    handle: (ctx) => handle(ctx, state),
+    errorReply: (status) => ({ status, json: usualError(status), headers: commonHeaders(state) }),
+    batches: () => [...state.batches.values()].map(ledgerBatch),
+    files: () => [...state.files.values()].map(({ id, purpose, filename, expires_at, data }) => ({ id, purpose, filename, expires_at, bytes: data.size })),
+    reset: () => state.clear(),
+  };
+}
+
+class State {
+  constructor() {
+    this.seed = crypto.randomBytes(4).toString('hex');
+    this.ids = 0;
+    this.batches = new Map();
+    this.clear();
+  }
+
+  clear() {
+    for (const batch of this.batches.values()) batch.forgotten = true;
+    this.files = new Map();
+    this.batches = new Map();
+    this.attempts = new Map();
+  }
+
+  // Unique over resets and restarts.
+  newId(prefix, length) {
+    return `${prefix}${this.seed}${(++this.ids).toString(16).padStart(length - 8, '0')}`;
+  }
+
+  // Prompt tokens of the batches of this model that have not ended.
+  enqueued(model) {
+    return [...this.batches.values()].reduce((n, b) => n + (b.enqueued && b.enqueued.model === model ? b.enqueued.tokens : 0), 0);
+  }
+}
+
+const ledgerBatch = (b) => ({ id: b.id, input_file_id: b.input_file_id, endpoint: b.endpoint, model: b.model, status: b.status, metadata: b.metadata,
+  lines: b.counts.total, completed: b.counts.completed, failed: b.counts.failed,
+  output_file_id: b.output_file_id || null, error_file_id: b.error_file_id || null });
+
+const commonHeaders = (state) => ({ 'x-request-id': state.newId('req_', 32), 'openai-version': '2020-10-01', 'openai-organization': 'org-sim', 'openai-processing-ms': '5' });
+
+async function handle(ctx, state) {
+  const headers = commonHeaders(state);
+  ctx.state = state;
+  try {
+    const reply = await route(ctx);
+    return { ...reply, headers: { ...headers, ...reply.headers } };
+  } catch (error) {
+    if (error instanceof Refusal) error.reply.headers = { ...headers, ...error.reply.headers };
+    throw error;
+  }
+}
+
+async function route(ctx) {
+  authenticate(ctx);
+  const here = ROUTES.filter((r) => r.regex.test(ctx.path));
+  const found = here.find((r) => r.method === ctx.method);
+  if (!here.length) refuse(404, `Invalid URL (${ctx.method} ${ctx.path})`);
+  if (!found) refuse(405, `Not allowed to ${ctx.method} on ${ctx.path}. (HINT: Perhaps you meant to use a different HTTP method?)`);
+  ctx.sim.log.count(`${found.method} ${found.path}`);
+  ctx.params = { id: decodeURIComponent((found.regex.exec(ctx.path).groups || {}).id || '') };
+  return found.serve(ctx);
+}
+
+function authenticate(ctx) {
+  const header = ctx.req.headers.authorization;
+  if (!header) refuse(401, 'You didn\'t provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you\'re accessing the API from your browser and are prompted for a username and password. You can obtain an API key from https://platform.openai.com/account/api-keys.');
+  const key = (/^Bearer (\S+)$/.exec(header) || [])[1] || '';
+  ctx.project = ctx.sim.config.keys.get(key);
+  if (ctx.project === undefined) refuse(401, `Incorrect API key provided: ${masked(key)}. You can find your API key at https://platform.openai.com/account/api-keys.`, { code: 'invalid_api_key' });
+}
+
+// As the service shows a wrong key: its ends, with stars between.
+const masked = (key) => (key.length > 12 ? `${key.slice(0, 8)}${'*'.repeat(key.length - 12)}${key.slice(-4)}` : '*'.repeat(key.length));
+
+function getModel(ctx) {
+  const model = findModel(ctx.params.id);
+  if (!model) refuse(404, `The model '${ctx.params.id}' does not exist`, { param: 'model', code: 'model_not_found' });
+  return { json: modelObject(model) };
+}
+
+// POST /chat/completions and /embeddings, at once. Directives that only a batch can play hang up or answer oddly.
+async function realtime(ctx) {
+  const body = await readJson(ctx);
+  const { status, body: answer, asked } = run(ctx.sim, ctx.state, ctx.path, body, null);
+  if (status === 0 && asked.has('timeout')) return { status: 408, json: usualError(408) };
+  if (status === 0 || asked.has('missing')) return { drop: true };
+  if (status === 200 && asked.has('badjson')) return { text: JSON.stringify(answer).slice(0, 20), headers: { 'Content-Type': 'application/json' } };
+  return { status, json: answer };
+}
+
+module.exports = { createOpenAI };

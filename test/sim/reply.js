@@ -1,0 +1,68 @@
+'use strict';
+// Puts a reply on the wire, whole or spoiled. A reply is {status, headers, and one of json, text, file:{path,size}}.
+// JSON is gzipped for clients that accept it; files never are.
+
+const fs = require('fs');
+const zlib = require('zlib');
+
+const DRIP_TICKS = 20; // a second
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// action: the fault's transport keys (delay and reset are the server's business).
+async function send(req, res, reply, action) {
+  const body = bodyOf(req, reply);
+  const whole = action.truncate === undefined && !action.wrong_length;
+  res.writeHead(reply.status || 200, headersOf(reply, body, action));
+  const end = action.truncate === undefined ? body.size : Math.max(0, Math.min(action.truncate, body.size - 1));
+  for await (const piece of pieces(body, end, action.drip)) {
+    if (res.destroyed) return;
+    await write(res, piece);
+    if (action.drip) await sleep((piece.length / action.drip) * 1000);
+  }
+  if (whole) res.end();
+  else endSocket(res);
+}
+
+function bodyOf(req, reply) {
+  if (reply.file) return { size: reply.file.size, path: reply.file.path };
+  const bytes = Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
+  const zip = reply.json !== undefined && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
+  const out = zip ? zlib.gzipSync(bytes) : bytes;
+  return { size: out.length, bytes: out, zip };
+}
+
+function headersOf(reply, body, action) {
+  const headers = { ...(reply.json !== undefined ? { 'Content-Type': 'application/json' } : {}), ...reply.headers };
+  if (body.zip) headers['Content-Encoding'] = 'gzip';
+  const extra = action.wrong_length === true ? 10 : action.wrong_length || 0;
+  if (reply.chunked || action.chunked) headers['Transfer-Encoding'] = 'chunked';
+  else headers['Content-Length'] = Math.max(0, body.size + extra);
+  return headers;
+}
+
+async function* pieces(body, end, drip) {
+  if (end === 0) return;
+  const step = drip ? Math.max(1, Math.floor(drip / DRIP_TICKS)) : 1 << 18;
+  const source = body.path ? fs.createReadStream(body.path, { end: end - 1, highWaterMark: step }) : [body.bytes.subarray(0, end)];
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; at += step) yield chunk.subarray(at, at + step);
+  }
+}
+
+const write = (res, piece) => new Promise((done) => {
+  res.once('close', done);
+  res.write(piece, () => {
+    res.removeListener('close', done);
+    done();
+  });
+});
+
+// Ends the connection in good order at TCP level, with HTTP's message unfinished.
+function endSocket(res) {
+  if (!res.headersSent) return;
+  res.flushHeaders();
+  const socket = res.socket;
+  if (socket) setImmediate(() => socket.end());
+}
+
+module.exports = { send, sleep };

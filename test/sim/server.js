@@ -1,0 +1,120 @@
+'use strict';
+// HTTP plumbing: one request from its arrival to its reply or its accident. Knows no provider.
+// A provider is {name, owns(path), handle(ctx) -> reply, errorReply(status) -> reply, batches(), files(), reset()}.
+
+const http = require('http');
+const https = require('https');
+const { send, sleep } = require('./reply');
+const { keepBody } = require('./log');
+
+const MAX_JSON = 32 * 1024 * 1024;
+
+// Thrown by handlers: the reply to give instead of success.
+class Refusal extends Error {
+  constructor(reply) {
+    super(`refused with ${reply.status}`);
+    this.reply = reply;
+  }
+}
+
+function createServer(sim, tls) {
+  const listener = (req, res) => serve(sim, req, res).catch((error) => crash(res, error));
+  const server = tls ? https.createServer(tls, listener) : http.createServer(listener);
+  server.requestTimeout = 0;
+  return server;
+}
+
+// A bug of the simulator must be seen as one; a client that went away is none.
+function crash(res, error) {
+  if (res.destroyed) return undefined;
+  process.stderr.write(`sim: ${error.stack}\n`);
+  if (res.headersSent) return res.destroy();
+  res.writeHead(599, { 'Content-Type': 'text/plain' });
+  return res.end(`simulator error: ${error.message}`);
+}
+
+async function serve(sim, req, res) {
+  const url = new URL(req.url, 'http://sim');
+  const ctx = { sim, req, res, method: req.method, path: url.pathname, query: url.searchParams, action: {} };
+  if (ctx.path.startsWith('/_sim/')) return finish(ctx, await attempt(ctx, sim.control));
+  ctx.log = sim.log.open(req);
+  ctx.provider = sim.providers.find((p) => p.owns(ctx.path));
+  if (!ctx.provider) return finish(ctx, { status: 404, text: 'no provider here' });
+  ctx.action = sim.faults.take(ctx.method, ctx.path);
+  if (Object.keys(ctx.action).length) ctx.log.fault = ctx.action;
+  return answer(ctx);
+}
+
+async function answer(ctx) {
+  const { action } = ctx;
+  if (action.delay_ms) await sleep(action.delay_ms);
+  if (action.reset === 'before') return reset(ctx.res);
+  if (action.hang && action.hang !== 'after') return drain(ctx.req);
+  const canned = cannedReply(ctx);
+  if (canned) return finish(ctx, canned);
+  const reply = await attempt(ctx, ctx.provider);
+  if (action.hang === 'after') return drain(ctx.req);
+  if (action.reset === 'after') return reset(ctx.res);
+  if (action.lost_after_effect || reply.drop) return ctx.req.socket.end();
+  return finish(ctx, reply);
+}
+
+async function attempt(ctx, handler) {
+  try {
+    return await handler.handle(ctx);
+  } catch (error) {
+    if (error instanceof Refusal) return error.reply;
+    throw error;
+  }
+}
+
+async function finish(ctx, reply) {
+  await drain(ctx.req);
+  if (ctx.log) ctx.log.status = reply.status || 200;
+  await send(ctx.req, ctx.res, reply, ctx.action);
+}
+
+// The reply of a fault that answers instead of the provider, or null.
+function cannedReply({ action, provider }) {
+  const headers = action.headers || {};
+  if (action.redirect) return { status: 302, text: '', headers: { Location: action.redirect, ...headers } };
+  if (action.html) return { status: action.html, text: `<html><head><title>${action.html}</title></head><body><center><h1>${action.html} Bad Gateway</h1></center></body></html>\r\n`, headers: { 'Content-Type': 'text/html', ...headers } };
+  if (action.status === undefined && action.body === undefined) return null;
+  if (action.body === undefined) return merge(provider.errorReply(action.status), headers);
+  if (typeof action.body === 'string') return { status: action.status, text: action.body, headers: { 'Content-Type': 'application/json', ...headers } };
+  return { status: action.status, json: action.body, headers };
+}
+
+const merge = (reply, headers) => ({ ...reply, headers: { ...reply.headers, ...headers } });
+
+function reset(res) {
+  const { socket } = res;
+  if (socket && socket.resetAndDestroy && !socket.encrypted) socket.resetAndDestroy();
+  else if (socket) socket.destroy();
+}
+
+// Reads what is left of a request, so that the client gets to hear the answer.
+function drain(req) {
+  if (req.readableEnded || req.destroyed) return undefined;
+  return new Promise((done) => {
+    req.once('end', done);
+    req.once('close', done);
+    req.resume();
+  });
+}
+
+// The request's body as text, up to 32 MB; null if there is more.
+async function readText(ctx) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of ctx.req) {
+    size += chunk.length;
+    if (size <= MAX_JSON) chunks.push(chunk);
+  }
+  if (size > MAX_JSON) return null;
+  const text = Buffer.concat(chunks).toString();
+  if (ctx.log) keepBody(ctx.log, text);
+  return text;
+}
+
+module.exports = { createServer, Refusal, readText };

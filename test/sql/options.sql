@@ -1,0 +1,190 @@
+-- The options of servers and user mappings: what the validator takes, and what
+-- it says of everything else.  No network.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS batchinf;
+CREATE ROLE regress_batchinf_owner;
+CREATE ROLE regress_batchinf_reader;
+CREATE ROLE regress_batchinf_other;
+GRANT USAGE ON FOREIGN DATA WRAPPER batchinf TO regress_batchinf_owner;
+GRANT pg_read_server_files TO regress_batchinf_reader;
+RESET client_min_messages;
+
+-- the wrapper itself and foreign tables have none
+ALTER FOREIGN DATA WRAPPER batchinf OPTIONS (ADD model 'm');
+
+-- provider
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf;
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (model 'm');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'opnai');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'OpenAI');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider '');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai');
+DROP SERVER s1;
+
+-- names
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', modle 'm');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', max_request '5');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', "Model" 'm');
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', colour 'red');
+-- a key does not belong here, and is not repeated
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', api_key 'sk-not-to-be-seen');
+
+-- all at once
+CREATE SERVER s1 FOREIGN DATA WRAPPER batchinf OPTIONS (
+    provider 'openai', base_url 'https://api.example.com:8443/proxy/v1/', model 'gpt-5.4-mini',
+    organization 'org-1', project 'proj_1', completion_window '24h',
+    max_requests '50000', min_requests '1', max_bytes '100MB', max_batches '10',
+    max_enqueued_tokens '90000000', poll_interval '30', expires_after '86400');
+SELECT option_name, option_value FROM pg_options_to_table(
+    (SELECT srvoptions FROM pg_foreign_server WHERE srvname = 's1')) ORDER BY option_name COLLATE "C";
+
+-- numbers
+ALTER SERVER s1 OPTIONS (SET max_requests '0');
+ALTER SERVER s1 OPTIONS (SET max_requests '-5');
+ALTER SERVER s1 OPTIONS (SET max_requests 'many');
+ALTER SERVER s1 OPTIONS (SET max_requests '10.5');
+ALTER SERVER s1 OPTIONS (SET max_requests '5kB');
+ALTER SERVER s1 OPTIONS (SET max_requests '10000001');
+ALTER SERVER s1 OPTIONS (SET max_requests '99999999999999999999999999');
+ALTER SERVER s1 OPTIONS (SET max_requests ' 5');
+ALTER SERVER s1 OPTIONS (SET max_requests '');
+ALTER SERVER s1 OPTIONS (SET max_batches '0x10');
+ALTER SERVER s1 OPTIONS (SET max_enqueued_tokens '1e6');
+ALTER SERVER s1 OPTIONS (SET poll_interval '0');
+ALTER SERVER s1 OPTIONS (SET poll_interval '3601');
+ALTER SERVER s1 OPTIONS (SET expires_after '60');
+ALTER SERVER s1 OPTIONS (SET expires_after '2592001');
+ALTER SERVER s1 OPTIONS (SET expires_after '0');
+ALTER SERVER s1 OPTIONS (SET expires_after '2592000', SET poll_interval '3600');
+ALTER SERVER s1 OPTIONS (SET min_requests '200', SET max_requests '100');
+ALTER SERVER s1 OPTIONS (SET min_requests '100', SET max_requests '100');
+ALTER SERVER s1 OPTIONS (SET min_requests '60000', DROP max_requests);
+ALTER SERVER s1 OPTIONS (DROP min_requests, DROP max_requests);
+
+-- sizes
+ALTER SERVER s1 OPTIONS (SET max_bytes '200000000');
+ALTER SERVER s1 OPTIONS (SET max_bytes '1.5 GB');
+ALTER SERVER s1 OPTIONS (SET max_bytes '500 kB');
+ALTER SERVER s1 OPTIONS (SET max_bytes '500 kb');
+ALTER SERVER s1 OPTIONS (SET max_bytes '5 apples');
+ALTER SERVER s1 OPTIONS (SET max_bytes '1.5');
+ALTER SERVER s1 OPTIONS (SET max_bytes '0MB');
+ALTER SERVER s1 OPTIONS (SET max_bytes '2TB');
+ALTER SERVER s1 OPTIONS (SET max_bytes 'infinity');
+ALTER SERVER s1 OPTIONS (SET max_bytes '1MBMB');
+
+-- texts
+ALTER SERVER s1 OPTIONS (SET model '');
+ALTER SERVER s1 OPTIONS (SET model E'gpt\n5');
+ALTER SERVER s1 OPTIONS (SET model 'a model of ours');
+ALTER SERVER s1 OPTIONS (SET organization 'two words');
+ALTER SERVER s1 OPTIONS (SET project E'p\r\nx-header: y');
+ALTER SERVER s1 OPTIONS (SET completion_window '');
+
+-- URLs; they are never repeated, for they may hold a password
+ALTER SERVER s1 OPTIONS (SET base_url 'api.example.com/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'ftp://api.example.com');
+ALTER SERVER s1 OPTIONS (SET base_url 'file:///etc/passwd');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://');
+ALTER SERVER s1 OPTIONS (SET base_url 'https:///v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://user:secret@api.example.com/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com\@evil.example.com');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com/v1?key=secret');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com/v1#x');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com/v 1');
+ALTER SERVER s1 OPTIONS (SET base_url E'https://api.example.com/\nv1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api%2eexample.com/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com:port/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com:/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://api.example.com:65536');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://[::1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://[]/v1');
+ALTER SERVER s1 OPTIONS (SET base_url '');
+DO $$
+DECLARE
+    why text;
+BEGIN
+    EXECUTE format('ALTER SERVER s1 OPTIONS (SET base_url %L)', 'https://api.example.com/' || repeat('x', 2048));
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS why = PG_EXCEPTION_DETAIL;
+    RAISE NOTICE '%: %', SQLERRM, why;
+END $$;
+ALTER SERVER s1 OPTIONS (SET base_url 'https://[2001:db8::1]:8443/v1');
+ALTER SERVER s1 OPTIONS (SET base_url 'https://localhost');
+
+-- plain http: a superuser's server may, another only to an allowed host
+ALTER SERVER s1 OPTIONS (SET base_url 'http://127.0.0.1:1/v1');
+SET ROLE regress_batchinf_owner;
+CREATE SERVER s2 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', base_url 'http://127.0.0.1:1/v1');
+SET batchinf.allowed_http_hosts = '127.0.0.1';
+RESET ROLE;
+SET batchinf.allowed_http_hosts = 'example.com, LocalHost ,[::1]';
+SET ROLE regress_batchinf_owner;
+CREATE SERVER s2 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', base_url 'http://127.0.0.1:1/v1');
+CREATE SERVER s2 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', base_url 'http://localhost.example.com');
+CREATE SERVER s2 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', base_url 'http://local');
+CREATE SERVER s2 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', base_url 'http://LOCALHOST:8080/v1');
+ALTER SERVER s2 OPTIONS (SET base_url 'http://[::1]:8080/v1');
+RESET ROLE;
+RESET batchinf.allowed_http_hosts;
+
+-- the settings: none for an ordinary user
+SELECT name, boot_val, unit, context FROM pg_settings WHERE name LIKE 'batchinf.%' ORDER BY name COLLATE "C";
+SET batchinf.no_such_setting = 1;
+
+-- keys: one of three, and never repeated
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_kye 'sk-not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (model 'm');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key '');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key 'sk not to be seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key E'sk-not-to-be-seen\nx-header: y');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key 'a', api_key_env 'B');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key_file 'relative/key');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key_file '');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key_env '1KEY');
+CREATE USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (api_key_env 'sk-not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s1;
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key 'sk-1');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key_file '/nonexistent/key');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key, ADD api_key_file '/nonexistent/key');
+
+-- references to files and the environment are privileged
+SET ROLE regress_batchinf_owner;
+CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key_file '/nonexistent/key');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key_env 'PATH');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key 'sk-2');
+RESET ROLE;
+ALTER USER MAPPING FOR regress_batchinf_owner SERVER s2 OPTIONS (DROP api_key, ADD api_key_env 'REGRESS_BATCHINF_NOT_SET');
+SET ROLE regress_batchinf_owner;
+ALTER USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (SET api_key_env 'PATH');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER s2 TO regress_batchinf_reader, regress_batchinf_other;
+SET ROLE regress_batchinf_reader;
+CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key_file '/nonexistent/key');
+RESET ROLE;
+
+-- batch_check, as far as it goes without a network
+SELECT * FROM batch_check('no_such_server');
+CREATE FOREIGN DATA WRAPPER regress_batchinf_fdw;
+CREATE SERVER s3 FOREIGN DATA WRAPPER regress_batchinf_fdw;
+SELECT * FROM batch_check('s3');
+SET ROLE regress_batchinf_other;
+SELECT * FROM batch_check('s1');
+SELECT * FROM batch_check('s2');
+SET ROLE regress_batchinf_owner;
+SELECT * FROM batch_check('s2');
+SET ROLE regress_batchinf_reader;
+SELECT * FROM batch_check('s2');
+RESET ROLE;
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (SET api_key_file '/');
+SELECT * FROM batch_check('s1');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file);
+SELECT * FROM batch_check('s1');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key 'sk-1');
+SELECT status FROM batch_check('s1');
+
+SET client_min_messages = warning;
+DROP SERVER s1, s2, s3 CASCADE;
+DROP FOREIGN DATA WRAPPER regress_batchinf_fdw;
+REVOKE USAGE ON FOREIGN DATA WRAPPER batchinf FROM regress_batchinf_owner;
+DROP ROLE regress_batchinf_owner, regress_batchinf_reader, regress_batchinf_other;
