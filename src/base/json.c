@@ -84,7 +84,7 @@ bi_json_parse(const char *text, size_t len)
 		len--;
 	if (len == 0 || len >= MaxAllocSize || pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len)
 		return NULL;
-	good = bi_token_walk(text, len, &marked);
+	good = bi_token_walk(text, len, BI_JSON_DEPTH, &marked);
 	if (good)
 		good = marked.data ? parse_tokens(marked.data, marked.len, &root) : parse_tokens(text, len, &root);
 	if (marked.data)
@@ -103,7 +103,8 @@ source_of(json_object *number, size_t *len, bool *whole)
 	const char *source = json_object_get_userdata(number);
 
 	*len = source ? strlen(source) : 0;
-	*whole = *len > BI_TOKEN_MARK_LEN && memcmp(source + *len - BI_TOKEN_MARK_LEN, BI_TOKEN_MARK, BI_TOKEN_MARK_LEN) == 0;
+	*whole = *len > BI_TOKEN_MARK_LEN && strchr(source, '.') == NULL &&
+		memcmp(source + *len - BI_TOKEN_MARK_LEN, BI_TOKEN_MARK, BI_TOKEN_MARK_LEN) == 0;
 	if (*whole)
 		*len -= BI_TOKEN_MARK_LEN;
 	return source;

@@ -107,11 +107,12 @@ skip_token(const char *p, const char *end, bool *odd)
 }
 
 bool
-bi_token_walk(const char *text, size_t len, StringInfo marked)
+bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked)
 {
 	const char *end = text + len;
 	const char *copied = text;
 	const char *p = text;
+	int			depth = 0;
 
 	while (p < end)
 	{
@@ -122,7 +123,8 @@ bi_token_walk(const char *text, size_t len, StringInfo marked)
 			p++;
 			continue;
 		}
-		if ((p = skip_token(p, end, &odd)) == NULL)
+		depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
+		if (depth > max_depth || (p = skip_token(p, end, &odd)) == NULL)
 			return false;
 		if (odd)
 		{

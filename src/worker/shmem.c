@@ -8,11 +8,14 @@
  */
 #include "postgres.h"
 
+#include "base/backoff.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 #include "worker/shmem.h"
+
+#define QUIET_MIN 60			/* without a crash: they are counted anew */
 
 static const char *const tranche = "batchinf";
 
@@ -20,6 +23,26 @@ static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 static BiShared *shared = NULL;
+
+/* Of the postmaster, which outlives the crashes of its children. */
+static TimestampTz started_at = 0;
+static int	crashes = -1;		/* in a row, less one */
+
+/* After a crash, which may be of our making, visits wait longer each time: the server
+ * must stay reachable for whoever switches us off. */
+static TimestampTz
+first_visit(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz quiet = TimestampTzPlusMilliseconds(started_at, QUIET_MIN * 60 * 1000);
+	bool		crashed = started_at != 0;
+
+	started_at = now;
+	if (!crashed)
+		return now;
+	crashes = now < quiet ? crashes + 1 : 0;
+	return TimestampTzPlusMilliseconds(now, bi_backoff_ms(5000, 2.0, 300000, crashes, 0.5));
+}
 
 static void
 request_shmem(void)
@@ -43,6 +66,7 @@ startup_shmem(void)
 	{
 		memset(shared, 0, sizeof(BiShared));
 		shared->lock = &GetNamedLWLockTranche(tranche)->lock;
+		shared->not_before = first_visit();
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

@@ -30,6 +30,7 @@ typedef struct BiShared
 {
 	LWLock	   *lock;			/* over all that follows */
 	pid_t		launcher;		/* 0: none runs */
+	TimestampTz not_before;		/* no visit starts before that */
 	BiVisitSlot slot[BI_SHMEM_SLOTS];
 } BiShared;
 

@@ -1,0 +1,14 @@
+#!/usr/bin/perl
+# test/lib/http.pl METHOD URL [BODY]: one request, the body of the reply on one line; exit 1
+# unless it is a 2xx.  Only perl's own modules.
+use strict;
+use warnings;
+use HTTP::Tiny;
+
+my ($method, $url, $body) = @ARGV;
+my %options = defined $body && length $body ? (content => $body, headers => { 'content-type' => 'application/json' }) : ();
+my $reply = HTTP::Tiny->new(timeout => 20)->request($method, $url, \%options);
+my $text = $reply->{content};
+$text =~ s/[\r\n]+/ /g;
+print $text, "\n";
+exit($reply->{success} ? 0 : 1);

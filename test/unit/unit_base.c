@@ -1,0 +1,173 @@
+/*
+ * test/unit/unit_base.c: JSON, schemas and waiting, callable from SQL.
+ *
+ * Texts come as bytea, so that a test can send what is no UTF-8, and go as text.
+ */
+#include "postgres.h"
+
+#include "base/backoff.h"
+#include "base/exchange.h"
+#include "base/json.h"
+#include "base/schema.h"
+#include "base/value.h"
+#include "fmgr.h"
+#include "unit.h"
+#include "utils/builtins.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(unit_json);
+PG_FUNCTION_INFO_V1(unit_json_read);
+PG_FUNCTION_INFO_V1(unit_json_string);
+PG_FUNCTION_INFO_V1(unit_canonical);
+PG_FUNCTION_INFO_V1(unit_schema);
+PG_FUNCTION_INFO_V1(unit_schema_suite);
+PG_FUNCTION_INFO_V1(unit_backoff);
+PG_FUNCTION_INFO_V1(unit_retry_after);
+
+BiJson *
+unit_parse(const bytea *bytes)
+{
+	return bi_json_parse(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+}
+
+/* The compact text, NULL where it is no JSON. */
+Datum
+unit_json(PG_FUNCTION_ARGS)
+{
+	char	   *text = bi_json_text(unit_parse(PG_GETARG_BYTEA_PP(0)));
+
+	if (text == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(text));
+}
+
+/* What every reader says of the member of that key. */
+Datum
+unit_json_read(PG_FUNCTION_ARGS)
+{
+	static const char *const types[] = {"absent", "null", "bool", "int", "double", "string", "array", "object"};
+	BiJson	   *json = unit_parse(PG_GETARG_BYTEA_PP(0));
+	char	   *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	BiJson	   *member = bi_json_get(json, key);
+	size_t		len = 0;
+	const char *string = bi_json_string(member, &len);
+	char	   *plain = bi_json_cstring(member);
+
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s at=%s string=%s/%d cstring=%s int=" INT64_FORMAT " double=%g bool=%d length=%d item=%s",
+											  types[bi_json_type(member)], bi_json_at(json, key, NULL) ? "yes" : "no",
+											  string ? "yes" : "no", (int) len, plain ? plain : "none", bi_json_int(member, -99),
+											  bi_json_double(member, -99), bi_json_bool(member, false), bi_json_length(member),
+											  types[bi_json_type(bi_json_item(member, 0))])));
+}
+
+/* A JSON string of the text, whose size must be the one foretold. */
+Datum
+unit_json_string(PG_FUNCTION_ARGS)
+{
+	char	   *string = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	StringInfoData out;
+
+	initStringInfo(&out);
+	bi_json_append_string(&out, string);
+	if (out.len != bi_json_string_size(string))
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("size %zu foretold, %d written", bi_json_string_size(string), out.len));
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+Datum
+unit_canonical(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(bi_value_canonical(unit_parse(PG_GETARG_BYTEA_PP(0)))));
+}
+
+/* NULL where the value matches, else the mismatch, or why the schema is refused. */
+Datum
+unit_schema(PG_FUNCTION_ARGS)
+{
+	BiJson	   *schema = unit_parse(PG_GETARG_BYTEA_PP(0));
+	char	   *refused = bi_schema_refuse(schema);
+	char	   *mismatch = refused ? NULL : bi_schema_mismatch(schema, unit_parse(PG_GETARG_BYTEA_PP(1)));
+
+	if (refused)
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("refused: %s", refused)));
+	if (mismatch)
+		PG_RETURN_TEXT_P(cstring_to_text(mismatch));
+	PG_RETURN_NULL();
+}
+
+static char *
+member_text(const BiJson *json, const char *key)
+{
+	char	   *text = bi_json_cstring(bi_json_get(json, key));
+
+	return text ? text : "?";
+}
+
+/* One group of the official suite: how many tests came out right; the others are told. */
+static int
+run_group(const BiJson *group, StringInfo told)
+{
+	const BiJson *schema = bi_json_get(group, "schema");
+	const BiJson *tests = bi_json_get(group, "tests");
+	char	   *refused = bi_schema_refuse(schema);
+	int			right = 0;
+
+	if (refused)
+		appendStringInfo(told, "\nrefused: %s: %s", member_text(group, "description"), refused);
+	for (int i = 0; refused == NULL && i < bi_json_length(tests); i++)
+	{
+		const BiJson *test = bi_json_item(tests, i);
+		char	   *mismatch = bi_schema_mismatch(schema, bi_json_get(test, "data"));
+
+		if ((mismatch == NULL) == bi_json_bool(bi_json_get(test, "valid"), false))
+			right++;
+		else
+			appendStringInfo(told, "\nwrong: %s: %s: %s", member_text(group, "description"), member_text(test, "description"),
+							 mismatch ? mismatch : "matches");
+	}
+	return right;
+}
+
+/* A file of the official suite. */
+Datum
+unit_schema_suite(PG_FUNCTION_ARGS)
+{
+	BiJson	   *groups = unit_parse(PG_GETARG_BYTEA_PP(0));
+	StringInfoData told;
+	int			right = 0;
+
+	initStringInfo(&told);
+	for (int i = 0; i < bi_json_length(groups); i++)
+		right += run_group(bi_json_item(groups, i), &told);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%d right%s", right, told.data)));
+}
+
+Datum
+unit_backoff(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(bi_backoff_ms(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_INT64(2), PG_GETARG_INT32(3),
+								  PG_GETARG_FLOAT8(4)));
+}
+
+/* Header lines, separated by line breaks, become an exchange's reply headers. */
+void
+unit_add_headers(BiExchange *ex, const char *lines)
+{
+	while (*lines)
+	{
+		size_t		len = strcspn(lines, "\n");
+
+		bi_exchange_add_reply_line(ex, lines, len);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
+Datum
+unit_retry_after(PG_FUNCTION_ARGS)
+{
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+
+	unit_add_headers(ex, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_INT64(bi_exchange_retry_after(ex, PG_GETARG_INT64(1)));
+}

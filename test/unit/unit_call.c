@@ -1,0 +1,155 @@
+/*
+ * test/unit/unit_call.c: from JSON to what a provider's routines take, and back.
+ */
+#include "postgres.h"
+
+#include "provider/registry.h"
+#include "unit.h"
+
+/* store/chunk.c has SQL in it, which this module has no use for. */
+const char *
+bi_ref_get(const List *refs, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, refs)
+	{
+		const BiRef *ref = lfirst(lc);
+
+		if (strcmp(ref->name, name) == 0)
+			return ref->value;
+	}
+	return NULL;
+}
+
+const BiProvider *
+unit_call_provider(const char *name)
+{
+	const BiProvider *provider = bi_registry_find(name);
+
+	if (provider == NULL)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no provider \"%s\"", name));
+	return provider;
+}
+
+static char *
+text_of(const BiJson *json, const char *key, char *otherwise)
+{
+	char	   *text = bi_json_cstring(bi_json_at(json, key, NULL));
+
+	return text ? text : otherwise;
+}
+
+static BiInput
+input_of(const char *name)
+{
+	if (strcmp(name, "messages") == 0)
+		return BI_INPUT_MESSAGES;
+	return strcmp(name, "body") == 0 ? BI_INPUT_BODY : BI_INPUT_TEXT;
+}
+
+static BiJob *
+read_job(const BiJson *spec)
+{
+	BiJob	   *job = palloc0(sizeof(BiJob));
+
+	job->spec.model = text_of(spec, "model", "gpt-5.4-mini");
+	job->spec.task = strcmp(text_of(spec, "task", "chat"), "embedding") == 0 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
+	job->spec.input = input_of(text_of(spec, "input", "text"));
+	job->spec.system_prompt = text_of(spec, "system_prompt", NULL);
+	job->spec.params = bi_json_text(bi_json_at(spec, "params", NULL));
+	job->spec.response_schema = bi_json_text(bi_json_at(spec, "response_schema", NULL));
+	return job;
+}
+
+static BiServer *
+read_server(const BiJson *json)
+{
+	BiServer   *server = palloc0(sizeof(BiServer));
+
+	server->provider = text_of(json, "provider", "openai");
+	server->base_url = text_of(json, "base_url", NULL);
+	server->model = text_of(json, "model", NULL);
+	server->organization = text_of(json, "organization", NULL);
+	server->project = text_of(json, "project", NULL);
+	server->completion_window = text_of(json, "completion_window", NULL);
+	server->max_requests = bi_json_int(bi_json_at(json, "max_requests", NULL), -1);
+	server->min_requests = bi_json_int(bi_json_at(json, "min_requests", NULL), -1);
+	server->max_bytes = bi_json_int(bi_json_at(json, "max_bytes", NULL), -1);
+	server->max_batches = bi_json_int(bi_json_at(json, "max_batches", NULL), -1);
+	server->max_enqueued_tokens = bi_json_int(bi_json_at(json, "max_enqueued_tokens", NULL), -1);
+	server->poll_interval = bi_json_int(bi_json_at(json, "poll_interval", NULL), -1);
+	server->expires_after = bi_json_int(bi_json_at(json, "expires_after", NULL), -1);
+	return server;
+}
+
+static BiChunk *
+read_chunk(const BiJson *json)
+{
+	BiChunk    *chunk = palloc0(sizeof(BiChunk));
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *value;
+
+	strlcpy(chunk->intent, text_of(json, "intent", "0123456789abcdef0123456789abcdef"), sizeof(chunk->intent));
+	chunk->attempt = (int) bi_json_int(bi_json_at(json, "attempt", NULL), 1);
+	chunk->tries = (int) bi_json_int(bi_json_at(json, "tries", NULL), 1);
+	chunk->batch_id = text_of(json, "batch_id", "batch_1");
+	while (bi_json_next(bi_json_at(json, "refs", NULL), &place, &key, &value))
+	{
+		BiRef	   *ref = palloc(sizeof(BiRef));
+
+		ref->name = pstrdup(key);
+		ref->value = bi_json_cstring(value);
+		chunk->refs = lappend(chunk->refs, ref);
+	}
+	return chunk;
+}
+
+BiCall *
+unit_call_read(const BiJson *json)
+{
+	BiCall	   *call = palloc0(sizeof(BiCall));
+
+	call->job = read_job(bi_json_at(json, "spec", NULL));
+	call->server = read_server(bi_json_at(json, "server", NULL));
+	call->chunk = read_chunk(bi_json_at(json, "chunk", NULL));
+	return call;
+}
+
+static void
+add_key(StringInfo out, const char *key)
+{
+	if (out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+		appendStringInfoChar(out, ',');
+	bi_json_append_string(out, key);
+	appendStringInfoChar(out, ':');
+}
+
+void
+unit_call_add_text(StringInfo out, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	add_key(out, key);
+	bi_json_append_string(out, value);
+}
+
+void
+unit_call_add_int(StringInfo out, const char *key, int64 value)
+{
+	add_key(out, key);
+	appendStringInfo(out, INT64_FORMAT, value);
+}
+
+void
+unit_call_add_refs(StringInfo out, const char *key, const List *refs)
+{
+	ListCell   *lc;
+
+	add_key(out, key);
+	appendStringInfoChar(out, '{');
+	foreach(lc, refs)
+		unit_call_add_text(out, ((const BiRef *) lfirst(lc))->name, ((const BiRef *) lfirst(lc))->value);
+	appendStringInfoChar(out, '}');
+}

@@ -1,0 +1,281 @@
+/*
+ * test/unit/unit_provider.c: a provider's routines, callable from SQL, offline.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "provider/openai.h"
+#include "provider/registry.h"
+#include "unit.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(unit_limits);
+PG_FUNCTION_INFO_V1(unit_refuse);
+PG_FUNCTION_INFO_V1(unit_frame);
+PG_FUNCTION_INFO_V1(unit_request);
+PG_FUNCTION_INFO_V1(unit_reply);
+PG_FUNCTION_INFO_V1(unit_line);
+PG_FUNCTION_INFO_V1(unit_openai_strict);
+
+/* Name, base URL and limits of every provider, for a server with those options. */
+Datum
+unit_limits(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; bi_registry_name(i); i++)
+	{
+		const BiProvider *provider = unit_call_provider(bi_registry_name(i));
+		BiLimits	limits = bi_registry_limits(provider, call->server);
+
+		appendStringInfo(&out, "%s %s requests " INT64_FORMAT "-" INT64_FORMAT " bytes " INT64_FORMAT " batches " INT64_FORMAT
+						 " tokens " INT64_FORMAT " poll " INT64_FORMAT " expires " INT64_FORMAT,
+						 provider->name, bi_registry_base_url(provider, call->server), limits.min_requests, limits.max_requests,
+						 limits.max_bytes, limits.max_batches, limits.max_enqueued_tokens, limits.poll_interval,
+						 limits.expires_after);
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/* Why the job cannot be done, else why the input cannot be sent, else NULL. */
+Datum
+unit_refuse(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	const BiProvider *provider = unit_call_provider(call->server->provider);
+	char	   *why = provider->refuse_job(&call->job->spec, call->server);
+
+	if (why == NULL && !PG_ARGISNULL(1))
+		why = provider->refuse_input(&call->job->spec, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (why == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
+/* The request line of an input, whose size must be the one foretold, and which must be JSON. */
+Datum
+unit_frame(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	char	   *input = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const char *id = "01234567-42";
+	BiFrame		frame;
+	StringInfoData out;
+	int64		size;
+
+	unit_call_provider(call->server->provider)->frame(&call->job->spec, call->server, &frame);
+	initStringInfo(&out);
+	bi_frame_append(&out, &frame, id, input);
+	size = bi_frame_size(&frame, (int) strlen(id), input);
+	if (size != out.len || frame.nparts > BI_FRAME_PARTS)
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("size " INT64_FORMAT " foretold, %d written", size, out.len));
+	if (bi_json_parse(out.data, out.len) == NULL || strchr(out.data, '\n') != out.data + out.len - 1)
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("no line of JSON: %s", out.data));
+	out.data[--out.len] = '\0';
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/* Fills the exchange by that routine; false where it says that there are no more. */
+static bool
+write_request(const BiProvider *provider, const char *routine, const BiJson *json, const BiCall *call, BiExchange *ex)
+{
+	int			part = (int) bi_json_int(bi_json_at(json, "part", NULL), 0);
+
+	if (strcmp(routine, "upload") == 0)
+		provider->upload(call, ex);
+	else if (strcmp(routine, "create") == 0)
+		provider->create(call, ex);
+	else if (strcmp(routine, "find") == 0)
+		provider->find(call, bi_json_cstring(bi_json_at(json, "cursor", NULL)), ex);
+	else if (strcmp(routine, "poll") == 0)
+		provider->poll(call, ex);
+	else if (strcmp(routine, "cancel") == 0)
+		provider->cancel(call, ex);
+	else if (strcmp(routine, "check") == 0)
+		provider->check(call, ex);
+	else if (strcmp(routine, "fetch") == 0)
+		return provider->fetch(call, part, ex);
+	else if (strcmp(routine, "discard") == 0)
+		return provider->discard(call, part, ex);
+	else
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no routine \"%s\"", routine));
+	return true;
+}
+
+/* The request as it would travel; <input> stands for the upload. */
+Datum
+unit_request(PG_FUNCTION_ARGS)
+{
+	char	   *routine = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	BiJson	   *json = unit_parse(PG_GETARG_BYTEA_PP(1));
+	BiCall	   *call = unit_call_read(json);
+	const BiProvider *provider = unit_call_provider(call->server->provider);
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+	StringInfoData out;
+	ListCell   *lc;
+
+	if (!write_request(provider, routine, json, call, ex))
+		PG_RETURN_NULL();
+	provider->authorize(call, "sk-test", ex);
+	initStringInfo(&out);
+	appendStringInfo(&out, "%s %s\n", ex->method, ex->url);
+	foreach(lc, ex->headers)
+		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name, ((BiHeader *) lfirst(lc))->value);
+	if (ex->has_body)
+		appendStringInfo(&out, "\n%s%s%s", ex->head.data, strcmp(routine, "upload") == 0 ? "<input>" : "", ex->tail.data);
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/* {"status":200,"headers":"…","transport":"unsent","cause":3,"detail":"…"} */
+static void
+read_reply(const BiJson *json, const bytea *body, BiExchange *ex)
+{
+	char	   *transport = bi_json_cstring(bi_json_at(json, "transport", NULL));
+	char	   *headers = bi_json_cstring(bi_json_at(json, "headers", NULL));
+
+	ex->transport = BI_TRANSPORT_REPLIED;
+	if (transport)
+		ex->transport = strcmp(transport, "unsent") == 0 ? BI_TRANSPORT_UNSENT : BI_TRANSPORT_BROKEN;
+	ex->cause = (BiCause) bi_json_int(bi_json_at(json, "cause", NULL), BI_CAUSE_NONE);
+	ex->detail = bi_json_cstring(bi_json_at(json, "detail", NULL));
+	ex->status = (int) bi_json_int(bi_json_at(json, "status", NULL), 200);
+	unit_add_headers(ex, headers ? headers : "");
+	appendBinaryStringInfo(&ex->body, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
+}
+
+static void
+add_batch(StringInfo out, const BiBatch *batch)
+{
+	static const char *const states[] = {"waiting", "running", "completed", "failed", "expired", "cancelled"};
+	ListCell   *lc;
+
+	unit_call_add_text(out, "state", states[batch->state]);
+	unit_call_add_text(out, "id", batch->id);
+	unit_call_add_refs(out, "refs", batch->refs);
+	unit_call_add_int(out, "deferred", batch->deferred);
+	unit_call_add_int(out, "completed", batch->completed);
+	unit_call_add_int(out, "failed", batch->failed);
+	foreach(lc, batch->faults)
+	{
+		const BiFault *fault = lfirst(lc);
+
+		unit_call_add_text(out, "fault", psprintf("%s " INT64_FORMAT " %s", fault->code, fault->line, fault->message));
+	}
+}
+
+static void
+add_found(StringInfo out, const BiFound *found)
+{
+	unit_call_add_text(out, "batch_id", found->batch_id);
+	unit_call_add_text(out, "cursor", found->cursor);
+	unit_call_add_int(out, "complete", found->complete);
+}
+
+/* What the routine makes of the reply, added to out. */
+static BiVerdict
+take_reply(const BiProvider *provider, const char *routine, const BiCall *call, const BiExchange *ex, StringInfo out)
+{
+	BiVerdict	verdict = {BI_UNCLEAR, "no_routine", "no such routine"};
+	BiBatch		batch;
+	BiFound		found;
+	List	   *refs;
+	bool		create = strcmp(routine, "create") == 0;
+
+	if (create || strcmp(routine, "poll") == 0)
+	{
+		verdict = create ? provider->read_create(call, ex, &batch) : provider->read_poll(call, ex, &batch);
+		if (verdict.kind == BI_OK)
+			add_batch(out, &batch);
+	}
+	else if (strcmp(routine, "find") == 0)
+	{
+		verdict = provider->read_find(call, ex, &found);
+		if (verdict.kind == BI_OK)
+			add_found(out, &found);
+	}
+	else if (strcmp(routine, "upload") == 0)
+	{
+		verdict = provider->read_upload(call, ex, &refs);
+		if (verdict.kind == BI_OK)
+			unit_call_add_refs(out, "refs", refs);
+	}
+	else if (strcmp(routine, "cancel") == 0)
+		verdict = provider->read_cancel(call, ex);
+	else if (strcmp(routine, "fetch") == 0)
+		verdict = provider->read_fetch(call, ex);
+	else if (strcmp(routine, "discard") == 0)
+		verdict = provider->read_discard(call, ex);
+	else if (strcmp(routine, "check") == 0)
+		verdict = provider->read_check(call, ex);
+	return verdict;
+}
+
+/* The verdict and what the routine has read, as JSON. */
+Datum
+unit_reply(PG_FUNCTION_ARGS)
+{
+	static const char *const kinds[] = {"ok", "defer", "denied", "absent", "refused", "unclear"};
+	char	   *routine = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	BiJson	   *json = unit_parse(PG_GETARG_BYTEA_PP(1));
+	BiCall	   *call = unit_call_read(json);
+	const BiProvider *provider = unit_call_provider(call->server->provider);
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+	StringInfoData read;
+	StringInfoData out;
+	BiVerdict	verdict;
+
+	write_request(provider, routine, json, call, ex);
+	read_reply(json, PG_GETARG_BYTEA_PP(2), ex);
+	initStringInfo(&read);
+	verdict = take_reply(provider, routine, call, ex, &read);
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	unit_call_add_text(&out, "verdict", kinds[verdict.kind]);
+	unit_call_add_text(&out, "code", verdict.code);
+	unit_call_add_text(&out, "message", verdict.message);
+	appendStringInfo(&out, "%s%s}", read.len > 0 ? "," : "", read.data);
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/* One line of a results file, as JSON; an output that is long is told by its size. */
+Datum
+unit_line(PG_FUNCTION_ARGS)
+{
+	static const char *const outcomes[] = {"succeeded", "invalid_output", "errored", "expired", "cancelled", "missing", "skipped"};
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	bytea	   *line = PG_GETARG_BYTEA_PP(1);
+	BiAnswer	answer;
+	StringInfoData out;
+
+	unit_call_provider(call->server->provider)->read_line(call, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line), &answer);
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	unit_call_add_text(&out, "custom_id", answer.custom_id);
+	unit_call_add_text(&out, "outcome", outcomes[answer.outcome]);
+	unit_call_add_int(&out, "retryable", answer.retryable);
+	unit_call_add_text(&out, "finish_reason", answer.finish_reason);
+	unit_call_add_text(&out, "model", answer.model);
+	unit_call_add_text(&out, "tokens", psprintf(INT64_FORMAT "/" INT64_FORMAT "/" INT64_FORMAT, answer.input_tokens,
+												answer.cached_tokens, answer.output_tokens));
+	unit_call_add_text(&out, "code", answer.error_code);
+	unit_call_add_text(&out, "error", answer.error);
+	unit_call_add_text(&out, "request_id", answer.request_id);
+	if (answer.output)
+	{
+		appendStringInfo(&out, ",\"%s\":", answer.output_is_json ? "json" : "text");
+		if (answer.output_len > 10000)
+			appendStringInfo(&out, "%zu", answer.output_len);
+		else
+			bi_json_append_bytes(&out, answer.output, answer.output_len);
+	}
+	appendStringInfoChar(&out, '}');
+	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+Datum
+unit_openai_strict(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(bi_openai_spec_is_strict(unit_parse(PG_GETARG_BYTEA_PP(0))));
+}
