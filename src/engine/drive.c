@@ -134,14 +134,18 @@ look(Loop *loop)
 	ErrorData  *error = bi_xact_run(loop->drive->mode, look_phase, loop);
 
 	loop->looked_at = GetCurrentTimestamp();
-	if (error == NULL)
-		return;
-	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		ReThrowError(error);
-	/* Somebody else claims at this moment. */
-	loop->look = false;
-	loop->next_due = loop->looked_at;
-	loop->unfinished = true;
+	if (error)
+	{
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(error);
+		/* Somebody else claims at this moment. */
+		loop->look = false;
+		loop->next_due = loop->looked_at;
+		loop->unfinished = true;
+	}
+	/* What is due and was not taken waits for a step to end, or for somebody else. */
+	if (loop->next_due <= loop->looked_at)
+		loop->next_due = TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS);
 }
 
 static bool
@@ -229,15 +233,22 @@ soonest(TimestampTz a, TimestampTz b)
 	return a < b ? a : b;
 }
 
-/* When there is something to do without a wake-up. */
+/* When to look for due chunks again without a wake-up. */
+static TimestampTz
+next_look(const Loop *loop)
+{
+	if (nobody_wakes_us(loop))
+		return soonest(loop->next_due, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
+	return loop->next_due;
+}
+
+/* When there is something to do at all. */
 static TimestampTz
 next_event(const Loop *loop)
 {
-	TimestampTz when = soonest(loop->next_due, loop->drive->until);
+	TimestampTz when = soonest(next_look(loop), loop->drive->until);
 	ListCell   *cell;
 
-	if (nobody_wakes_us(loop))
-		when = soonest(when, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
 	foreach(cell, loop->steps)
 	{
 		BiStep	   *step = lfirst(cell);
@@ -251,9 +262,8 @@ next_event(const Loop *loop)
 static int
 until_then(TimestampTz when)
 {
-	/* At least a little: what is due at this moment may be held by somebody else. */
 	return TIMESTAMP_IS_NOEND(when) ? 60000
-		: (int) Max(10, Min(60000, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when)));
+		: (int) Max(1, Min(60000, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when)));
 }
 
 static void
@@ -282,7 +292,7 @@ rest(Loop *loop, bool busy)
 	}
 	else if (loop->drive->mode == BI_XACT_PROCEDURE)
 		ResetLatch(MyLatch);
-	if (GetCurrentTimestamp() >= next_event(loop))
+	if (GetCurrentTimestamp() >= next_look(loop))
 		loop->look = true;
 }
 

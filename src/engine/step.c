@@ -299,7 +299,7 @@ choose_move(BiStep *step)
 		case BI_PLANNED:
 			full = no_room(step);
 			if (full)
-				wait_for(step, full, step->limits.poll_interval * 1000);
+				wait_for(step, full, Min(10 * step->limits.poll_interval, 600) * 1000);
 			else
 				hold(step, BI_UPLOADING, bi_move_upload);
 			break;

@@ -113,7 +113,7 @@ extern void bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 /* Ends this process's hold on everything; after an error nobody foresaw. */
 extern void bi_chunk_release_all(void);
 
-/* Chunks that wait for room on server may look again now. */
+/* A few chunks that wait for room on server may look again now. */
 extern void bi_chunk_room(Oid server);
 
 #endif							/* BI_CHUNK_H */
