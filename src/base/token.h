@@ -13,10 +13,10 @@
 #define BI_TOKEN_MARK_LEN (sizeof(BI_TOKEN_MARK) - 1)
 
 /*
- * Is all of the text well-formed tokens (RFC 8259), with no NUL byte in a key and no
- * more than max_depth brackets open?  How else they stand together is not looked at.  Where it has whole numbers that a machine word might
- * change, marked, which must be zeroed, becomes a palloc'd copy with the mark behind each
- * of them; otherwise it stays as it is.
+ * Is all of the text well-formed tokens (RFC 8259), with no NUL byte in a key and no more
+ * than max_depth brackets open?  How else they stand together is not looked at.  Where it
+ * has whole numbers that a machine word might change, marked, which must be zeroed, becomes
+ * a palloc'd copy with the mark behind each of them; otherwise it stays as it is.
  */
 extern bool bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked);
 

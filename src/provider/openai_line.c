@@ -195,12 +195,14 @@ read_unanswered(const BiJson *error, BiAnswer *answer)
 {
 	char	   *code;
 	char	   *message;
+	bool		told;
 
 	read_words(error, &code, &message);
-	if (message == NULL)
+	told = message != NULL;
+	if (!told)
 		message = pstrdup("the request was not answered");
 	if (code == NULL)
-		fail(answer, BI_ERRORED, error == NULL, "no_response", message);
+		fail(answer, BI_ERRORED, !told, "no_response", message);
 	else if (strcmp(code, "batch_expired") == 0)
 		fail(answer, BI_EXPIRED, true, code, message);
 	else if (strcmp(code, "batch_cancelled") == 0 || strcmp(code, "batch_canceled") == 0)

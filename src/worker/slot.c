@@ -167,9 +167,10 @@ bi_slot_pick(int max_visits, TimestampTz now, Oid *database, TimestampTz *next)
 		else if ((picked == NULL || slot->visited < picked->visited) && !is_held(slot))
 			picked = slot;
 	}
+	if (now < shared->not_before)
+		*next = shared->not_before;
 	if (visits >= max_visits || now < shared->not_before)
 		picked = NULL;
-	*next = Max(*next, shared->not_before);
 	if (picked != NULL)
 	{
 		picked->starting = true;
