@@ -47,3 +47,55 @@ BEGIN
 END $$;
 
 SELECT sim.reset();
+
+-- Other sessions: a psql with one -c for each command; what it says, notices and errors included.
+CREATE OR REPLACE FUNCTION sim.psql(VARIADIC commands text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    said text;
+BEGIN
+    CREATE TEMP TABLE IF NOT EXISTS psql_said (n serial, line text);
+    TRUNCATE psql_said;
+    EXECUTE format('COPY psql_said (line) FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'')',
+        format('psql -XAtq -h %s -p %s -d %s %s 2>&1 || true', current_setting('unix_socket_directories'), current_setting('port'), current_database(),
+               (SELECT string_agg('-c ''' || replace(c, '''', '''\''''') || '''', ' ') FROM unnest(commands) c)));
+    SELECT string_agg(line, E'\n' ORDER BY n) INTO said FROM psql_said;
+    RETURN said;
+END $$;
+
+-- A session that goes on by itself: its command runs while the test does something else.
+CREATE EXTENSION IF NOT EXISTS dblink;
+CREATE OR REPLACE FUNCTION sim.start(session text, command text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM dblink_connect(session, format('host=%s port=%s dbname=%s application_name=%s', current_setting('unix_socket_directories'),
+                                           current_setting('port'), current_database(), session));
+    PERFORM dblink_send_query(session, command);
+END $$;
+
+-- Waits for its end: '' or its error.
+CREATE OR REPLACE FUNCTION sim.finish(session text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    error text := '';
+BEGIN
+    BEGIN
+        PERFORM * FROM dblink_get_result(session) AS r(status text);
+    EXCEPTION WHEN OTHERS THEN
+        error := sqlerrm;
+    END;
+    PERFORM dblink_disconnect(session);
+    RETURN error;
+END $$;
+
+-- Asks until the answer is as wanted; the last answer, for is().
+CREATE OR REPLACE FUNCTION sim.until(query text, wanted text, seconds float8 DEFAULT 20) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    deadline timestamptz := clock_timestamp() + seconds * interval '1 second';
+    answer text;
+BEGIN
+    LOOP
+        PERFORM pg_stat_clear_snapshot();
+        EXECUTE query INTO answer;
+        EXIT WHEN answer = wanted OR clock_timestamp() > deadline;
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+    RETURN answer;
+END $$;
