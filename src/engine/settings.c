@@ -27,6 +27,8 @@ static const struct
 	{"IntervalStyle", "postgres"},
 	{"extra_float_digits", "1"},
 	{"bytea_output", "hex"},
+	{"standard_conforming_strings", "on"},
+	{"transform_null_equals", "off"},
 	{"check_function_bodies", "on"},
 	{"client_min_messages", "warning"},
 };

@@ -15,16 +15,22 @@
 
 /* Begins a request: method, URL and the headers that hold no secret. */
 static void
-begin(const BiCall *call, BiExchange *ex, const char *method, const char *path)
+begin_for(const BiCall *call, BiExchange *ex, const char *method, const char *path, const char *accept)
 {
 	char	   *base = bi_wire_base_url(call->server, BASE_URL);
 
 	bi_exchange_request(ex, method, psprintf("%s%s", base, path));
-	bi_exchange_add_header(ex, "Accept", "application/json");
+	bi_exchange_add_header(ex, "Accept", accept);
 	if (call->server->organization)
 		bi_exchange_add_header(ex, "OpenAI-Organization", call->server->organization);
 	if (call->server->project)
 		bi_exchange_add_header(ex, "OpenAI-Project", call->server->project);
+}
+
+static void
+begin(const BiCall *call, BiExchange *ex, const char *method, const char *path)
+{
+	begin_for(call, ex, method, path, "application/json");
 }
 
 /* before + name, escaped + after */
@@ -99,7 +105,7 @@ read_upload(const BiCall *call, const BiExchange *ex, List **refs)
 	ref = palloc(sizeof(BiRef));
 	ref->name = pstrdup(BI_OPENAI_INPUT);
 	ref->value = bi_openai_reply_id(bi_json_at(file, "id", NULL));
-	if (ref->value == NULL)
+	if (ref->value == NULL || !bi_openai_reply_is_a(file, "file"))
 		return bi_openai_reply_unexpected(ex, "a file object");
 	*refs = list_make1(ref);
 	return verdict;
@@ -126,7 +132,7 @@ fetch(const BiCall *call, int part, BiExchange *ex)
 	const char *id = nth_file(call, names, part, lengthof(names));
 
 	if (id)
-		begin(call, ex, "GET", path_of("/files/", id, "/content"));
+		begin_for(call, ex, "GET", path_of("/files/", id, "/content"), "application/binary");
 	return id != NULL;
 }
 
@@ -244,16 +250,23 @@ poll(const BiCall *call, BiExchange *ex)
 	begin(call, ex, "GET", path_of("/batches/", call->chunk->batch_id, ""));
 }
 
+static bool
+is_chunks(const BiCall *call, const BiBatch *batch)
+{
+	return batch->id && call->chunk->batch_id && strcmp(batch->id, call->chunk->batch_id) == 0;
+}
+
 static BiVerdict
 read_poll(const BiCall *call, const BiExchange *ex, BiBatch *batch)
 {
 	BiVerdict	verdict = bi_openai_reply_verdict(ex);
+	BiJson	   *json;
 
 	memset(batch, 0, sizeof(BiBatch));
 	if (verdict.kind != BI_OK)
 		return verdict;
-	if (!bi_openai_batch_read(parse_body(ex), batch) ||
-		(batch->id && call->chunk->batch_id && strcmp(batch->id, call->chunk->batch_id) != 0))
+	json = parse_body(ex);
+	if (!bi_openai_batch_read(json, batch) || (bi_json_at(json, "id", NULL) && !is_chunks(call, batch)))
 		return bi_openai_reply_unexpected(ex, "this batch object");
 	return verdict;
 }

@@ -42,6 +42,9 @@ extern BiVerdict bi_openai_reply_verdict(const BiExchange *ex);
 /* UNCLEAR, for a good status with a body that is not what we asked for. */
 extern BiVerdict bi_openai_reply_unexpected(const BiExchange *ex, const char *wanted);
 
+/* Is it a JSON object that calls itself so, or does not say what it is? */
+extern bool bi_openai_reply_is_a(const BiJson *json, const char *object);
+
 /* An id that can stand in a URL and in a list with spaces between; palloc'd, else NULL. */
 extern char *bi_openai_reply_id(const BiJson *id);
 
@@ -53,7 +56,7 @@ extern bool bi_openai_reply_is_transient(const char *code, const char *message);
 
 /* openai_batch.c: batch objects */
 
-/* A batch object; false where it has no status. */
+/* A batch object; false where it is none or has no status. */
 extern bool bi_openai_batch_read(const BiJson *json, BiBatch *batch);
 
 /* One page of batches, whose order is not known, so that only the whole list tells that

@@ -104,7 +104,7 @@ bi_openai_batch_read(const BiJson *json, BiBatch *batch)
 	char	   *status = bi_json_cstring(bi_json_at(json, "status", NULL));
 
 	memset(batch, 0, sizeof(BiBatch));
-	if (status == NULL)
+	if (status == NULL || !bi_openai_reply_is_a(json, "batch"))
 		return false;
 	batch->state = parse_status(status);
 	batch->id = bi_openai_reply_id(bi_json_at(json, "id", NULL));
@@ -180,5 +180,7 @@ bi_openai_batch_find(const BiCall *call, const BiJson *json, BiFound *found)
 		return true;
 	found->complete = bi_json_type(more) == BI_JSON_BOOL ? !bi_json_bool(more, true) : length == 0;
 	found->cursor = found->complete ? NULL : last;
+	/* without the input's id the servers that keep no metadata cannot be searched */
+	found->complete = found->complete && bi_ref_get(call->chunk->refs, BI_OPENAI_INPUT) != NULL;
 	return true;
 }

@@ -82,7 +82,7 @@ transport_verdict(const BiExchange *ex)
 		const char *message;
 	}			causes[] =
 	{
-		[BI_CAUSE_NONE] = {"unreachable", "no reply"},
+		[BI_CAUSE_NONE] = {"no_reply", "no reply"},
 		[BI_CAUSE_RESOLVE] = {"unreachable", "could not resolve the host name"},
 		[BI_CAUSE_CONNECT] = {"unreachable", "could not connect"},
 		[BI_CAUSE_CERTIFICATE] = {"bad_certificate", "could not verify the server's certificate"},
@@ -195,6 +195,15 @@ bi_openai_reply_unexpected(const BiExchange *ex, const char *wanted)
 	return verdict(BI_UNCLEAR, "unexpected_reply",
 				   psprintf("HTTP status %d with %s that is not %s", ex->status,
 							is_html(ex) ? "an HTML page" : "a body", wanted));
+}
+
+bool
+bi_openai_reply_is_a(const BiJson *json, const char *object)
+{
+	const BiJson *said = bi_json_at(json, "object", NULL);
+	const char *word = bi_json_string(said, NULL);
+
+	return bi_json_type(json) == BI_JSON_OBJECT && (said == NULL || (word && pg_strcasecmp(word, object) == 0));
 }
 
 char *

@@ -125,12 +125,15 @@ int64
 bi_sql_run_as_is(const char *sql, const BiArgs *args)
 {
 	static const BiArgs none = {0};
+	MemoryContext cxt = CurrentMemoryContext;
 	int			code;
 
 	if (args == NULL)
 		args = &none;
 	code = SPI_execute_with_args(sql, args->n, (Oid *) args->types, (Datum *) args->values,
 								 args->nulls, false, 0);
+	/* SPI leaves its own behind, which ends with SPI_finish. */
+	MemoryContextSwitchTo(cxt);
 	if (code < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(code));
 	return (int64) SPI_processed;

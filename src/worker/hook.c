@@ -1,6 +1,6 @@
 /*
  * worker/hook.c: sends the visit away before a statement that needs its database to
- * itself: DROP DATABASE, ALTER DATABASE … RENAME and SET TABLESPACE, CREATE DATABASE …
+ * itself: DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, CREATE DATABASE
  * TEMPLATE.
  *
  * The visit is kept away until the transaction ends, by commit or abort; then it comes

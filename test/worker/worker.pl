@@ -220,6 +220,17 @@ $pid = visit_pid('postgres');
 cmp_ok($seconds, '<', 1, 'a visit ends within a second of pg_terminate_backend');
 is(poll_sql('postgres', visits('postgres'), 1), 1, '... and another comes');
 
+# settings that would spoil the work
+do_sql('postgres', 'CREATE DATABASE spoiled');
+create_server('spoiled');
+do_sql('postgres', "ALTER DATABASE spoiled SET $_") for 'default_transaction_read_only = on', 'search_path = nowhere',
+    'statement_timeout = 1', "default_transaction_isolation = 'serializable'", 'session_replication_role = replica', "datestyle = 'German'";
+do_sql('spoiled', "SET statement_timeout = 0; SET default_transaction_read_only = off; BEGIN READ WRITE;
+    SELECT public.batch_submit('SELECT 1 AS id', server => 'hang', prompt => 'x'); COMMIT");
+is(poll_sql('spoiled', 'SET statement_timeout = 0; SELECT state FROM public.batch_chunks', 'uploading'), 'uploading',
+    'a visit works under its own settings');
+do_sql('postgres', 'DROP DATABASE spoiled');
+
 # databases
 is(busy_database('db_a'), 1, 'a visit sits in a second database');
 (undef, $seconds) = timed(sub { do_sql('postgres', 'CREATE DATABASE other'), do_sql('postgres', 'DROP DATABASE other') });
@@ -262,6 +273,7 @@ is(poll_sql('postgres', visits('db_b'), 1), 1, '... which brings it back too');
 ($got, $seconds) = timed(sub { sql('postgres', 'CREATE DATABASE copy TEMPLATE db_b') });
 is($got, '', 'CREATE DATABASE TEMPLATE');
 cmp_ok($seconds, '<', 4, '... at once');
+is(sql('copy', 'SELECT DISTINCT state FROM batch_jobs'), 'foreign', '... the jobs of the copy are foreign');
 is(poll_sql('postgres', visits('db_b'), 1), 1, '... and the visit is back');
 
 mkdir "$dir/space" or die $!;
