@@ -298,6 +298,9 @@ bi_job_adopt(int64 job_id, Oid server, Oid target)
 	bi_sql_arg_oid(&args, target);
 	bi_sql_run("UPDATE batchinf.job j SET install = h.uuid, database = h.database, owner = $2, owner_name = $3::name,"
 			   " server = $4, target = $5 FROM batchinf.here h WHERE j.job_id = $1", &args);
+	/* Whoever held its chunks does not work here. */
+	args.n = 1;
+	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE job_id = $1", &args);
 }
 
 List *
