@@ -53,6 +53,9 @@ check_query(SPIPlanPtr plan)
 	if (list_length(sources) > 1)
 		refuse("It has several statements.");
 	query = linitial_node(Query, ((CachedPlanSource *) linitial(sources))->query_list);
+	if (query->commandType == CMD_UTILITY && IsA(query->utilityStmt, CreateTableAsStmt) &&
+		castNode(CreateTableAsStmt, query->utilityStmt)->is_select_into)
+		refuse("It has an INTO clause.");
 	if (query->commandType == CMD_UTILITY)
 		refuse("It is a utility statement.");
 	if (query->commandType != CMD_SELECT)

@@ -296,7 +296,7 @@ bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 				   " claimed_at = $9, failures = $10, polls = $11, attempts_left = $16,"
 				   " holder_pid = CASE WHEN NOT $12 THEN holder_pid END, holder_start = CASE WHEN NOT $12 THEN holder_start END,"
 				   " next_step_at = clock_timestamp() + $13 * interval '1 second', waiting_for = $14, error = COALESCE($15, error),"
-				   " submitted_at = CASE WHEN $4 = 'submitted' AND $2 <> 'running' THEN now() ELSE submitted_at END,"
+				   " submitted_at = CASE WHEN $6 <> COALESCE(batch_id, '') THEN now() ELSE submitted_at END,"
 				   " ended_at = CASE WHEN $7 IS NOT NULL THEN COALESCE(ended_at, now()) END"
 				   " WHERE chunk_id = $1 AND state = $2 AND attempt = $3 AND holder_pid = pg_backend_pid()", &args) != 1)
 		ereport(ERROR,

@@ -21,6 +21,9 @@
 static const char *const task_names[] = {"chat", "embedding"};
 static const char *const input_names[] = {"text", "messages", "body"};
 
+/* Of a row with job_id and ended. */
+#define NOTIFY_END "pg_notify('batchinf', json_build_object('job_id', job_id, 'state', ended)::text)"
+
 int64
 bi_job_reserve(void)
 {
@@ -105,7 +108,8 @@ bi_job_insert(const BiJob *job, int64 records, int64 skipped)
 			   " target, target_name, model, task, records, skipped, deadline, ended, finished_at)"
 			   " OVERRIDING SYSTEM VALUE"
 			   " SELECT $1, h.uuid, h.database, $2, $3::jsonb, $4, $5::name, $6, $7::name, $8, $9, $10, $11, $12, $13, $14,"
-			   " CASE WHEN $12 = $13 THEN 'completed' END, CASE WHEN $12 = $13 THEN now() END FROM batchinf.here h", &args);
+			   " CASE WHEN $12 = $13 THEN 'completed' END, CASE WHEN $12 = $13 THEN now() END FROM batchinf.here h"
+			   " RETURNING CASE WHEN ended IS NOT NULL THEN " NOTIFY_END " END", &args);
 }
 
 static int
@@ -341,7 +345,7 @@ bi_job_finish_due(void)
 				   "   error = CASE WHEN o.failed THEN o.error END"
 				   "   FROM over o WHERE j.job_id = o.job_id RETURNING j.job_id, j.ended, j.records)"
 				   " SELECT job_id, ended, records,"
-				   "  pg_notify('batchinf', json_build_object('job_id', job_id, 'state', ended)::text) FROM done", NULL);
+				   "  " NOTIFY_END " FROM done", NULL);
 	for (int64 i = 0; i < n; i++)
 		ereport(LOG,
 				(errmsg("batch job " INT64_FORMAT " has ended: %s, " INT64_FORMAT " records",

@@ -9,12 +9,11 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/sysattr.h"
-#include "access/table.h"
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -35,17 +34,35 @@ bi_target_name(Oid relid)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
+/* The names of an index's columns, in its order. */
+static List *
+index_columns(Oid relid, Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	List	   *names = NIL;
+	Form_pg_index form;
+
+	if (!HeapTupleIsValid(tuple))
+		return NIL;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	for (int i = 0; i < form->indnkeyatts; i++)
+		names = lappend(names, get_attname(relid, form->indkey.values[i], false));
+	ReleaseSysCache(tuple);
+	return names;
+}
+
 List *
 bi_target_primary_key(Oid relid)
 {
-	Relation	rel = table_open(relid, AccessShareLock);
-	Bitmapset  *attrs = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
 	List	   *names = NIL;
-	int			attr = -1;
 
-	while ((attr = bms_next_member(attrs, attr)) >= 0)
-		names = lappend(names, get_attname(relid, attr + FirstLowInvalidHeapAttributeNumber, false));
-	table_close(rel, AccessShareLock);
+	if (rel == NULL)
+		return NIL;
+	list_free(RelationGetIndexList(rel));	/* fills rd_pkindex */
+	if (OidIsValid(rel->rd_pkindex))
+		names = index_columns(relid, rel->rd_pkindex);
+	relation_close(rel, AccessShareLock);
 	return names;
 }
 
@@ -188,7 +205,7 @@ open_outputs(Relation rel, const char *write_back)
 	for (int i = 0; i < bi_json_length(json); i++)
 	{
 		const char *name;
-		char	   *path = bi_json_cstring(bi_json_member(json, i, &name));
+		const char *path = bi_json_string(bi_json_member(json, i, &name), NULL);
 		ErrorContextCallback context = {error_context_stack, path_error_context, unconstify(char *, name)};
 
 		if (path == NULL)
