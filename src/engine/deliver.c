@@ -518,6 +518,8 @@ bi_deliver_start(BiStep *step)
 	error = bi_xact_run(step->mode, read_bounds, step);
 	if (error)
 		ReThrowError(error);
+	/* As large as it will be, with a bit that stands for none: it outlives the groups. */
+	step->deliver->seen = bms_make_singleton((int) (step->deliver->last_seq - step->deliver->first_seq) + 1);
 	step->work = deliver_group;
 }
 
