@@ -1,0 +1,174 @@
+\i lib.sql
+SELECT no_plan();
+
+SELECT sim.server('openai');
+SELECT sim.server('small', $$max_requests '5', max_batches '1'$$);
+CREATE TABLE tickets (id int PRIMARY KEY, body text, label text);
+INSERT INTO tickets SELECT i, 'body ' || i FROM generate_series(1, 20) i;
+
+-- A job over the first n tickets.
+CREATE FUNCTION submit(n int, server name DEFAULT 'openai', deadline interval DEFAULT NULL) RETURNS bigint LANGUAGE sql AS $$
+    UPDATE tickets SET label = NULL;
+    SELECT batch_submit(format('SELECT id, body FROM tickets WHERE id <= %s ORDER BY id', n), server => server, prompt => '{{body}}', target => 'tickets',
+                        write_back => '{"label": "$"}', deadline => deadline);
+$$;
+
+-- Counts of one job.
+CREATE FUNCTION counts(job bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', state, records, 'pending', pending, 'succeeded', succeeded, 'errored', errored, 'expired', expired, 'cancelled', cancelled,
+                     'missing', missing, 'invalid', invalid_output, 'written', written)
+    FROM batch_jobs WHERE job_id = job;
+$$;
+CREATE FUNCTION adds_up(job bigint) RETURNS bool LANGUAGE sql AS $$
+    SELECT pending = 0 AND records = succeeded + errored + expired + cancelled + missing + invalid_output + skipped
+           AND records = (SELECT count(*) FROM batch_records WHERE job_id = job AND outcome IS NOT NULL)
+           AND succeeded = (SELECT count(*) FROM batch_records WHERE job_id = job AND outcome = 'succeeded')
+    FROM batch_jobs WHERE job_id = job;
+$$;
+CREATE FUNCTION billed() RETURNS int LANGUAGE sql AS $$ SELECT (sim.ledger() ->> 'billed_requests')::int $$;
+CREATE FUNCTION requests(route text) RETURNS int LANGUAGE sql AS $$ SELECT COALESCE((sim.ledger() #>> ARRAY['requests', route])::int, 0) $$;
+
+--
+-- Cancel
+--
+SELECT submit(5) AS job \gset
+SELECT batch_cancel(:job);
+SELECT is(counts(:job), 'cancelling 5 pending 5 succeeded 0 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 0', 'cancel: a wish until a worker sees it');
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'cancelled 5 pending 0 succeeded 0 errored 0 expired 0 cancelled 5 missing 0 invalid 0 written 0', 'cancel before anything is sent: all records are cancelled');
+SELECT is(sim.ledger() -> 'requests', '{}', '… and nothing was sent');
+SELECT is(sim.psql(format('SELECT batch_cancel(%s)', :job)), format('NOTICE:  batch job %s has ended already', :job), 'cancel after the end is a notice');
+SELECT is(counts(:job), 'cancelled 5 pending 0 succeeded 0 errored 0 expired 0 cancelled 5 missing 0 invalid 0 written 0', '… and changes nothing');
+
+SELECT sim.config('{"batch_seconds": 6}');
+SELECT submit(10) AS job \gset
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until('SELECT billed() >= 2', 'true'), 'true', 'a batch is running and has finished some requests');
+SELECT batch_cancel(:job);
+SELECT is(sim.finish('worker'), '', 'batch_work ends');
+SELECT is(state, 'cancelled', 'cancel while running: cancelled') FROM batch_jobs WHERE job_id = :job;
+SELECT ok(succeeded >= 2 AND cancelled >= 1 AND written = succeeded, '… what is finished is kept and written, the rest is cancelled') FROM batch_jobs WHERE job_id = :job;
+SELECT ok(adds_up(:job), 'promise 3: … every record has one outcome');
+SELECT is(billed()::bigint, succeeded, '… and no more is billed') FROM batch_jobs WHERE job_id = :job;
+SELECT is(sim.ledger() #>> '{batches,0,status}', 'cancelled', '… at the provider too');
+SELECT is(sim.ledger() -> 'files_left', '[]', 'promise 10: … nothing is left there');
+SELECT is(count(*), (SELECT succeeded FROM batch_jobs WHERE job_id = :job), '… the target rows have their values') FROM tickets WHERE label IS NOT NULL;
+SELECT is((SELECT string_agg(DISTINCT state, ' ') FROM batch_chunks WHERE job_id = :job), 'cancelled', '… its chunk is cancelled');
+
+--
+-- Pause and resume
+--
+SELECT sim.reset();
+SELECT submit(5) AS job \gset
+SELECT batch_pause(:job);
+SELECT is(state, 'paused', 'pause: the state says so') FROM batch_jobs WHERE job_id = :job;
+SELECT clock_timestamp() AS began \gset
+CALL batch_work('20 s');
+SELECT ok(clock_timestamp() - :'began' < interval '3 s', 'batch_work returns when only paused jobs are left');
+SELECT is(sim.ledger() -> 'requests', '{}', '… and nothing was sent');
+SELECT submit(3) AS other \gset
+CALL batch_work('20 s');
+SELECT is(state, 'completed', '… another job is worked on') FROM batch_jobs WHERE job_id = :other;
+SELECT batch_resume(:job);
+CALL batch_work('20 s');
+SELECT is(state, 'completed', 'resume: it goes on') FROM batch_jobs WHERE job_id = :job;
+SELECT is(sim.psql(format('SELECT batch_pause(%s)', :job)), format('NOTICE:  batch job %s has ended already', :job), 'pause after the end is a notice');
+SELECT is(sim.psql(format('SELECT batch_resume(%s)', :job)), format('NOTICE:  batch job %s has ended already', :job), 'resume after the end is a notice');
+
+SELECT sim.reset();
+SELECT sim.config('{"batch_seconds": 2}');
+SELECT submit(20, 'small') AS job \gset
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until(format($$SELECT count(*) FROM batch_chunks WHERE job_id = %s AND provider_batch_id IS NOT NULL$$, :job), '1'), '1', 'one of four chunks is at the provider');
+SELECT batch_pause(:job);
+SELECT is(sim.finish('worker'), '', 'batch_work returns');
+SELECT is(counts(:job), 'paused 20 pending 15 succeeded 5 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 5', 'pause while running: the running batch is polled, fetched and delivered');
+SELECT is(jsonb_array_length(sim.ledger() -> 'batches'), 1, '… nothing new is created');
+SELECT is(requests('POST /v1/files'), 1, '… nothing new is uploaded');
+SELECT is((SELECT count(*) FROM batchinf.chunk WHERE job_id = :job AND holder_pid IS NOT NULL AND next_step_at IS NOT NULL), 0::bigint, '… nobody holds a chunk');
+SELECT sim.config('{"batch_seconds": 0.2}');
+SELECT batch_resume(:job);
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed 20 pending 0 succeeded 20 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 20', 'resume: the rest is done');
+SELECT is(billed(), 20, 'promise 1: each record is billed once');
+SELECT submit(5) AS job \gset
+SELECT batch_pause(:job);
+SELECT batch_cancel(:job);
+CALL batch_work('20 s');
+SELECT is(state, 'cancelled', 'a paused job can be cancelled') FROM batch_jobs WHERE job_id = :job;
+
+--
+-- Retry
+--
+SELECT sim.reset();
+CREATE TABLE odd (id text PRIMARY KEY, body text, out text);
+INSERT INTO odd VALUES ('errored', 'x [[sim:error=400]]'), ('expired', 'x [[sim:expired]]'), ('missing', 'x [[sim:missing]]'),
+    ('invalid_output', 'x [[sim:refusal]]'), ('succeeded', 'x'), ('later', 'x [[sim:fail_times=2]]');
+SELECT batch_submit('SELECT id, body FROM odd', server => 'openai', prompt => '{{body}}', target => 'odd', write_back => '{"out": "$"}', max_attempts => 2) AS job \gset
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed 6 pending 0 succeeded 1 errored 2 expired 1 cancelled 0 missing 1 invalid 1 written 1', 'each record its outcome');
+SELECT is(string_agg(record_id || attempt, ' ' ORDER BY record_id), 'errored1 expired2 invalid_output1 later2 missing2 succeeded1', '… after max_attempts where it can be sent again')
+  FROM batch_records WHERE job_id = :job;
+SELECT throws_ok(format($$SELECT batch_retry(%s, '{succeeded}')$$, :job), '22023', 'records with outcome "succeeded" cannot be sent again', 'retry of what has succeeded is refused');
+SELECT throws_ok(format($$SELECT batch_retry(%s, '{expired,nonsense}')$$, :job), '22023', 'records with outcome "nonsense" cannot be sent again', 'retry of an unknown outcome is refused');
+SELECT throws_ok(format($$SELECT batch_retry(%s, '{skipped}')$$, :job), '22023', 'records with outcome "skipped" cannot be sent again', 'retry of what was skipped is refused');
+SELECT is(batch_retry(:job, '{cancelled}'), 0::bigint, 'retry: nothing ended so');
+SELECT is(state, 'completed', '… and the job stays ended') FROM batch_jobs WHERE job_id = :job;
+
+SELECT is(batch_retry(:job, '{errored}'), 2::bigint, 'retry of errored: two records');
+SELECT is(counts(:job), 'running 6 pending 2 succeeded 1 errored 0 expired 1 cancelled 0 missing 1 invalid 1 written 1', '… they are pending again, the job is running');
+SELECT is(finished_at, NULL, '… and has no end') FROM batch_jobs WHERE job_id = :job;
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed 6 pending 0 succeeded 2 errored 1 expired 1 cancelled 0 missing 1 invalid 1 written 2', '… one has succeeded now and is written');
+SELECT is(string_agg(record_id || attempt, ' ' ORDER BY record_id), 'errored2 expired2 invalid_output1 later3 missing2 succeeded1', '… each with one attempt more')
+  FROM batch_records WHERE job_id = :job;
+SELECT ok(out IS NOT NULL, '… into its row') FROM odd WHERE id = 'later';
+SELECT is(batch_retry(:job, '{missing}'), 1::bigint, 'retry of missing');
+CALL batch_work('60 s');
+SELECT is(attempt, 4, '… its attempts start anew') FROM batch_records WHERE job_id = :job AND record_id = 'missing';
+SELECT is(batch_retry(:job, '{expired}'), 1::bigint, 'retry of expired');
+CALL batch_work('60 s');
+SELECT is(attempt, 4, '… its attempts start anew') FROM batch_records WHERE job_id = :job AND record_id = 'expired';
+SELECT is(batch_retry(:job, '{invalid_output}'), 1::bigint, 'retry of invalid_output');
+SELECT is(batch_retry(:job), 3::bigint, 'retry while running: what has ended, by default all that has failed');
+SELECT is(counts(:job), 'running 6 pending 4 succeeded 2 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 2', '… counts move');
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed 6 pending 0 succeeded 2 errored 1 expired 1 cancelled 0 missing 1 invalid 1 written 2', '… and end');
+SELECT ok(adds_up(:job), 'promise 3: every record has one outcome after all retries');
+SELECT is(sum(c.records), 6::numeric + (SELECT retried FROM batch_jobs WHERE job_id = :job), '… and its chunks tell all that was sent') FROM batch_chunks c WHERE job_id = :job;
+
+SELECT submit(5) AS job \gset
+SELECT batch_cancel(:job);
+CALL batch_work('20 s');
+SELECT is(batch_retry(:job), 0::bigint, 'retry: cancelled records only when asked for');
+SELECT is(batch_retry(:job, '{cancelled}'), 5::bigint, 'retry of cancelled');
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'completed 5 pending 0 succeeded 5 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 5', '… the job is no longer cancelled');
+SELECT is((SELECT count(*) FROM batchinf.chunk WHERE job_id = :job AND cancelled <> 0), 0::bigint, '… and its counts have moved');
+
+--
+-- Deadline
+--
+SELECT sim.reset();
+SELECT submit(5, deadline => '1 ms') AS job \gset
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'completed 5 pending 0 succeeded 0 errored 0 expired 5 cancelled 0 missing 0 invalid 0 written 0', 'deadline passed before sending: all expired');
+SELECT is(sim.ledger() -> 'requests', '{}', '… and nothing was sent');
+SELECT sim.config('{"batch_seconds": 6}');
+SELECT submit(10, deadline => '3.5 s') AS job \gset
+CALL batch_work('30 s');
+SELECT is(state, 'completed', 'deadline while running: completed') FROM batch_jobs WHERE job_id = :job;
+SELECT ok(succeeded >= 1 AND expired >= 1 AND cancelled = 0 AND written = succeeded, '… what is finished is kept, the rest is expired') FROM batch_jobs WHERE job_id = :job;
+SELECT ok(adds_up(:job), 'promise 3: … every record has one outcome');
+SELECT is(sim.ledger() #>> '{batches,0,status}', 'cancelled', '… the batch is cancelled at the provider');
+SELECT is(billed()::bigint, succeeded, '… no more is billed') FROM batch_jobs WHERE job_id = :job;
+SELECT sim.config('{"batch_seconds": 0.2}');
+SELECT ok(batch_retry(:job) >= 1, 'what has expired can be sent again after the deadline');
+CALL batch_work('30 s');
+SELECT is(counts(:job), 'completed 10 pending 0 succeeded 10 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 10', '… and succeeds');
+SELECT sim.fault('{"match": {"path_regex": "files"}, "times": "always", "action": {"status": 503}}');
+SELECT submit(5, deadline => '2 s') AS job \gset
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'completed 5 pending 0 succeeded 0 errored 0 expired 5 cancelled 0 missing 0 invalid 0 written 0', 'the deadline also comes while the server is paused');
+
+SELECT * FROM finish();
