@@ -28,6 +28,9 @@
 #define ABSENT_TRIES 5
 #define CLEAN_TRIES 5
 
+/* A list longer than this is none that ends. */
+#define FIND_PAGES 10000
+
 static int64
 backoff(int64 base_ms, double factor, int64 cap_ms, int n)
 {
@@ -355,13 +358,13 @@ read_find(BiStep *step)
 		defer(step, &verdict, step->chunk->state);
 	else if (found.batch_id)
 		submitted(step, found.batch_id, "found again");
-	else if (found.cursor)
+	else if (found.cursor && ++step->part < FIND_PAGES)
 	{
 		step->cursor = found.cursor;
 		step->work = send_find;
 	}
 	else
-		not_found(step, found.complete);
+		not_found(step, found.complete && found.cursor == NULL);
 }
 
 static void
@@ -375,6 +378,7 @@ void
 bi_move_find(BiStep *step)
 {
 	step->cursor = NULL;
+	step->part = 0;
 	send_find(step);
 }
 

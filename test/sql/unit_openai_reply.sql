@@ -15,7 +15,7 @@ SELECT set_config('unit.fixtures', :'fixtures', false) IS NOT NULL;
 -- where a batch stands
 SELECT name, reply('poll', 200, name) FROM pg_ls_dir(:'fixtures') AS name WHERE name LIKE 'batch-%' ORDER BY name COLLATE "C";
 -- created: 200 or 201, with an id
-SELECT status, name, reply('create', status, name) FROM (VALUES (200, 'batch-validating.json'), (201, 'batch-azure.json'), (202, 'batch-other-id.json'), (200, 'batch-no-id.json'), (200, 'batch-bad-id.json'), (200, 'batch-dots-id.json'),
+SELECT status, name, reply('create', status, name) FROM (VALUES (200, 'batch-validating.json'), (201, 'batch-azure.json'), (202, 'batch-other-id.json'), (200, 'batch-no-object.json'), (200, 'batch-object-number.json'), (200, 'batch-no-id.json'), (200, 'batch-bad-id.json'), (200, 'batch-dots-id.json'),
   (200, 'batch-no-status.json'), (200, 'file.json'), (200, 'error-invalid.json'), (200, 'page.html'), (200, 'list-ours.json')) AS t(status, name);
 -- looked for
 SELECT name, reply('find', 200, name) FROM pg_ls_dir(:'fixtures') AS name WHERE name LIKE 'list-%' ORDER BY name COLLATE "C";
@@ -35,7 +35,7 @@ SELECT unit_reply('poll', '{"status":400}', convert_to('{"error":{"message":"a\u
 SELECT unit_reply('poll', '{"status":200}', convert_to(repeat('[', 100000), 'UTF8')), unit_reply('find', '{"status":200}', convert_to('{"data":' || repeat('[', 100000), 'UTF8'));
 -- no reply at all
 SELECT transport, cause, unit_reply('create', convert_to(format('{"transport":"%s","cause":%s}', transport, cause), 'UTF8'), '') FROM unnest('{unsent,broken}'::text[]) AS transport, generate_series(0, 8) AS cause;
-SELECT unit_reply(routine, '{"transport":"broken","cause":6,"detail":"transfer closed with 7 bytes\n remaining"}', '') FROM unnest('{upload,create,find,poll,cancel,fetch,discard,check}'::text[]) AS routine;
+SELECT unit_reply(routine, convert_to('{"transport":"broken","cause":6,"detail":"transfer closed with 7 bytes\n remaining"}', 'UTF8'), '') FROM unnest('{upload,create,find,poll,cancel,fetch,discard,check}'::text[]) AS routine;
 -- the other routines
 SELECT status, name, reply('upload', status, name) FROM (VALUES (200, 'file.json'), (201, 'file.json'), (200, 'model.json'), (200, 'error-invalid.json'), (200, 'batch-bad-id.json'), (200, 'page.html'), (400, 'error-no-code.json')) AS t(status, name);
 SELECT status, name, reply('cancel', status, name) FROM (VALUES (200, 'batch-cancelling.json'), (400, 'error-invalid.json'), (409, 'error-string.json'), (404, 'error-not-found.json'), (500, 'error-string.json'), (401, 'error-key.json')) AS t(status, name);

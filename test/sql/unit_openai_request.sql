@@ -55,15 +55,15 @@ SELECT unit_openai_strict(convert_to(s, 'UTF8')), s FROM unnest(ARRAY[
   '{"type":"object","properties":{},"additionalProperties":false,"$defs":{"x":{"type":"object","properties":{"a":{"type":"string"}}}}}']) AS s;
 
 -- requests
-SELECT unit_request('upload', '{}');
-SELECT unit_request('upload', '{"server":{"base_url":"https://example.com/v1/","organization":"org-1","project":"proj_1","expires_after":0},"chunk":{"attempt":2}}');
-SELECT unit_request('upload', '{"server":{"expires_after":3600}}');
+SELECT replace(unit_request('upload', '{}'), E'\r', '<CR>');
+SELECT replace(unit_request('upload', '{"server":{"base_url":"https://example.com/v1/","organization":"org-1","project":"proj_1","expires_after":0},"chunk":{"attempt":2}}'), E'\r', '<CR>');
+SELECT replace(unit_request('upload', '{"server":{"expires_after":3600}}'), E'\r', '<CR>');
 SELECT unit_request('create', '{"chunk":{"refs":{"input":"file-1"}}}');
 SELECT unit_request('create', convert_to('{"spec":{"task":"embedding"},"server":{"base_url":"http://127.0.0.1:1/prefix","completion_window":"4\"8h","expires_after":7200},"chunk":{"tries":3,"refs":{"input":"f\"1"}}}', 'UTF8'));
 SELECT unit_request('find', '{}');
 SELECT unit_request('find', '{"cursor":"batch/../x?y=1&z"}');
 SELECT unit_request('poll', '{"chunk":{"batch_id":"batch_abc-1.~"}}');
-SELECT unit_request('poll', '{"chunk":{"batch_id":"a/b c%\u00e9"}}');
+SELECT unit_request('poll', convert_to('{"chunk":{"batch_id":"a/b c%\u00e9"}}', 'UTF8'));
 SELECT unit_request('cancel', '{}');
 SELECT part, unit_request('fetch', convert_to(format('{"part":%s,"chunk":{"refs":{"input":"file-in","error":"file-err","output":"file-out"}}}', part), 'UTF8')) FROM generate_series(0, 2) AS part;
 SELECT part, unit_request('fetch', convert_to(format('{"part":%s,"chunk":{"refs":{"input":"file-in","error":"file-err"}}}', part), 'UTF8')) FROM generate_series(0, 1) AS part;
