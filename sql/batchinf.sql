@@ -4,6 +4,9 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION batchinf" to load this file. \quit
 
+-- what others have made in the extension's schema must not stand in for PostgreSQL's own
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
 --
 -- 1. Schema and tables.  Nobody but the extension's code changes them; users read the views.
 --

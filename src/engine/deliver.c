@@ -54,10 +54,9 @@ typedef struct Group
 	BiStep	   *step;
 	BiResult   *results;
 	int			n;
-	bool		no_write;		/* the write itself made the transaction fail … */
-	const char *no_write_error; /* … with this */
+	bool		again;			/* a repeated write: the outcomes stand */
+	const ErrorData *error;		/* the target cannot be written, or writing broke the transaction */
 	BiWriteback *wb;
-	const char *wb_error;		/* the target cannot be written at all */
 	BiResult  **rows;			/* those of one write */
 	int			nrows;
 	int			lock_ms;
@@ -302,26 +301,12 @@ open_writeback(void *arg)
 	MemoryContextSwitchTo(old);
 }
 
-static void
-fail_rows(Group *group, const char *why)
-{
-	for (int i = 0; i < group->nrows; i++)
-	{
-		group->rows[i]->write_state = BI_WRITE_FAILED;
-		group->rows[i]->write_error = pstrdup(why);
-	}
-}
-
 /* Opens the target, or notes why it cannot be had. */
 static void
 open_target(Group *group)
 {
-	ErrorData  *error;
-
-	if (!OidIsValid(group->step->job->target))
-		return;
-	error = bi_xact_try(open_writeback, group);
-	group->wb_error = error ? error->message : NULL;
+	if (OidIsValid(group->step->job->target) && group->error == NULL)
+		group->error = bi_xact_try(open_writeback, group);
 }
 
 static bool
@@ -353,15 +338,16 @@ write_back(Group *group)
 		return;
 	group->rows = palloc(sizeof(BiResult *) * group->n);
 	group->nrows = 0;
-	if (group->wb && !group->no_write)
+	if (group->error == NULL && !group->again)
 		refuse_outputs(group);
 	for (int i = 0; i < group->n; i++)
 		if (wants_write(&group->results[i]))
 			group->rows[group->nrows++] = &group->results[i];
-	if (group->no_write || group->wb_error)
-		fail_rows(group, group->no_write ? group->no_write_error : group->wb_error);
-	else
+	if (group->error == NULL)
 		write_group(group);
+	else
+		for (int i = 0; i < group->nrows; i++)
+			note_write(group->rows[i], group->error);
 }
 
 /* Delivering a group */
@@ -384,9 +370,9 @@ deliver_phase(void *arg)
 }
 
 static ErrorData *
-deliver_one(BiStep *step, BiResult *result, bool no_write, const char *why)
+deliver_one(BiStep *step, BiResult *result, const ErrorData *no_write)
 {
-	Group		group = {.step = step, .results = result, .n = 1, .no_write = no_write, .no_write_error = why};
+	Group		group = {.step = step, .results = result, .n = 1, .error = no_write};
 
 	return bi_xact_run(step->mode, deliver_phase, &group);
 }
@@ -399,18 +385,20 @@ deliver_each(BiStep *step, BiResult *results, int n)
 	for (int i = 0; i < n; i++)
 	{
 		BiResult	kept = results[i];
-		ErrorData  *error = deliver_one(step, &results[i], false, NULL);
+		ErrorData  *error = deliver_one(step, &results[i], NULL);
 
 		if (error == NULL)
 			continue;
 		results[i] = kept;
-		error = deliver_one(step, &results[i], true, error->message);
+		error = deliver_one(step, &results[i], error);
 		if (error == NULL)
 			continue;
+		if (is_for_now(error))
+			ReThrowError(error);
 		results[i] = kept;
 		make_invalid(&results[i], "not_storable", error->message);
 		results[i].output = NULL;
-		error = deliver_one(step, &results[i], true, error->message);
+		error = deliver_one(step, &results[i], error);
 		if (error)
 			ReThrowError(error);
 	}
@@ -525,30 +513,62 @@ bi_deliver_start(BiStep *step)
 
 /* Waiting writes */
 
+/* While some are written it goes on at once; else later and later. */
+static int64
+rewrite_delay(const Group *group)
+{
+	for (int i = 0; i < group->n; i++)
+		if (strcmp(group->results[i].write_state, BI_WRITE_WAITING) != 0)
+			return 0;
+	return bi_backoff_ms(1000, 2, 60000, group->step->chunk->write_tries, pg_prng_double(&pg_global_prng_state));
+}
+
 static void
 rewrite_phase(void *arg)
 {
 	Group	   *group = arg;
 	BiStep	   *step = group->step;
 	MemoryContext old = MemoryContextSwitchTo(step->deliver->group_cxt);
-	int64		delay = bi_backoff_ms(1000, 2, 60000, step->chunk->write_tries, pg_prng_double(&pg_global_prng_state));
 
-	group->n = bi_result_waiting(CurrentMemoryContext, step->chunk, group->results, GROUP_LINES);
+	group->n = bi_result_waiting(CurrentMemoryContext, step->chunk, group->results, group->n);
 	open_target(group);
 	write_back(group);
-	bi_result_rewritten(step->chunk, group->results, group->n, delay);
+	bi_result_rewritten(step->chunk, group->results, group->n, rewrite_delay(group));
 	bi_job_finish_due();
 	MemoryContextSwitchTo(old);
+}
+
+/* As many as n. */
+static ErrorData *
+rewrite(BiStep *step, BiResult *results, int n, const ErrorData *no_write)
+{
+	Group		group = {.step = step, .results = results, .n = n, .again = true, .error = no_write};
+
+	return bi_xact_run(step->mode, rewrite_phase, &group);
 }
 
 void
 bi_deliver_rewrite(BiStep *step)
 {
-	Group		group = {.step = step, .results = palloc(sizeof(BiResult) * GROUP_LINES)};
+	BiResult   *results;
 	ErrorData  *error;
 
-	step->deliver = new_deliver(step);
-	error = bi_xact_run(step->mode, rewrite_phase, &group);
-	if (error)
-		ReThrowError(error);
+	if (step->deliver == NULL)
+		step->deliver = new_deliver(step);
+	MemoryContextReset(step->deliver->group_cxt);
+	results = MemoryContextAlloc(step->deliver->group_cxt, sizeof(BiResult) * GROUP_LINES);
+	error = rewrite(step, results, GROUP_LINES, NULL);
+	/* What broke the transaction is met again alone: the order is the same. */
+	if (error && rewrite(step, results, 1, NULL) == NULL)
+		return;
+	if (error && !is_for_now(error))
+		error = rewrite(step, results, 1, error);
+	if (error == NULL)
+		return;
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not repeat the writes of chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
+					step->chunk->id, step->chunk->job_id, error->message)));
+	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+	step->work = bi_deliver_rewrite;
 }

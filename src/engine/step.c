@@ -11,6 +11,7 @@
 #include "engine/deliver.h"
 #include "engine/moves.h"
 #include "engine/step.h"
+#include "miscadmin.h"
 #include "store/event.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -151,7 +152,7 @@ run_guarded(BiStep *step, BiStepWork work)
 
 		MemoryContextSwitchTo(step->cxt);
 		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		if (bi_xact_is_cancel(error))
 			PG_RE_THROW();
 		FlushErrorState();
 		give_up(step, error);
@@ -208,12 +209,14 @@ wait_for(BiStep *step, const char *reason, int64 delay_ms)
 }
 
 /* Server, mapping, right and key, or the reason why not. */
-static char *
+static const char *
 load_server(BiStep *step)
 {
 	BiJob	   *job = step->job;
 	char	   *why = NULL;
 
+	if (GetUserNameFromId(job->owner, true) == NULL)
+		return "the job's owner does not exist any more";
 	step->server = bi_server_load(job->server, job->owner);
 	if (step->server == NULL)
 		return psprintf("server \"%s\" does not exist any more", job->server_name);
@@ -352,7 +355,7 @@ choose_move(BiStep *step)
 static void
 prepare(BiStep *step, const BiDue *due)
 {
-	char	   *missing;
+	const char *missing;
 
 	if (!due->step)
 	{

@@ -38,10 +38,18 @@ take_error(MemoryContext cxt)
 	return error;
 }
 
+/* User code may raise an error that only bears the code. */
+bool
+bi_xact_is_cancel(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		error->funcname && strcmp(error->funcname, "ProcessInterrupts") == 0;
+}
+
 static ErrorData *
 throw_cancel(ErrorData *error)
 {
-	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (error && bi_xact_is_cancel(error))
 		ReThrowError(error);
 	return error;
 }

@@ -455,9 +455,11 @@ bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, in
 
 	bi_sql_arg_int8(&args, chunk->id);
 	bi_sql_arg_int4(&args, limit);
+	bi_sql_arg_int8(&args, chunk->write_tries);
 	n = bi_sql_run("SELECT s.seq, s.outcome, s.output, s.output_json, r.record_id, r.key FROM batchinf.result s"
 				   " JOIN batchinf.record r ON r.job_id = s.job_id AND r.seq = s.seq"
-				   " WHERE s.chunk_id = $1 AND s.write_state = 'waiting' ORDER BY s.seq LIMIT $2", &args);
+				   " WHERE s.chunk_id = $1 AND s.write_state = 'waiting'"
+				   " ORDER BY hashint8extended(s.seq, $3), s.seq LIMIT $2", &args);
 	for (int64 i = 0; i < n; i++)
 	{
 		memset(&results[i], 0, sizeof(BiResult));
@@ -490,7 +492,7 @@ bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 
 			   "  WHERE s.chunk_id = $1 AND s.write_state = 'waiting' AND s.seq = u.seq RETURNING s.write_state),"
 			   " n AS (SELECT count(*) FILTER (WHERE write_state <> 'waiting') AS settled," WRITE_COUNTS " FROM up)"
 			   " UPDATE batchinf.chunk c SET" ADD_WRITES ", write_waiting = c.write_waiting - n.settled,"
-			   "  write_tries = c.write_tries + 1, write_at = clock_timestamp() + $5 * interval '1 second',"
+			   "  write_tries = CASE WHEN n.settled > 0 THEN 0 ELSE c.write_tries + 1 END, write_at = clock_timestamp() + $5 * interval '1 second',"
 			   "  holder_pid = NULL, holder_start = NULL"
 			   " FROM n WHERE c.chunk_id = $1", &args);
 }

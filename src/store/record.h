@@ -108,7 +108,9 @@ extern int64 bi_record_resend(const BiChunk *chunk);
 /* Lines of a results file that joined no record. */
 extern void bi_chunk_note_lines(const BiChunk *chunk, int64 duplicates, int64 unknown, int64 malformed);
 
-/* Writes that wait: up to limit of them, and their new states. */
+/* Writes that wait: up to limit of them, in an order that changes with the chunk's
+ * write_tries, so that those that stay locked do not stand before the others; and their
+ * new states. */
 extern int	bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int limit);
 extern void bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 delay_ms);
 

@@ -117,6 +117,7 @@ open_key(Relation rel, const char *name)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", type->eq_opr);
 	op = (Form_pg_operator) GETSTRUCT(tuple);
+	column->typmod = -1;		/* a key is compared, not cut or rounded to its column */
 	column->equals = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(op->oprnamespace)), NameStr(op->oprname));
 	ReleaseSysCache(tuple);
 	return column;
@@ -178,6 +179,11 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot write back to \"%s\"", RelationGetRelationName(rel)),
 				 errdetail("It is %s; a target is an ordinary or partitioned table.", kind_of_relation(kind))));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot write back to \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("It is a temporary table, which only its own session can write.")));
 	if (IsSystemRelation(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

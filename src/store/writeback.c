@@ -154,13 +154,23 @@ append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *resul
 	}
 	else if (column->take == BI_TAKE_TEXT && !result->output_json)
 		escape_json(doc, result->output);
-	else if (column->take == BI_TAKE_JSON && !result->output_json && !is_json_text(result->output))
+	else if (!result->output_json && !is_json_text(result->output))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type %s", format_type_be(column->type)),
 				 errdetail("The output is not JSON.")));
 	else
 		appendStringInfoString(doc, result->output);
+}
+
+/* A key is text; the text of a JSON key is itself the value. */
+static void
+append_key(StringInfo doc, const BiTargetColumn *key, const char *text)
+{
+	if (key->take == BI_TAKE_JSON && is_json_text(text))
+		appendStringInfoString(doc, text);
+	else
+		escape_json(doc, text);
 }
 
 static void
@@ -175,7 +185,7 @@ append_row(StringInfo doc, const BiTarget *target, const BiResult *result)
 		int			i = foreach_current_index(cell);
 
 		appendStringInfo(doc, ",\"k%d\":", i);
-		escape_json(doc, result->key ? list_nth(result->key, i) : result->record_id);
+		append_key(doc, lfirst(cell), result->key ? list_nth(result->key, i) : result->record_id);
 	}
 	foreach(cell, target->columns)
 	{
