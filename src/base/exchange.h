@@ -62,6 +62,7 @@ typedef struct BiExchange
 
 	/* where a 2xx body goes: a spool, or NULL for memory */
 	struct BiSpool *download;
+	int64		cut_after;		/* > 0: no more of a body for memory is wanted: what came is the reply */
 
 	/* the reply */
 	BiTransport transport;

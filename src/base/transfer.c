@@ -154,6 +154,8 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
 							"could not write to temporary file: %s", strerror(errno));
 	}
+	else if (transfer->ex->cut_after > 0 && transfer->body.len + len > transfer->ex->cut_after)
+		transfer->enough = keep_bytes(&transfer->body, bytes, transfer->ex->cut_after - transfer->body.len);
 	else if (transfer->body.len + len > BI_REPLY_MAX)
 		bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s", "the reply is too large");
 	else if (keep_bytes(&transfer->body, bytes, len))
@@ -323,7 +325,7 @@ void
 bi_transfer_finish(BiTransfer *transfer, CURLcode code)
 {
 	fill_headers(transfer);
-	if (code == CURLE_OK && transfer->cause == BI_CAUSE_NONE)
+	if ((code == CURLE_OK || transfer->enough) && transfer->cause == BI_CAUSE_NONE)
 		fill_reply(transfer);
 	else
 		fill_failure(transfer, code);

@@ -44,6 +44,7 @@ typedef struct BiTransfer
 	int			nlines;
 	bool		lines_end;
 	BiBytes		body;
+	bool		enough;			/* cut by ourselves: ex->cut_after */
 } BiTransfer;
 
 #define BI_TRY(call) \

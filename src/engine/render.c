@@ -47,6 +47,8 @@ render_lines(BiStep *step, const BiRecord *records, int n)
 	for (int i = 0; i < n; i++)
 	{
 		resetStringInfo(&line);
+		if (render->frame.separator && render->lines > 0)
+			appendStringInfoString(&line, render->frame.separator);
 		bi_frame_append(&line, &render->frame, bi_render_custom_id(step->chunk, records[i].seq), records[i].input);
 		bi_spool_write(render->spool, line.data, line.len);
 		render->seq = records[i].seq;

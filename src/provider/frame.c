@@ -77,13 +77,14 @@ bi_frame_append(StringInfo out, const BiFrame *frame, const char *custom_id, con
 				break;
 		}
 	}
-	appendStringInfoChar(out, '\n');
+	if (frame->separator == NULL)
+		appendStringInfoChar(out, '\n');
 }
 
 int64
 bi_frame_size(const BiFrame *frame, int id_len, const char *input)
 {
-	int64		size = 1;
+	int64		size = frame->separator ? strlen(frame->separator) : 1;
 	size_t		len;
 
 	for (int i = 0; i < frame->nparts; i++)

@@ -29,7 +29,8 @@ typedef struct BiCall
 typedef enum BiVerdictKind
 {
 	BI_OK,
-	BI_DEFER,					/* nobody's fault, surely no effect: 429, quota; ask again later */
+	BI_DEFER,					/* nobody's fault, surely no effect: 429, quota; the server rests, then again */
+	BI_NOT_YET,					/* surely no effect: this one thing is not ready yet, others may go on */
 	BI_DENIED,					/* key, rights or money: a person must act; ask again slowly */
 	BI_ABSENT,					/* what was named is not there (404) */
 	BI_REFUSED,					/* this request is wrong and will stay wrong */
@@ -65,9 +66,11 @@ typedef struct BiFrame
 {
 	int			nparts;
 	BiFramePart part[BI_FRAME_PARTS];
+	const char *separator;		/* between two lines; NULL: each line ends with \n */
 } BiFrame;
 
-/* One more line (with its \n) at the end of out.  input is UTF-8. */
+/* One more line (with its \n, unless the frame has a separator) at the end of out.  input is
+ * UTF-8. */
 extern void bi_frame_append(StringInfo out, const BiFrame *frame, const char *custom_id, const char *input);
 
 /* Its exact size in bytes for an id of id_len characters. */
@@ -102,12 +105,15 @@ typedef struct BiBatch
 	int64		failed;
 } BiBatch;
 
-/* One page of looking for a batch by its intent. */
+/* One page of looking for a batch by its intent.  Where a list cannot show the intent, the
+ * ended batches that may be it are candidates, told by their results (peek). */
 typedef struct BiFound
 {
-	char	   *batch_id;		/* NULL: not on this page */
+	char	   *batch_id;		/* it is this one, for certain; NULL: not on this page */
 	char	   *cursor;			/* where to go on; NULL: that was the last page */
 	bool		complete;		/* after the last page: not found means there is none */
+	List	   *candidates;		/* char *: ids that may be it, and have ended */
+	bool		pending;		/* one that may be it has not ended: it cannot be told yet */
 } BiFound;
 
 /* One line of a results file. */
@@ -155,11 +161,20 @@ typedef struct BiProvider
 	/* The shape of this job's request lines. */
 	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
+	/*
+	 * Where the key must first be exchanged for a token: writes that request, false
+	 * where this server's key is used as it is.  The token is kept in memory only, until
+	 * shortly before its lifetime (seconds) ends, and given to authorize in the key's
+	 * place.  NULL: never.
+	 */
+	bool		(*login) (const BiCall *call, const char *secret, BiExchange *ex);
+	BiVerdict	(*read_login) (const BiCall *call, const BiExchange *ex, char **token, int *lifetime);
+
 	/* Adds what proves who we are to a request that is ready but for it. */
 	void		(*authorize) (const BiCall *call, const char *secret, BiExchange *ex);
 
 	/* Sends the input (ex->upload is set by the caller); refs name it from then on.
-	 * NULL: the input travels with create. */
+	 * NULL: the input travels with create, which then finds ex->upload set. */
 	void		(*upload) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_upload) (const BiCall *call, const BiExchange *ex, List **refs);
 
@@ -170,6 +185,11 @@ typedef struct BiProvider
 	/* Looks for it; cursor is NULL for the first page. */
 	void		(*find) (const BiCall *call, const char *cursor, BiExchange *ex);
 	BiVerdict	(*read_find) (const BiCall *call, const BiExchange *ex, BiFound *found);
+
+	/* Is a candidate ours?  Its first result line tells; the reply may be cut anywhere
+	 * (ex->cut_after).  NULL: find has no candidates. */
+	void		(*peek) (const BiCall *call, const char *batch_id, BiExchange *ex);
+	BiVerdict	(*read_peek) (const BiCall *call, const BiExchange *ex, bool *ours);
 
 	void		(*poll) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_poll) (const BiCall *call, const BiExchange *ex, BiBatch *batch);
