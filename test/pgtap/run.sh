@@ -5,7 +5,7 @@
 set -u
 . "$(dirname "$0")/../lib/cluster.sh"
 export BI_ROOT=$bi_root
-folder=$(mktemp -d /tmp/batchinf-pgtap.XXXXXX)
+folder=$(mktemp -d "${TMPDIR:-/tmp}/batchinf-pgtap.XXXXXX")
 trap 'sim_stop "$folder"; cluster_stop "$folder"; rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 sim_start "$folder" || exit 1
@@ -17,7 +17,7 @@ for file in "${@:-*.sql}"; do
 		[ "$test" = lib.sql ] && continue
 		case $test in worker-*) enabled=on ;; *) enabled=off ;; esac
 		psql -qX -c "ALTER SYSTEM SET batchinf.enabled = $enabled" -c "SELECT pg_reload_conf()" -c "CREATE DATABASE test" >/dev/null || status=1
-		pg_prove --ext .sql --failures -d test "$test" || { status=1; tail -n 40 "$folder/log" | sed 's/^/# /'; }
+		pg_prove --ext .sql ${BI_PROVE:---failures} -d test "$test" || { status=1; tail -n 40 "$folder/log" | sed 's/^/# /'; }
 		psql -qX -c "DROP DATABASE test WITH (FORCE)" || status=1
 	done
 done

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# test/run.sh: all tests, in a copy of the checkout under /tmp that is removed at the end.  Each part prints one line, and
+# its log where something failed; the last line is "N passed, N failed".  A part that tests nothing, skips, is killed or
+# leaves something behind has failed.
+#
+# test/run.sh PART ... runs only the parts of these names; those that build are always run.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+passed=0 failed=0 wanted=" $* "
+
+if ! bash test/deps.sh; then
+	echo "could not install what the tests need"
+	echo "0 passed, 1 failed"
+	exit 1
+fi
+
+folder=$(mktemp -d /tmp/batchinf.XXXXXX)
+child=
+trap 'rm -rf "$folder"' EXIT
+trap 'kill "$child" 2>/dev/null; wait; exit 1' INT TERM HUP
+mkdir "$folder/tree" "$folder/tmp"
+chmod 755 "$folder" "$folder/tree"
+chmod 1777 "$folder/tmp"
+tar -cf - --exclude=./.git --exclude=node_modules --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/output . |
+	tar -xf - --no-same-owner -C "$folder/tree" || { echo "0 passed, 1 failed"; exit 1; }
+chmod -R u+w,go+rX "$folder/tree"
+ln -s "$PWD/test/client/node_modules" "$folder/tree/test/client/node_modules"
+cd "$folder/tree" || exit 1
+export TMPDIR=$folder/tmp PG_CONFIG=${PG_CONFIG:-pg_config}
+jobs=$(nproc)
+
+# ---- parts ----
+
+# count LOG: "passed failed" of TAP points and of pg_regress's lines, old and new
+count() {
+	awk '/^ok [0-9]/ && !/# *[Ss][Kk][Ii][Pp]/ || /^(test|     ) .*\.\.\. ok / { good++ }
+		 /^ok [0-9].*# *[Ss][Kk][Ii][Pp]/ || /^not ok/ || /^(test|     ) .*\.\.\. FAILED/ || /^Bail out/ { bad++ }
+		 END { print good + 0, bad + 0 }' "$1"
+}
+
+# part NAME KIND COMMAND ...: a check is one test, of a suite the points are counted
+part() {
+	local name=$1 kind=$2 log=$folder/${1//[ \/]/-}.log begin=$SECONDS good=0 bad=0 status=0; shift 2
+	if [ "$kind" != build ] && [ "$wanted" != "  " ] && [[ $wanted != *" $name "* ]]; then return 0; fi
+	timeout -k 30 900 "$@" >"$log" 2>&1 </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	if [ "$kind" = suite ]; then
+		read -r good bad < <(count "$log")
+		if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then bad=$((bad + 1)); fi
+	elif [ $status = 0 ]; then
+		good=1
+	else
+		bad=1
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	printf '%-22s %4d passed %3d failed %4d s\n' "$name" "$good" "$bad" $((SECONDS - begin))
+	[ "$bad" = 0 ] || { echo "---- $name, exit status $status"; tail -n "${BI_LOG_LINES:-150}" "$log" | cut -c1-500; echo "----"; }
+	[ "$bad" = 0 ]
+}
+
+finish() {
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ]
+	exit
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+gcc_build() { make -s -j"$jobs" CC=gcc; }
+
+# elsewhere, so that both builds are whole; clang does not know all flags that gcc built the server with
+clang_build() {
+	local clang
+	clang=$(sed -n 's/^CLANG *= *//p' "$("$PG_CONFIG" --pgxs | sed 's|makefiles/pgxs.mk|Makefile.global|')")
+	command -v "$clang" || { echo "no clang: $clang"; return 1; }
+	cp -r . ../clang
+	find ../clang -name '*.o' -delete
+	make -s -C ../clang -j"$jobs" CC="$clang" with_llvm=no COPT='-Wno-ignored-attributes -Wno-unknown-warning-option -Wno-ignored-optimization-argument' batchinf.so
+}
+
+install_build() { as_root make -s install; }
+unit_build() { make -s -C test/unit -j"$jobs"; }
+
+cppcheck_src() {
+	# varFuncNullUB: NULL is a pointer wherever PostgreSQL 15 runs on Linux
+	cppcheck -q -j"$jobs" --std=c99 --enable=warning,performance,portability,information --error-exitcode=1 --inline-suppr \
+		--include=test/lib/cppcheck.h -Isrc -UDATCONNLIMIT_INVALID_DB -UBGWORKER_INTERRUPTIBLE \
+		--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression --suppress=varFuncNullUB \
+		--suppress=normalCheckLevelMaxBranches src
+}
+
+simulator() { node test/sim/test.mjs; }
+client() { node test/client/conformance.mjs; }
+pgtap() { BI_PROVE=--verbose bash test/pgtap/run.sh; }
+
+regress() (
+	. test/lib/cluster.sh
+	cluster=$(mktemp -d "$TMPDIR/regress.XXXXXX")
+	trap 'cluster_stop "$cluster"; rm -rf "$cluster"' EXIT
+	cluster_start "$cluster" "shared_preload_libraries = 'batchinf'" "batchinf.enabled = off" || exit 1
+	REGRESS_OUT=$cluster/output make -s installcheck && exit 0
+	cat "$cluster"/output/regression.diffs
+	exit 1
+)
+
+# files of the tests, and processes that have the folder in their command line or environment but for this part's own
+left_behind() {
+	local process group
+	ls -A "$TMPDIR"
+	for process in /proc/[0-9]*; do
+		group=$(sed 's/.*) //' "$process/stat" | cut -d' ' -f3)
+		[ "$group" = "$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f3)" ] ||
+			! grep -qF "$folder/" "$process/cmdline" "$process/environ" || echo "${process#/proc/} $(tr '\0' ' ' <"$process/cmdline")"
+	done 2>/dev/null
+}
+leaves_nothing() {
+	local left
+	for _ in $(seq 50); do
+		left=$(left_behind)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	echo "$left"
+	return 1
+}
+
+export folder jobs
+export -f as_root gcc_build clang_build install_build unit_build cppcheck_src simulator client pgtap regress left_behind leaves_nothing
+run() { part "$1" "$2" bash -c "$3"; }
+
+# ---- all of them ----
+
+run walls suite 'bash test/walls.sh'
+run cppcheck check cppcheck_src
+run clang check clang_build
+run gcc build gcc_build && run install build install_build && run unit-module build unit_build || finish
+run simulator suite simulator
+run client suite client
+run regress suite regress
+run pgtap suite pgtap
+for script in $(grep -l 'Test::More' test/*/*.pl); do
+	name=${script#test/}
+	run "${name%.pl}" suite "perl $script"
+done
+run nothing-left check leaves_nothing
+finish
