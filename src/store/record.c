@@ -120,7 +120,7 @@ bi_stage_flush(BiStage *stage)
 		bi_sql_run("INSERT INTO batchinf.record (job_id, seq, chunk_id, attempt, record_id, key, input, input_hash)"
 				   " SELECT $1, u.seq, u.chunk_id, 1, u.record_id, u.key::text[], u.input, sha256(convert_to(u.input, 'UTF8'))"
 				   " FROM unnest($2, $3, $4, $5, $6) AS u(seq, chunk_id, record_id, key, input)", &args);
-		if (memchr(stage->skipped, true, stage->n))
+		if (memchr(stage->skipped, 1, stage->n))
 			bi_sql_run("INSERT INTO batchinf.result (job_id, seq, attempt, outcome)"
 					   " SELECT $1, u.seq, 1, 'skipped' FROM unnest($2, $3, $4, $5, $6) AS u(seq, chunk_id, record_id, key, input)"
 					   " WHERE u.chunk_id IS NULL", &args);
