@@ -295,6 +295,7 @@ batchinf_work(PG_FUNCTION_ARGS)
 {
 	BiDrive		drive = {.mode = BI_XACT_PROCEDURE, .linger_ms = -1};
 
+	PreventCommandDuringRecovery("batch_work()");
 	require_no_block(fcinfo, "batch_work");
 	drive.until = until_argument(fcinfo, 0, "max_time");
 	connect_procedure();

@@ -51,3 +51,10 @@ bi_settings_force(GucAction action)
 			(void) set_config_option(forced[i].name, forced[i].value, PGC_SUSET, PGC_S_SESSION, action, true, 0, false);
 	force_durability(action);
 }
+
+void
+bi_settings_force_transaction(void)
+{
+	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	(void) set_config_option("transaction_read_only", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}

@@ -12,4 +12,8 @@
  * nest level of the caller's. */
 extern void bi_settings_force(GucAction action);
 
+/* The transaction that has just begun, before its first snapshot: read committed and
+ * read-write, whatever the session's defaults are. */
+extern void bi_settings_force_transaction(void);
+
 #endif							/* BI_SETTINGS_H */

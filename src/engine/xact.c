@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "engine/settings.h"
 #include "engine/xact.h"
 #include "executor/spi.h"
@@ -132,12 +133,27 @@ commit_procedure(void)
 	return error;
 }
 
+/* The kind of a transaction can be set only before its first snapshot: CALL has taken one. */
+static ErrorData *
+begin_procedure(void)
+{
+	ErrorData  *error = FirstSnapshotSet ? commit_procedure() : NULL;
+
+	if (error == NULL && !RecoveryInProgress())
+		bi_settings_force_transaction();
+	return error;
+}
+
 static ErrorData *
 run_in_procedure(BiPhase phase, void *arg)
 {
-	ErrorData  *error = run_in_subtransaction(run_with_settings, phase, arg);
-	ErrorData  *late = commit_procedure();
+	ErrorData  *error = begin_procedure();
+	ErrorData  *late;
 
+	if (error)
+		return error;
+	error = run_in_subtransaction(run_with_settings, phase, arg);
+	late = commit_procedure();
 	return error ? error : late;
 }
 

@@ -46,6 +46,44 @@ BEGIN
     EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (api_key ''sk-sim'')', name);
 END $$;
 
+-- The lines of a file at the provider, as they stand there.
+CREATE OR REPLACE FUNCTION sim.lines(file text, key text DEFAULT 'sk-sim') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    s record;
+BEGIN
+    SELECT * INTO s FROM sim_setting;
+    CREATE TEMP TABLE IF NOT EXISTS sim_lines (n int GENERATED ALWAYS AS IDENTITY, line text);
+    TRUNCATE sim_lines RESTART IDENTITY;
+    EXECUTE format('COPY sim_lines (line) FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'')',
+        format('KEY=%s perl %s/test/lib/http.pl GET http://127.0.0.1:%s/v1/files/%s/content', key, s.root, s.port, file));
+    RETURN QUERY SELECT line FROM sim_lines ORDER BY n;
+END $$;
+
+-- CALL batch_work in a session beside this one; it ends with the last job.
+CREATE OR REPLACE FUNCTION sim.work_beside(max_time interval DEFAULT '60 s') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('COPY (SELECT) TO PROGRAM %L', format(
+        'psql -qX -h %s -p %s -U postgres -d %s -c "CALL batch_work(''%s'')" </dev/null >/dev/null 2>&1 &',
+        split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database(), max_time));
+END $$;
+
+-- Polls until a condition holds, or fails.
+CREATE OR REPLACE PROCEDURE sim.await(condition text, patience interval DEFAULT '60 s') LANGUAGE plpgsql AS $$
+DECLARE
+    deadline timestamptz := clock_timestamp() + patience;
+    holds bool;
+BEGIN
+    LOOP
+        EXECUTE 'SELECT ' || condition INTO holds;
+        EXIT WHEN holds;
+        IF clock_timestamp() > deadline THEN
+            RAISE EXCEPTION 'waited in vain for: %', condition;
+        END IF;
+        COMMIT;
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END $$;
+
 SELECT sim.reset();
 
 -- Other sessions: a psql with one -c for each command; what it says, notices and errors included.
@@ -58,7 +96,7 @@ BEGIN
     EXECUTE format('COPY psql_said (line) FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'')',
         format('psql -XAtq -h %s -p %s -d %s %s 2>&1 || true', current_setting('unix_socket_directories'), current_setting('port'), current_database(),
                (SELECT string_agg('-c ''' || replace(c, '''', '''\''''') || '''', ' ') FROM unnest(commands) c)));
-    SELECT string_agg(line, E'\n' ORDER BY n) INTO said FROM psql_said;
+    SELECT COALESCE(string_agg(line, E'\n' ORDER BY n), '') INTO said FROM psql_said;
     RETURN said;
 END $$;
 
@@ -76,11 +114,13 @@ CREATE OR REPLACE FUNCTION sim.finish(session text) RETURNS text LANGUAGE plpgsq
 DECLARE
     error text := '';
 BEGIN
-    BEGIN
-        PERFORM * FROM dblink_get_result(session) AS r(status text);
-    EXCEPTION WHEN OTHERS THEN
-        error := sqlerrm;
-    END;
+    FOR i IN 1..2 LOOP          -- the last result is empty
+        BEGIN
+            PERFORM * FROM dblink_get_result(session) AS r(status text);
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
+            error := COALESCE(NULLIF(error, ''), sqlerrm);
+        END;
+    END LOOP;
     PERFORM dblink_disconnect(session);
     RETURN error;
 END $$;
