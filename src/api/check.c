@@ -98,7 +98,7 @@ ask_provider(const BiProvider *provider, const BiServer *server, char *secret)
 
 		/* Some providers quote the key that they refuse. */
 		if (ex->transport == BI_TRANSPORT_REPLIED)
-			bi_secret_scrub(ex->body.data, ex->body.len, secret);
+			bi_exchange_scrub(ex, secret);
 	}
 	PG_FINALLY();
 	{

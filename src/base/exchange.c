@@ -9,6 +9,7 @@
 
 #include "base/exchange.h"
 #include "base/foreign.h"
+#include "base/secret.h"
 #include "base/spool.h"
 #include "datatype/timestamp.h"
 #include "utils/datetime.h"
@@ -269,6 +270,20 @@ bi_exchange_retry_after(const BiExchange *ex, int64 now_unix)
 	if (wait < 0 && parse_date(value, &date))
 		wait = Max(date - now_unix, 0) * 1000;
 	return wait;
+}
+
+void
+bi_exchange_scrub(BiExchange *ex, const char *secret)
+{
+	ListCell   *lc;
+
+	bi_secret_scrub(ex->body.data, ex->body.len, secret);
+	foreach(lc, ex->reply_headers)
+	{
+		BiHeader   *header = lfirst(lc);
+
+		bi_secret_scrub(header->value, strlen(header->value), secret);
+	}
 }
 
 void

@@ -15,6 +15,7 @@
 #include "engine/deliver.h"
 #include "engine/moves.h"
 #include "engine/render.h"
+#include "engine/token.h"
 #include "utils/timestamp.h"
 
 /* Waits: base (or the poll interval, if shorter), doubled each time up to the cap. */
@@ -27,6 +28,9 @@
 #define YOUNG_MS (2 * 60 * 1000)
 #define ABSENT_TRIES 5
 #define CLEAN_TRIES 5
+
+/* The chunk's reference that says since when its create call is lost, in Unix seconds. */
+#define LOST_SINCE "lost_since"
 
 /* A list longer than this is none that ends. */
 #define FIND_PAGES 10000
@@ -78,6 +82,8 @@ pause_length(BiStep *step, const BiVerdict *verdict, Oid *owner)
 	int64		base = Min(DEFER_BASE_MS, poll_ms(step));
 
 	*owner = verdict->kind == BI_DENIED ? step->job->owner : InvalidOid;
+	if (verdict->kind == BI_NOT_YET)
+		return 0;
 	if (verdict->kind == BI_DENIED)
 		return Max(asked, backoff(poll_ms(step), 2, DEFER_CAP_MS, n));
 	if (verdict->kind == BI_DEFER || step->ex->status >= 500)
@@ -92,6 +98,8 @@ defer(BiStep *step, const BiVerdict *verdict, BiState back)
 {
 	BiRecordOf *r = begin_record(step, back, "deferred");
 
+	if (verdict->kind == BI_DENIED)
+		bi_token_drop(step->server, step->secret);
 	r->detail = verdict_text(verdict);
 	r->waiting_for = r->detail;
 	r->pause_ms = pause_length(step, verdict, &r->pause_owner);
@@ -102,6 +110,14 @@ defer(BiStep *step, const BiVerdict *verdict, BiState back)
 		ereport(LOG,
 				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));
 	bi_step_record(step, NULL);
+}
+
+/* Where a chunk waits for its create call: with its input there, or, where the input
+ * travels with the call, without. */
+static BiState
+before_create(const BiStep *step)
+{
+	return step->provider->upload ? BI_UPLOADED : BI_PLANNED;
 }
 
 /* The provider gives no certain answer: a person may know more. */
@@ -254,6 +270,7 @@ submitted(BiStep *step, const char *batch_id, const char *event)
 	step->chunk->batch_id = pstrdup(batch_id);
 	step->chunk->failures = 0;
 	step->chunk->polls = 0;
+	step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, NULL);
 	r->detail = step->chunk->batch_id;
 	r->heard = true;
 	r->delay_ms = backoff(poll_ms(step), 1, POLL_CAP_MS, 0);
@@ -309,41 +326,133 @@ read_create(BiStep *step)
 			refused(step, &verdict);
 			break;
 		default:
-			defer(step, &verdict, BI_UPLOADED);
+			defer(step, &verdict, before_create(step));
 	}
+}
+
+static void
+send_create(BiStep *step)
+{
+	BiExchange *ex = bi_step_exchange(step);
+
+	ex->upload = step->render ? step->render->spool : NULL;
+	step->provider->create(&step->call, ex);
+	bi_step_send(step, read_create);
 }
 
 void
 bi_move_create(BiStep *step)
 {
-	step->provider->create(&step->call, bi_step_exchange(step));
-	bi_step_send(step, read_create);
+	if (step->provider->upload)
+		send_create(step);
+	else
+		bi_render_start(step, send_create);
+}
+
+void
+bi_move_unsent(BiStep *step, const BiVerdict *verdict)
+{
+	if (step->record.from == BI_UPLOADING)
+		defer(step, verdict, BI_PLANNED);
+	else if (step->behind_login == read_create)
+		defer(step, verdict, before_create(step));
+	else
+		defer(step, verdict, step->record.from);
 }
 
 /* Find */
 
+/* Has it been looked for long enough?  The time counts from the first look, which comes after
+ * the loss, however long the call itself took. */
+static bool
+has_settled(BiStep *step)
+{
+	const char *since = bi_ref_get(step->chunk->refs, LOST_SINCE);
+	int64		now = (int64) time(NULL);
+
+	if (since == NULL)
+		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, psprintf(INT64_FORMAT, now));
+	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_guc_settle_time;
+}
+
 static void
 not_found(BiStep *step, bool complete)
 {
-	TimestampTz settled = TimestampTzPlusMilliseconds(step->chunk->claimed_at, bi_guc_settle_time);
 	BiRecordOf *r;
 
-	if (!complete)
+	if (step->pending)
+		become_ambiguous(step, "a batch that may be this one has not ended; only its results tell");
+	else if (!complete)
 		become_ambiguous(step, "the provider's list is not complete, and the batch is not on it");
-	else if (GetCurrentTimestamp() < settled)
+	else if (!has_settled(step))
 	{
-		r = begin_record(step, BI_CREATING, NULL);
+		r = begin_record(step, step->record.from, NULL);
 		r->waiting_for = "certainty: a lost call may still have its effect";
 		r->delay_ms = Max(200, Min(5000, bi_guc_settle_time / 4));
 		bi_step_record(step, NULL);
 	}
 	else
 	{
-		r = begin_record(step, BI_UPLOADED, "not found");
+		r = begin_record(step, before_create(step), "not found");
+		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, NULL);
 		r->detail = "no batch was made";
 		r->heard = true;
 		bi_step_record(step, NULL);
 	}
+}
+
+/* Candidates that are some chunk's of ours are none. */
+static void
+drop_known(void *arg)
+{
+	BiStep	   *step = arg;
+	ListCell   *cell;
+
+	foreach(cell, step->candidates)
+		if (bi_chunk_owns_batch(step->job->server, lfirst(cell)))
+			step->candidates = foreach_delete_current(step->candidates, cell);
+}
+
+static void send_peek(BiStep *step);
+
+static void
+read_peek(BiStep *step)
+{
+	bool		ours = false;
+	BiVerdict	verdict = step->provider->read_peek(&step->call, step->ex, &ours);
+
+	if (verdict.kind == BI_OK && ours)
+	{
+		submitted(step, linitial(step->candidates), "found again");
+		return;
+	}
+	/* One that is gone is not ours: ours would be kept. */
+	if (verdict.kind != BI_OK && verdict.kind != BI_ABSENT)
+		step->pending = true;
+	step->candidates = list_delete_first(step->candidates);
+	step->work = send_peek;
+}
+
+static void
+send_peek(BiStep *step)
+{
+	if (step->candidates == NIL)
+	{
+		not_found(step, step->complete);
+		return;
+	}
+	step->provider->peek(&step->call, linitial(step->candidates), bi_step_exchange(step));
+	bi_step_send(step, read_peek);
+}
+
+static void
+look_into_candidates(BiStep *step)
+{
+	ErrorData  *error = step->candidates ? bi_xact_run(step->mode, drop_known, step) : NULL;
+
+	if (error)
+		ReThrowError(error);
+	send_peek(step);
 }
 
 static void send_find(BiStep *step);
@@ -355,16 +464,20 @@ read_find(BiStep *step)
 	BiVerdict	verdict = step->provider->read_find(&step->call, step->ex, &found);
 
 	if (verdict.kind != BI_OK)
-		defer(step, &verdict, step->chunk->state);
-	else if (found.batch_id)
-		submitted(step, found.batch_id, "found again");
-	else if (found.cursor && ++step->part < FIND_PAGES)
 	{
-		step->cursor = found.cursor;
-		step->work = send_find;
+		defer(step, &verdict, step->record.from);
+		return;
 	}
-	else
-		not_found(step, found.complete && found.cursor == NULL);
+	if (found.batch_id)
+	{
+		submitted(step, found.batch_id, "found again");
+		return;
+	}
+	step->candidates = list_concat(step->candidates, found.candidates);
+	step->pending = step->pending || found.pending;
+	step->cursor = found.cursor;
+	step->complete = found.complete && found.cursor == NULL;
+	step->work = found.cursor && ++step->part < FIND_PAGES ? send_find : look_into_candidates;
 }
 
 static void
@@ -415,7 +528,7 @@ refused_for_now(BiStep *step, const BiFault *fault)
 {
 	BiChunk    *chunk = step->chunk;
 	const char *dead = bi_ref_get(chunk->refs, "dead");
-	BiRecordOf *r = begin_record(step, BI_UPLOADED, "deferred");
+	BiRecordOf *r = begin_record(step, before_create(step), "deferred");
 
 	chunk->refs = bi_ref_set(chunk->refs, "dead", dead ? psprintf("%s %s", dead, chunk->batch_id) : chunk->batch_id);
 	chunk->batch_id = NULL;

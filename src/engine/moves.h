@@ -15,4 +15,7 @@ extern void bi_move_cancel(BiStep *step);
 extern void bi_move_fetch(BiStep *step);
 extern void bi_move_clean(BiStep *step);
 
+/* A request could not even be made: the login for it failed.  Nothing had an effect. */
+extern void bi_move_unsent(BiStep *step, const BiVerdict *verdict);
+
 #endif							/* BI_MOVES_H */

@@ -92,7 +92,7 @@ render_piece(BiStep *step)
 	}
 	/* Nothing has been sent: the disk may have room again later. */
 	bi_step_begin_record(step);
-	step->chunk->state = BI_PLANNED;
+	step->chunk->state = BI_PLANNED;	/* from uploading, or from creating */
 	step->record.delay_ms = 30000;
 	step->record.waiting_for = error->message;
 	step->record.event = "could not render";

@@ -11,6 +11,7 @@
 #include "engine/deliver.h"
 #include "engine/moves.h"
 #include "engine/step.h"
+#include "engine/token.h"
 #include "miscadmin.h"
 #include "store/event.h"
 #include "utils/memutils.h"
@@ -96,24 +97,88 @@ bi_step_record(BiStep *step, BiStepWork then)
 	step->work = try_record;
 }
 
+static BiExchange *
+new_exchange(BiStep *step)
+{
+	BiExchange *ex = bi_exchange_new(AllocSetContextCreate(step->cxt, "batchinf exchange", ALLOCSET_DEFAULT_SIZES));
+
+	ex->allow_http = step->server->owner_is_superuser;
+	return ex;
+}
+
 /* Its reply is read by the work that bi_step_send names. */
 BiExchange *
 bi_step_exchange(BiStep *step)
 {
 	if (step->ex)
 		MemoryContextDelete(step->ex->cxt);
-	step->ex = bi_exchange_new(AllocSetContextCreate(step->cxt, "batchinf exchange", ALLOCSET_DEFAULT_SIZES));
-	step->ex->allow_http = step->server->owner_is_superuser;
+	step->ex = new_exchange(step);
 	return step->ex;
+}
+
+static void
+start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
+{
+	step->ex = ex;
+	step->reply = reply;
+	step->work = NULL;
+	bi_http_start(step->http, ex);
+}
+
+static void
+start_authorized(BiStep *step, BiExchange *ex, const char *proof)
+{
+	step->provider->authorize(&step->call, proof, ex);
+	start_exchange(step, ex, step->behind_login);
+}
+
+/* The key has been exchanged for a token, or not. */
+static void
+read_login(BiStep *step)
+{
+	char	   *token;
+	int			lifetime;
+	BiVerdict	verdict = step->provider->read_login(&step->call, step->ex, &token, &lifetime);
+
+	if (verdict.kind != BI_OK)
+	{
+		bi_move_unsent(step, &verdict);
+		return;
+	}
+	MemoryContextDelete(step->ex->cxt);
+	bi_token_keep(step->server, step->secret, token, lifetime);
+	start_authorized(step, step->behind, token);
+	bi_secret_wipe(token);
+}
+
+/* Does this provider want a token for this key?  Then that comes first. */
+static bool
+start_login(BiStep *step, BiExchange *ex)
+{
+	BiExchange *login;
+
+	if (step->provider->login == NULL)
+		return false;
+	login = new_exchange(step);
+	if (!step->provider->login(&step->call, step->secret, login))
+		return false;
+	step->behind = ex;
+	start_exchange(step, login, read_login);
+	return true;
 }
 
 void
 bi_step_send(BiStep *step, BiStepWork reply)
 {
-	step->provider->authorize(&step->call, step->secret, step->ex);
-	step->reply = reply;
-	step->work = NULL;
-	bi_http_start(step->http, step->ex);
+	BiExchange *ex = step->ex;
+	char	   *token = step->provider->login ? bi_token_find(step->server, step->secret) : NULL;
+
+	step->behind_login = reply;
+	if (token == NULL && start_login(step, ex))
+		return;
+	start_authorized(step, ex, token ? token : step->secret);
+	if (token)
+		bi_secret_wipe(token);
 }
 
 /* An error that no phase has caught: no transaction is open.  The chunk stays in the
@@ -167,7 +232,7 @@ bi_step_reply(BiStep *step)
 	BiStepWork	reply = step->reply;
 
 	/* Some providers quote the key that they refuse. */
-	bi_secret_scrub(step->ex->body.data, step->ex->body.len, step->secret);
+	bi_exchange_scrub(step->ex, step->secret);
 	step->reply = NULL;
 	run_guarded(step, reply);
 }
@@ -291,6 +356,15 @@ hold(BiStep *step, BiState state, BiStepWork work)
 	step->work = work;
 }
 
+/* Promise 1: durable before the paid call. */
+static void
+begin_create(BiStep *step)
+{
+	step->chunk->tries++;
+	step->chunk->claimed_at = GetCurrentTimestamp();
+	hold(step, BI_CREATING, bi_move_create);
+}
+
 static void
 choose_move(BiStep *step)
 {
@@ -301,7 +375,9 @@ choose_move(BiStep *step)
 	{
 		case BI_PLANNED:
 			full = no_room(step);
-			if (full)
+			if (full == NULL && step->provider->upload == NULL)
+				begin_create(step);
+			else if (full)
 				wait_for(step, full, Min(10 * step->limits.poll_interval, 600) * 1000);
 			else
 				hold(step, BI_UPLOADING, bi_move_upload);
@@ -310,10 +386,7 @@ choose_move(BiStep *step)
 			hold(step, BI_UPLOADING, bi_move_upload);
 			break;
 		case BI_UPLOADED:
-			/* promise 1: durable before the paid call */
-			chunk->tries++;
-			chunk->claimed_at = GetCurrentTimestamp();
-			hold(step, BI_CREATING, bi_move_create);
+			begin_create(step);
 			break;
 		case BI_CREATING:		/* its fate is unknown */
 			hold(step, BI_CREATING, bi_move_find);

@@ -60,12 +60,17 @@ struct BiStep
 	TimestampTz not_before;		/* of work; 0: at once */
 	BiExchange *ex;
 	BiStepWork	reply;			/* called when ex is over */
+	BiExchange *behind;			/* what goes on once the login that is under way is over … */
+	BiStepWork	behind_login;	/* … and who reads it */
 
 	BiRecordOf	record;
 	BiStepWork	after_record;	/* goes on there when record.hold */
 
 	/* what the moves themselves keep */
 	char	   *cursor;			/* find: where to go on */
+	List	   *candidates;		/* find: ids still to be looked into */
+	bool		pending;		/* find: one cannot be told yet */
+	bool		complete;		/* find: the list told all there is */
 	int			part;			/* fetch: of the results; cleaning: which thing */
 	List	   *spools;			/* fetched parts, BiSpool */
 	List	   *faults;			/* of a batch that was refused, BiFault */

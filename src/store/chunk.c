@@ -323,3 +323,14 @@ bi_chunk_room(Oid server)
 			   "  WHERE j.server = $1 AND c.state = 'planned' AND c.waiting_for IS NOT NULL AND c.holder_pid IS NULL"
 			   "  ORDER BY c.next_step_at LIMIT 8 FOR UPDATE OF c SKIP LOCKED)", &args);
 }
+
+bool
+bi_chunk_owns_batch(Oid server, const char *batch_id)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_oid(&args, server);
+	bi_sql_arg_text(&args, batch_id);
+	return bi_sql_run("SELECT FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id WHERE j.server = $1"
+					  " AND (c.batch_id = $2 OR $2 = ANY (string_to_array(c.refs->>'dead', ' '))) LIMIT 1", &args) > 0;
+}

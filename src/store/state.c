@@ -24,14 +24,14 @@ static const struct
 	/* back: it is certain that no batch was made */
 	[BI_CREATING] = {"creating", TO(BI_SUBMITTED) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	/* back to uploaded: the batch was refused for quota and is made again */
-	[BI_SUBMITTED] = {"submitted", TO(BI_RUNNING) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
-	[BI_RUNNING] = {"running", TO(BI_SUBMITTED) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
+	[BI_SUBMITTED] = {"submitted", TO(BI_RUNNING) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
+	[BI_RUNNING] = {"running", TO(BI_SUBMITTED) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	[BI_CANCELLING] = {"cancelling", TO(BI_FETCHING) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	[BI_FETCHING] = {"fetching", TO(BI_DELIVERING) | TO(BI_AMBIGUOUS)},
 	/* back: its worker died, and what it had fetched with it */
 	[BI_DELIVERING] = {"delivering", TO(BI_CLEANING) | TO(BI_FETCHING)},
 	[BI_CLEANING] = {"cleaning", TO(BI_DONE) | TO(BI_CANCELLED) | TO(BI_FAILED)},
-	[BI_AMBIGUOUS] = {"ambiguous", TO(BI_SUBMITTED) | TO(BI_RUNNING) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_CLEANING)},
+	[BI_AMBIGUOUS] = {"ambiguous", TO(BI_SUBMITTED) | TO(BI_RUNNING) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING)},
 	[BI_DONE] = {"done", 0},
 	[BI_CANCELLED] = {"cancelled", 0},
 	[BI_FAILED] = {"failed", 0},

@@ -1,0 +1,83 @@
+/*
+ * engine/token.c: remembers the tokens that providers gave for keys.
+ *
+ * One for each server, mapping and key (known by its hash: a changed key has no token).
+ * Never stored, never logged; a visit that leaves forgets them.  Called by step.c and
+ * api/check.c.
+ */
+#include "postgres.h"
+
+#include "base/secret.h"
+#include "common/hashfn.h"
+#include "engine/token.h"
+#include "nodes/pg_list.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* Renewed when less than this is left: a fifth, and five minutes at most. */
+#define MARGIN_MAX 300
+
+typedef struct Token
+{
+	Oid			server;
+	Oid			mapping;
+	uint64		key;
+	char	   *token;
+	TimestampTz until;
+} Token;
+
+static List *tokens = NIL;
+
+static Token *
+lookup(const BiServer *server, const char *secret)
+{
+	uint64		key = hash_bytes_extended((const unsigned char *) secret, strlen(secret), 0);
+	ListCell   *cell;
+
+	foreach(cell, tokens)
+	{
+		Token	   *token = lfirst(cell);
+
+		if (token->server == server->oid && token->mapping == server->mapping && token->key == key)
+			return token;
+	}
+	return NULL;
+}
+
+char *
+bi_token_find(const BiServer *server, const char *secret)
+{
+	Token	   *token = lookup(server, secret);
+
+	return token && token->until > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
+}
+
+void
+bi_token_drop(const BiServer *server, const char *secret)
+{
+	Token	   *token = lookup(server, secret);
+
+	if (token == NULL)
+		return;
+	tokens = list_delete_ptr(tokens, token);
+	bi_secret_wipe(token->token);
+	pfree(token->token);
+	pfree(token);
+}
+
+void
+bi_token_keep(const BiServer *server, const char *secret, const char *text, int lifetime)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Token	   *token;
+
+	bi_token_drop(server, secret);
+	token = palloc(sizeof(Token));
+	token->server = server->oid;
+	token->mapping = server->mapping;
+	token->key = hash_bytes_extended((const unsigned char *) secret, strlen(secret), 0);
+	token->token = pstrdup(text);
+	token->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) (lifetime - Min(lifetime / 5, MARGIN_MAX)) * 1000);
+	tokens = lappend(tokens, token);
+	MemoryContextSwitchTo(old);
+}
