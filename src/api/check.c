@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/exchange.h"
+#include "base/foreign.h"
 #include "base/http.h"
 #include "base/secret.h"
 #include "provider/registry.h"
@@ -81,41 +82,88 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 	return (Finding) {status, to_server_text(psprintf("HTTP status %d: %s", ex->status, verdict->message))};
 }
 
-/* Whatever happens, the key is in no memory of ours afterwards. */
+/* One exchange: false, with *finding, where no reply came.  Its headers are wiped by then, or
+ * by the reset of its context. */
+static bool
+carry(BiExchange *ex, const char *secret, Finding *finding)
+{
+	bi_http_run(ex, CHECK_TIMEOUT_MS);
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+	{
+		*finding = judge_transport(ex);
+		return false;
+	}
+	/* Some providers quote the key that they refuse. */
+	bi_exchange_scrub(ex, secret);
+	return true;
+}
+
+static BiExchange *
+new_exchange(const BiServer *server)
+{
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+
+	ex->allow_http = server->owner_is_superuser;
+	return ex;
+}
+
+/* What proves who we are: the key, or a token for it.  NULL, with *finding, where there is
+ * no token to be had. */
+static char *
+get_proof(const BiProvider *provider, const BiCall *call, char *secret, Finding *finding)
+{
+	BiExchange *ex = new_exchange(call->server);
+	char	   *token = NULL;
+	int			lifetime;
+	BiVerdict	verdict;
+
+	if (provider->login == NULL || !provider->login(call, secret, ex))
+		return secret;
+	if (!carry(ex, secret, finding))
+		return NULL;
+	verdict = provider->read_login(call, ex, &token, &lifetime);
+	if (verdict.kind == BI_OK)
+		return token;
+	*finding = judge_reply(call->server, ex, &verdict);
+	return NULL;
+}
+
+static Finding
+ask(const BiProvider *provider, const BiCall *call, const char *proof)
+{
+	BiExchange *ex = new_exchange(call->server);
+	Finding		finding;
+	BiVerdict	verdict;
+
+	provider->check(call, ex);
+	provider->authorize(call, proof, ex);
+	if (!carry(ex, proof, &finding))
+		return finding;
+	verdict = provider->read_check(call, ex);
+	return judge_reply(call->server, ex, &verdict);
+}
+
+static void
+wipe(void *secret)
+{
+	bi_secret_wipe(secret);
+}
+
+/* However the statement ends, key and token are in no memory of ours afterwards. */
 static Finding
 ask_provider(const BiProvider *provider, const BiServer *server, char *secret)
 {
 	BiCall		call = {.server = server};
-	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
-	Finding		finding;
+	Finding		finding = {0};
+	char	   *proof;
 
-	PG_TRY();
-	{
-		ex->allow_http = server->owner_is_superuser;
-		provider->check(&call, ex);
-		provider->authorize(&call, secret, ex);
-		bi_http_run(ex, CHECK_TIMEOUT_MS);
-
-		/* Some providers quote the key that they refuse. */
-		if (ex->transport == BI_TRANSPORT_REPLIED)
-			bi_exchange_scrub(ex, secret);
-	}
-	PG_FINALLY();
-	{
-		bi_exchange_wipe(ex);
-		bi_secret_wipe(secret);
-	}
-	PG_END_TRY();
-
-	if (ex->transport != BI_TRANSPORT_REPLIED)
-		finding = judge_transport(ex);
-	else
-	{
-		BiVerdict	verdict = provider->read_check(&call, ex);
-
-		finding = judge_reply(server, ex, &verdict);
-	}
-	return finding;
+	(void) bi_foreign_own(CurrentMemoryContext, secret, wipe);
+	proof = get_proof(provider, &call, secret, &finding);
+	if (proof == NULL)
+		return finding;
+	if (proof != secret)
+		(void) bi_foreign_own(CurrentMemoryContext, proof, wipe);
+	return ask(provider, &call, proof);
 }
 
 static Finding
