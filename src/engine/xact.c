@@ -63,6 +63,7 @@ run_in_worker(BiPhase phase, void *arg)
 
 	PG_TRY();
 	{
+		SetCurrentStatementStartTimestamp();	/* of which now() is made */
 		StartTransactionCommand();
 		run_phase(phase, arg);
 		CommitTransactionCommand();
