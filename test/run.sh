@@ -101,6 +101,7 @@ regress() (
 	trap 'cluster_stop "$cluster"; rm -rf "$cluster"' EXIT
 	cluster_start "$cluster" "shared_preload_libraries = 'batchinf'" "batchinf.enabled = off" || exit 1
 	REGRESS_OUT=$cluster/output make -s installcheck && exit 0
+	grep -E "terminated|PANIC|FATAL|TRAP" "$cluster/log"
 	cat "$cluster"/output/regression.diffs
 	exit 1
 )

@@ -313,6 +313,7 @@ bi_openai_spec_frame(const BiSpec *spec, const BiServer *server, BiFrame *frame)
 	append_head(&head, spec);
 	append_tail(&tail, spec);
 	frame->nparts = 3;
+	frame->separator = NULL;
 	frame->part[0] = (BiFramePart) {pstrdup("{\"custom_id\":\""), BI_SLOT_ID};
 	frame->part[1] = (BiFramePart) {head.data, slots[spec->input]};
 	frame->part[2] = (BiFramePart) {tail.data, BI_SLOT_NONE};

@@ -216,7 +216,7 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 Datum
 unit_reply(PG_FUNCTION_ARGS)
 {
-	static const char *const kinds[] = {"ok", "defer", "denied", "absent", "refused", "unclear"};
+	static const char *const kinds[] = {"ok", "defer", "not_yet", "denied", "absent", "refused", "unclear"};
 	char	   *routine = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	BiJson	   *json = unit_parse(PG_GETARG_BYTEA_PP(1));
 	BiCall	   *call = unit_call_read(json);
