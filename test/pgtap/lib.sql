@@ -62,7 +62,8 @@ END $$;
 -- CALL batch_work in a session beside this one; it ends with the last job.
 CREATE OR REPLACE FUNCTION sim.work_beside(max_time interval DEFAULT '60 s') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('COPY (SELECT) TO PROGRAM %L', format(
+    CREATE TEMP TABLE IF NOT EXISTS sim_reply (line text);
+    EXECUTE format('COPY sim_reply FROM PROGRAM %L', format(
         'psql -qX -h %s -p %s -U postgres -d %s -c "CALL batch_work(''%s'')" </dev/null >/dev/null 2>&1 &',
         split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database(), max_time));
 END $$;

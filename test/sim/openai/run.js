@@ -57,7 +57,7 @@ function stillFailing(state, name, question, times) {
 function bill(sim, body, usage, question, origin) {
   const { batch_id, custom_id } = origin || { batch_id: null, custom_id: null };
   sim.ledger.bill({ batch_id, custom_id, model: body.model, prompt_tokens: usage.prompt_tokens,
-    completion_tokens: usage.completion_tokens || 0, content_sha256: sha256(question || JSON.stringify(body.input)) });
+    completion_tokens: usage.completion_tokens || 0, content_sha256: sha256(question || JSON.stringify(body.input) || '') });
 }
 
 function chat(state, body, question, asked) {
