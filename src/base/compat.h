@@ -17,6 +17,11 @@
 #error "batchinf needs PostgreSQL 15 or newer"
 #endif
 
+/* 16 moved what looks into a varlena out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 gave every object class the same ACL check. */
 #if PG_VERSION_NUM >= 160000
 #define bi_server_aclcheck(oid, role) object_aclcheck(ForeignServerRelationId, (oid), (role), ACL_USAGE)

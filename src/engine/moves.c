@@ -15,7 +15,7 @@
 #include "engine/deliver.h"
 #include "engine/moves.h"
 #include "engine/render.h"
-#include "engine/token.h"
+#include "engine/login.h"
 #include "utils/timestamp.h"
 
 /* Waits: base (or the poll interval, if shorter), doubled each time up to the cap. */
@@ -99,7 +99,7 @@ defer(BiStep *step, const BiVerdict *verdict, BiState back)
 	BiRecordOf *r = begin_record(step, back, "deferred");
 
 	if (verdict->kind == BI_DENIED)
-		bi_token_drop(step->server, step->secret);
+		bi_login_drop(step->server, step->secret);
 	r->detail = verdict_text(verdict);
 	r->waiting_for = r->detail;
 	r->pause_ms = pause_length(step, verdict, &r->pause_owner);

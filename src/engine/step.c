@@ -11,7 +11,7 @@
 #include "engine/deliver.h"
 #include "engine/moves.h"
 #include "engine/step.h"
-#include "engine/token.h"
+#include "engine/login.h"
 #include "miscadmin.h"
 #include "store/event.h"
 #include "utils/memutils.h"
@@ -146,7 +146,7 @@ read_login(BiStep *step)
 		return;
 	}
 	MemoryContextDelete(step->ex->cxt);
-	bi_token_keep(step->server, step->secret, token, lifetime);
+	bi_login_keep(step->server, step->secret, token, lifetime);
 	start_authorized(step, step->behind, token);
 	bi_secret_wipe(token);
 }
@@ -171,7 +171,7 @@ void
 bi_step_send(BiStep *step, BiStepWork reply)
 {
 	BiExchange *ex = step->ex;
-	char	   *token = step->provider->login ? bi_token_find(step->server, step->secret) : NULL;
+	char	   *token = step->provider->login ? bi_login_find(step->server, step->secret) : NULL;
 
 	step->behind_login = reply;
 	if (token == NULL && start_login(step, ex))

@@ -4,6 +4,7 @@
 #ifndef UNIT_H
 #define UNIT_H
 
+#include "base/compat.h"
 #include "base/exchange.h"
 #include "base/json.h"
 #include "provider/provider.h"

@@ -1,5 +1,5 @@
 /*
- * engine/token.c: remembers the tokens that providers gave for keys.
+ * engine/login.c: remembers the tokens that providers gave for keys.
  *
  * One for each server, mapping and key (known by its hash: a changed key has no token).
  * Never stored, never logged; a visit that leaves forgets them.  Called by step.c and
@@ -9,7 +9,7 @@
 
 #include "base/secret.h"
 #include "common/hashfn.h"
-#include "engine/token.h"
+#include "engine/login.h"
 #include "nodes/pg_list.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -45,7 +45,7 @@ lookup(const BiServer *server, const char *secret)
 }
 
 char *
-bi_token_find(const BiServer *server, const char *secret)
+bi_login_find(const BiServer *server, const char *secret)
 {
 	Token	   *token = lookup(server, secret);
 
@@ -53,7 +53,7 @@ bi_token_find(const BiServer *server, const char *secret)
 }
 
 void
-bi_token_drop(const BiServer *server, const char *secret)
+bi_login_drop(const BiServer *server, const char *secret)
 {
 	Token	   *token = lookup(server, secret);
 
@@ -66,12 +66,12 @@ bi_token_drop(const BiServer *server, const char *secret)
 }
 
 void
-bi_token_keep(const BiServer *server, const char *secret, const char *text, int lifetime)
+bi_login_keep(const BiServer *server, const char *secret, const char *text, int lifetime)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Token	   *token;
 
-	bi_token_drop(server, secret);
+	bi_login_drop(server, secret);
 	token = palloc(sizeof(Token));
 	token->server = server->oid;
 	token->mapping = server->mapping;

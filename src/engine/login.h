@@ -1,0 +1,18 @@
+/*
+ * engine/login.h: tokens that keys were exchanged for.  In this process's memory only.
+ */
+#ifndef BI_LOGIN_H
+#define BI_LOGIN_H
+
+#include "store/server.h"
+
+/* The token of this server, mapping and key, palloc'd; NULL: none, or it is about to end. */
+extern char *bi_login_find(const BiServer *server, const char *secret);
+
+/* Keeps it for its lifetime, in seconds, less a margin. */
+extern void bi_login_keep(const BiServer *server, const char *secret, const char *token, int lifetime);
+
+/* It was refused. */
+extern void bi_login_drop(const BiServer *server, const char *secret);
+
+#endif							/* BI_LOGIN_H */
