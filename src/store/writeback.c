@@ -248,26 +248,46 @@ compare_seq(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void
-bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int lock_ms)
+/* One UPDATE; those of results, in order of seq, that it found no row for are moved to
+ * the front.  How many they are. */
+static int
+update_once(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
 {
 	BiArgs		args = {0};
-	BiResult  **sorted = palloc(sizeof(BiResult *) * (n + 1));
 	int64		found;
+	int			missing = 0;
 
 	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
 	found = run_as_owner(wb, &args, lock_ms);
-	memcpy(sorted, results, sizeof(BiResult *) * n);
-	qsort(sorted, n, sizeof(BiResult *), compare_seq);
-	for (int i = 0; i < n; i++)
-		sorted[i]->write_state = BI_TARGET_MISSING;
 	for (int64 i = 0; i < found; i++)
 	{
 		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
 		BiResult   *key = &wanted;
-		BiResult  **hit = bsearch(&key, sorted, n, sizeof(BiResult *), compare_seq);
+		BiResult  **hit = bsearch(&key, results, n, sizeof(BiResult *), compare_seq);
 
 		if (hit)
 			(*hit)->write_state = BI_WRITTEN;
 	}
+	for (int i = 0; i < n; i++)
+		if (strcmp(results[i]->write_state, BI_TARGET_MISSING) == 0)
+			results[missing++] = results[i];
+	return missing;
+}
+
+void
+bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int lock_ms)
+{
+	BiResult  **rest = palloc(sizeof(BiResult *) * (n + 1));
+	int			tried;
+
+	memcpy(rest, results, sizeof(BiResult *) * n);
+	qsort(rest, n, sizeof(BiResult *), compare_seq);
+	for (int i = 0; i < n; i++)
+		rest[i]->write_state = BI_TARGET_MISSING;
+	/* Of several with an equal key one UPDATE takes one. */
+	do
+	{
+		tried = n;
+		n = update_once(wb, rest, n, lock_ms);
+	} while (n > 0 && n < tried);
 }
