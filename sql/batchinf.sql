@@ -141,6 +141,7 @@ CREATE TABLE batchinf.result (
     PRIMARY KEY (job_id, seq, attempt)
 );
 CREATE INDEX result_write_waiting ON batchinf.result (chunk_id) WHERE write_state = 'waiting';
+CREATE INDEX result_retryable ON batchinf.result (chunk_id) WHERE retryable;
 COMMENT ON TABLE batchinf.result IS 'how an attempt of a record ended; the one of the record''s own attempt is the record''s. Append-only but for the write-back state';
 
 CREATE TABLE batchinf.event (

@@ -207,10 +207,11 @@ bi_result_lookup(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int
 	bi_sql_arg_int8(&args, chunk->job_id);
 	bi_sql_arg_int8(&args, chunk->id);
 	bi_sql_arg_array(&args, INT8OID, seqs, NULL, n);
-	rows = bi_sql_run("SELECT u.i, r.record_id, r.key, EXISTS (SELECT FROM batchinf.result s"
-					  "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt)"
-					  " FROM unnest($3) WITH ORDINALITY u(seq, i) JOIN batchinf.record r ON r.job_id = $1 AND r.seq = u.seq"
-					  " WHERE r.chunk_id = $2", &args);
+	/* The LIMIT keeps it a look into the index for each, however many the planner expects. */
+	rows = bi_sql_run("SELECT u.i, r.record_id, r.key, r.delivered FROM unnest($3) WITH ORDINALITY u(seq, i), LATERAL"
+					  " (SELECT r.record_id, r.key, EXISTS (SELECT FROM batchinf.result s"
+					  "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt) AS delivered"
+					  "  FROM batchinf.record r WHERE r.job_id = $1 AND r.seq = u.seq AND r.chunk_id = $2 LIMIT 1) r", &args);
 	for (int64 row = 0; row < rows; row++)
 	{
 		BiResult   *result = &results[bi_sql_int8(row, 1) - 1];
@@ -411,7 +412,8 @@ move_records(const BiChunk *chunk, const char *source, int attempts, bool count_
 
 #define HELD_RESULTS \
 	"SELECT r.job_id, r.seq, s.outcome FROM batchinf.record r JOIN batchinf.result s" \
-	" ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt WHERE r.chunk_id = $1 AND s.retryable"
+	" ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt" \
+	" WHERE r.chunk_id = $1 AND s.chunk_id = $1 AND s.retryable"
 
 int64
 bi_result_settle(const BiChunk *chunk, bool again)

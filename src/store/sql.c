@@ -139,6 +139,17 @@ bi_sql_run_as_is(const char *sql, const BiArgs *args)
 	return (int64) SPI_processed;
 }
 
+static void
+set_for_run(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * A job's rows come faster than their statistics.  Each of our statements is written for
+ * a btree, in its order and often with a LIMIT: guessed at as few rows, a bitmap of them
+ * all and a sort would make every piece of a chunk cost as much as the chunk.
+ */
 int64
 bi_sql_run(const char *sql, const BiArgs *args)
 {
@@ -150,8 +161,8 @@ bi_sql_run(const char *sql, const BiArgs *args)
 	/* An error leaves both to the (sub)transaction's abort, which restores them. */
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(bi_sql_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	set_for_run("search_path", "pg_catalog, pg_temp");
+	set_for_run("enable_bitmapscan", "off");
 	processed = bi_sql_run_as_is(sql, args);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
