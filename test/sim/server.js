@@ -1,6 +1,7 @@
 'use strict';
 // HTTP plumbing: one request from its arrival to its reply or its accident. Knows no provider.
-// A provider is {name, owns(path), handle(ctx) -> reply, errorReply(status) -> reply, batches(), files(), reset()}.
+// A provider is {name, owns(path, headers), handle(ctx) -> reply, errorReply(status, code) -> reply, batches(), files(),
+// reset(), and where batches of others can be made foreign(wish) -> ids}. The first that owns a request gets it.
 
 const http = require('http');
 const https = require('https');
@@ -38,7 +39,7 @@ async function serve(sim, req, res) {
   const ctx = { sim, req, res, method: req.method, path: url.pathname, query: url.searchParams, action: {} };
   if (ctx.path.startsWith('/_sim/')) return finish(ctx, await attempt(ctx, sim.control));
   ctx.log = sim.log.open(req);
-  ctx.provider = sim.providers.find((p) => p.owns(ctx.path));
+  ctx.provider = sim.providers.find((p) => p.owns(ctx.path, req.headers));
   if (!ctx.provider) return finish(ctx, { status: 404, text: 'no provider here' });
   ctx.action = sim.faults.take(ctx.method, ctx.path);
   if (Object.keys(ctx.action).length) ctx.log.fault = ctx.action;
@@ -47,7 +48,7 @@ async function serve(sim, req, res) {
 
 async function answer(ctx) {
   const { action } = ctx;
-  if (action.delay_ms) await sleep(action.delay_ms);
+  if (action.delay_ms) await delay(ctx, action.delay_ms);
   if (action.reset === 'before') return reset(ctx.res);
   if (action.hang && action.hang !== 'after') return drain(ctx.req);
   const canned = cannedReply(ctx);
@@ -57,6 +58,12 @@ async function answer(ctx) {
   if (action.reset === 'after') return reset(ctx.res);
   if (action.lost_after_effect || reply.drop) return ctx.req.socket.end();
   return finish(ctx, reply);
+}
+
+// What was received has its effect, also when the client does not wait for it.
+async function delay(ctx, ms) {
+  if (/json/.test(ctx.req.headers['content-type'])) ctx.text = await readText(ctx);
+  await sleep(ms);
 }
 
 async function attempt(ctx, handler) {
@@ -80,7 +87,7 @@ function cannedReply({ action, provider }) {
   if (action.redirect) return { status: 302, text: '', headers: { Location: action.redirect, ...headers } };
   if (action.html) return { status: action.html, text: `<html><head><title>${action.html}</title></head><body><center><h1>${action.html} Bad Gateway</h1></center></body></html>\r\n`, headers: { 'Content-Type': 'text/html', ...headers } };
   if (action.status === undefined && action.body === undefined) return null;
-  if (action.body === undefined) return merge(provider.errorReply(action.status), headers);
+  if (action.body === undefined) return merge(provider.errorReply(action.status, action.error_code), headers);
   if (typeof action.body === 'string') return { status: action.status, text: action.body, headers: { 'Content-Type': 'application/json', ...headers } };
   return { status: action.status, json: action.body, headers };
 }
@@ -105,6 +112,7 @@ function drain(req) {
 
 // The request's body as text, up to 32 MB; null if there is more.
 async function readText(ctx) {
+  if (ctx.text !== undefined) return ctx.text;
   const chunks = [];
   let size = 0;
   for await (const chunk of ctx.req) {
