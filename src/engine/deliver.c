@@ -30,8 +30,9 @@
 #define GROUP_LOCK_MS 1000
 #define ROW_LOCK_MS 50
 
-/* So many rows of one group found locked: the rest need not try. */
+/* So many rows of one group found locked: the others are tried without waiting. */
 #define LOCKED_ENOUGH 20
+#define NO_WAIT_MS 1
 
 struct BiDeliver
 {
@@ -262,18 +263,12 @@ write_each(Group *group)
 	int			locked = 0;
 
 	group->nrows = 1;
-	group->lock_ms = ROW_LOCK_MS;
 	for (int i = 0; i < n; i++)
 	{
 		ErrorData  *error;
 
 		group->rows = &rows[i];
-		if (locked >= LOCKED_ENOUGH)
-		{
-			rows[i]->write_state = BI_WRITE_WAITING;
-			rows[i]->write_error = "not tried: many rows beside it are locked";
-			continue;
-		}
+		group->lock_ms = locked < LOCKED_ENOUGH ? ROW_LOCK_MS : NO_WAIT_MS;
 		error = bi_xact_try(write_rows, group);
 		if (error == NULL)
 			continue;
