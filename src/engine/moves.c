@@ -534,8 +534,10 @@ refused_for_now(BiStep *step, const BiFault *fault)
 	chunk->batch_id = NULL;
 	r->detail = psprintf("%s: %s", fault->code, fault->message);
 	r->waiting_for = r->detail;
-	r->pause_ms = backoff(poll_ms(step), 2, QUOTA_CAP_MS, step->server_failures);
-	r->delay_ms = r->pause_ms;
+	/* The others wait a little, and running batches are soon followed again: their end makes
+	 * the room.  This one waits longer each time, unless one of them ends. */
+	r->pause_ms = poll_ms(step);
+	r->delay_ms = backoff(poll_ms(step), 2, QUOTA_CAP_MS, Max(chunk->tries - 1, 0));
 	if (step->server_failures == 0)
 		ereport(LOG,
 				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));

@@ -10,6 +10,21 @@
 #include "provider/openai.h"
 #include "provider/wire.h"
 
+/* Are they the same word?  Some write IN_PROGRESS, some InProgress. */
+static bool
+is_word(const char *text, const char *word)
+{
+	for (;; text++, word++)
+	{
+		text += strspn(text, "_- ");
+		word += strspn(word, "_");
+		if (pg_ascii_tolower((unsigned char) *text) != (unsigned char) *word)
+			return false;
+		if (*text == '\0')
+			return true;
+	}
+}
+
 static BiBatchState
 parse_status(const char *status)
 {
@@ -20,18 +35,22 @@ parse_status(const char *status)
 	}			words[] =
 	{
 		{"in_progress", BI_BATCH_RUNNING},
+		{"running", BI_BATCH_RUNNING},
 		{"finalizing", BI_BATCH_RUNNING},
 		{"cancelling", BI_BATCH_RUNNING},
 		{"canceling", BI_BATCH_RUNNING},
 		{"completed", BI_BATCH_COMPLETED},
+		{"succeeded", BI_BATCH_COMPLETED},
+		{"success", BI_BATCH_COMPLETED},
 		{"failed", BI_BATCH_FAILED},
 		{"expired", BI_BATCH_EXPIRED},
+		{"timeout_exceeded", BI_BATCH_EXPIRED},
 		{"cancelled", BI_BATCH_CANCELLED},
 		{"canceled", BI_BATCH_CANCELLED},
 	};
 
 	for (int i = 0; i < lengthof(words); i++)
-		if (pg_strcasecmp(status, words[i].word) == 0)
+		if (is_word(status, words[i].word))
 			return words[i].state;
 	return BI_BATCH_WAITING;
 }
@@ -50,6 +69,18 @@ add_ref(List *refs, const char *name, const BiJson *id)
 	return lappend(refs, ref);
 }
 
+/* Our lines differ in id and input only: what is wrong with the rest of one is wrong with all. */
+static bool
+is_of_all_lines(const char *code)
+{
+	static const char *const codes[] = {"model_not_found", "url_mismatch", "invalid_method"};
+
+	for (int i = 0; i < lengthof(codes); i++)
+		if (pg_strcasecmp(code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
 static BiFault *
 read_fault(const BiJson *json)
 {
@@ -62,6 +93,8 @@ read_fault(const BiJson *json)
 	fault->line = Max(bi_json_int(bi_json_at(json, "line", NULL), 0), 0);
 	if (fault->code == NULL)
 		fault->code = pstrdup("unknown");
+	if (is_of_all_lines(fault->code))
+		fault->line = 0;
 	if (fault->message == NULL)
 		fault->message = pstrdup("no message");
 	return fault;
@@ -108,10 +141,14 @@ bi_openai_batch_read(const BiJson *json, BiBatch *batch)
 		return false;
 	batch->state = parse_status(status);
 	batch->id = bi_openai_reply_id(bi_json_at(json, "id", NULL));
-	batch->refs = add_ref(NIL, BI_OPENAI_OUTPUT, bi_json_at(json, "output_file_id", NULL));
-	batch->refs = add_ref(batch->refs, BI_OPENAI_ERROR, bi_json_at(json, "error_file_id", NULL));
 	batch->faults = read_faults(bi_json_at(json, "errors", NULL));
 	batch->deferred = batch->state == BI_BATCH_FAILED && are_transient(batch->faults);
+	/* Azure gives files to what never ran: they must not pass for those of the next try */
+	if (!batch->deferred)
+	{
+		batch->refs = add_ref(NIL, BI_OPENAI_OUTPUT, bi_json_at(json, "output_file_id", NULL));
+		batch->refs = add_ref(batch->refs, BI_OPENAI_ERROR, bi_json_at(json, "error_file_id", NULL));
+	}
 	batch->completed = bi_json_int(bi_json_at(json, "request_counts", "completed", NULL), -1);
 	batch->failed = bi_json_int(bi_json_at(json, "request_counts", "failed", NULL), -1);
 	return true;
@@ -155,11 +192,37 @@ is_ours(const BiChunk *chunk, const BiJson *batch, const char *id)
 	return file && ours && strcmp(file, ours) == 0 && !is_listed(bi_ref_get(chunk->refs, BI_OPENAI_DEAD), id);
 }
 
+/* The list itself: in "data", at Azure's older versions in "value", or bare. */
+static const BiJson *
+entries_of(const BiJson *json)
+{
+	if (bi_json_type(json) == BI_JSON_ARRAY)
+		return json;
+	return bi_json_at(json, "data", NULL) ? bi_json_at(json, "data", NULL) : bi_json_at(json, "value", NULL);
+}
+
+/* Where the list goes on: OpenAI tells whether there is more, Groq gives a word for the next
+ * page; who tells nothing is asked until a page is empty. */
+static void
+read_cursor(const BiJson *json, const char *last, BiFound *found)
+{
+	const BiJson *more = bi_json_at(json, "has_more", NULL);
+	const BiJson *paging = bi_json_at(json, "paging", NULL);
+	char	   *next = bi_json_cstring(bi_json_at(paging, "next_cursor", NULL));
+
+	if (bi_json_type(more) == BI_JSON_BOOL)
+		found->complete = !bi_json_bool(more, true);
+	else
+		found->complete = paging ? next == NULL || *next == '\0' : last == NULL;
+	if (found->complete)
+		return;
+	found->cursor = next && *next ? bi_openai_request_word_cursor(next) : unconstify(char *, last);
+}
+
 bool
 bi_openai_batch_find(const BiCall *call, const BiJson *json, BiFound *found)
 {
-	const BiJson *data = bi_json_type(json) == BI_JSON_ARRAY ? json : bi_json_at(json, "data", NULL);
-	const BiJson *more = bi_json_at(json, "has_more", NULL);
+	const BiJson *data = entries_of(json);
 	int			length = bi_json_length(data);
 	char	   *last = NULL;
 
@@ -178,8 +241,7 @@ bi_openai_batch_find(const BiCall *call, const BiJson *json, BiFound *found)
 	}
 	if (found->batch_id)
 		return true;
-	found->complete = bi_json_type(more) == BI_JSON_BOOL ? !bi_json_bool(more, true) : length == 0;
-	found->cursor = found->complete ? NULL : last;
+	read_cursor(json, last, found);
 	/* without the input's id the servers that keep no metadata cannot be searched */
 	found->complete = found->complete && bi_ref_get(call->chunk->refs, BI_OPENAI_INPUT) != NULL;
 	return true;

@@ -166,8 +166,8 @@ bi_record_bounds(const BiChunk *chunk, int64 *first, int64 *last)
 {
 	BiArgs		args = {0};
 
-	bi_sql_arg_int8(&args, chunk->id);
-	bi_sql_run("SELECT min(seq), max(seq) FROM batchinf.record WHERE chunk_id = $1", &args);
+	bi_sql_arg_int8(&args, chunk->job_id);
+	bi_sql_run("SELECT min(seq), max(seq) FROM batchinf.record WHERE job_id = $1", &args);
 	*first = bi_sql_int8(0, 1);
 	*last = bi_sql_int8(0, 2);
 }
@@ -207,11 +207,12 @@ bi_result_lookup(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int
 	bi_sql_arg_int8(&args, chunk->job_id);
 	bi_sql_arg_int8(&args, chunk->id);
 	bi_sql_arg_array(&args, INT8OID, seqs, NULL, n);
-	/* The LIMIT keeps it a look into the index for each, however many the planner expects. */
+	/* A record that was sent again has left the chunk, but not its result.  The LIMIT keeps it
+	 * a look into the index for each, however many the planner expects. */
 	rows = bi_sql_run("SELECT u.i, r.record_id, r.key, r.delivered FROM unnest($3) WITH ORDINALITY u(seq, i), LATERAL"
-					  " (SELECT r.record_id, r.key, EXISTS (SELECT FROM batchinf.result s"
-					  "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt) AS delivered"
-					  "  FROM batchinf.record r WHERE r.job_id = $1 AND r.seq = u.seq AND r.chunk_id = $2 LIMIT 1) r", &args);
+					  " (SELECT r.record_id, r.key, r.chunk_id = $2 AS here, EXISTS (SELECT FROM batchinf.result s"
+					  "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.chunk_id = $2) AS delivered"
+					  "  FROM batchinf.record r WHERE r.job_id = $1 AND r.seq = u.seq LIMIT 1) r WHERE r.here OR r.delivered", &args);
 	for (int64 row = 0; row < rows; row++)
 	{
 		BiResult   *result = &results[bi_sql_int8(row, 1) - 1];

@@ -47,7 +47,8 @@ typedef struct BiRecord
 /* The next records of chunk behind seq, in order, at most limit; the number read. */
 extern int	bi_record_read(MemoryContext cxt, int64 chunk_id, int64 after_seq, int limit, BiRecord *records);
 
-/* The least and greatest seq of a chunk's records; 0, 0 for none. */
+/* The least and greatest seq that the results of a chunk may name: its job's, for a record
+ * that has been sent again belongs to a later chunk. */
 extern void bi_record_bounds(const BiChunk *chunk, int64 *first, int64 *last);
 
 /* Word of batchinf.result.write_state, or NULL where there is no write-back. */
