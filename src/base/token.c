@@ -112,6 +112,7 @@ bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked)
 	const char *end = text + len;
 	const char *copied = text;
 	const char *p = text;
+	char		before = 0;
 	int			depth = 0;
 
 	while (p < end)
@@ -124,6 +125,9 @@ bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked)
 			continue;
 		}
 		depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
+		if (before == ',' && (*p == '}' || *p == ']'))
+			return false;
+		before = *p;
 		if (depth > max_depth || (p = skip_token(p, end, &odd)) == NULL)
 			return false;
 		if (odd)

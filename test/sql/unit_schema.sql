@@ -5,10 +5,12 @@
 \set functions :here '/unit/functions.sql'
 \set suite :here '/fixtures/schema/draft2020-12/'
 \i :functions
+\pset format unaligned
 
 -- the official test suite: all right but for what is listed
 SELECT name, unit_schema_suite(pg_read_binary_file(:'suite' || name)) AS result
   FROM pg_ls_dir(:'suite') AS name WHERE name LIKE '%.json' ORDER BY name COLLATE "C";
+\pset format aligned
 
 -- the words of a mismatch and its place
 SELECT v, unit_schema('{"type":"object","required":["items"],"additionalProperties":false,"properties":{"items":{"type":"array","minItems":1,"items":
