@@ -18,7 +18,10 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
+/* A piece: so many rows at most, and about so many bytes, as the rows before were wide. */
 #define FETCH_ROWS 100
+#define FETCH_FIRST 10
+#define FETCH_BYTES (4 * 1024 * 1024)
 
 struct BiSource
 {
@@ -29,6 +32,7 @@ struct BiSource
 	TupleDesc	key_row;		/* of a composite key */
 	MemoryContext cxt;			/* of the rows at hand */
 	BiRow		rows[FETCH_ROWS];
+	int			piece;			/* rows to ask for next */
 	int			n;
 	int			next;
 };
@@ -79,6 +83,7 @@ bi_source_open(const char *query)
 	check_query(plan);
 	source->portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
 	source->columns = source->portal->tupDesc;
+	source->piece = FETCH_FIRST;
 	source->cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf source rows", ALLOCSET_DEFAULT_SIZES);
 	return source;
 }
@@ -194,19 +199,30 @@ read_values(const BiSource *source, HeapTuple tuple, BiRow *row)
 		row->values[column - 1] = SPI_getvalue(tuple, source->columns, column);
 }
 
+static int
+next_piece(const BiSource *source)
+{
+	Size		bytes = MemoryContextMemAllocated(source->cxt, true) +
+		MemoryContextMemAllocated(SPI_tuptable->tuptabcxt, true);
+	Size		rows = FETCH_BYTES / (bytes / Max(source->n, 1) + 1);
+
+	return (int) Max(1, Min(rows, Min(FETCH_ROWS, 2 * source->piece)));
+}
+
 static void
 fetch(BiSource *source)
 {
 	MemoryContext old;
 
 	MemoryContextReset(source->cxt);
-	SPI_cursor_fetch(source->portal, true, FETCH_ROWS);
+	SPI_cursor_fetch(source->portal, true, source->piece);
 	old = MemoryContextSwitchTo(source->cxt);
 	source->n = (int) SPI_processed;
 	source->next = 0;
 	for (int i = 0; i < source->n; i++)
 		read_values(source, SPI_tuptable->vals[i], &source->rows[i]);
 	read_keys(source);
+	source->piece = next_piece(source);
 	MemoryContextSwitchTo(old);
 	SPI_freetuptable(SPI_tuptable);
 }
