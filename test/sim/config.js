@@ -12,6 +12,14 @@ const DEFAULTS = {
   file_visible_after_ms: 0, // new files are unknown so long
   chunked_content: false, // file content without Content-Length
   dense_embeddings: false, // vectors without zeros: large result files
+  // Anthropic's
+  max_create_bytes: 256e6, // of a create
+  max_batch_requests: 100000,
+  max_queued_requests: 500000, // in the batches of a workspace that have not ended
+  absent_after_create: 0, // so many first GETs of each batch are 404
+  absent_after_end: 0, // so many first GETs of each ended batch are 404, and of its results
+  results_base: null, // in place of this simulator's own address in results_url
+  cache_min_tokens: null, // in place of the models' own
 };
 
 class Config {

@@ -13,6 +13,7 @@ const ROUTES = {
   'DELETE /_sim/faults': (sim) => (sim.faults.clear(), { ok: true }),
   'GET /_sim/config': (sim) => sim.config.shown(),
   'POST /_sim/config': (sim, body) => sim.config.change(body),
+  'POST /_sim/foreign': (sim, body) => foreign(sim, body),
   'POST /_sim/reset': (sim) => (sim.reset(), { ok: true }),
 };
 
@@ -29,6 +30,13 @@ function ledger(sim, query) {
     files_left: sim.providers.flatMap((p) => p.files()),
     requests: sim.log.routes,
   };
+}
+
+// Batches of somebody else beside those of the tests: {provider, ...what that provider asks for} -> {ids}.
+function foreign(sim, { provider: name, ...wish }) {
+  const provider = sim.providers.find((p) => p.name === name);
+  if (!provider || !provider.foreign) throw new Error(`no foreign batches of "${name}"`);
+  return { ids: provider.foreign(wish) };
 }
 
 async function handle(ctx) {

@@ -3,8 +3,9 @@
 // on transport actions, providers on the ones about batches.
 
 const ACTIONS = new Set(['status', 'body', 'headers', 'reset', 'hang', 'delay_ms', 'drip', 'truncate', 'chunked',
-  'wrong_length', 'redirect', 'html', 'lost_after_effect', 'batch_outcome', 'errors', 'finished', 'error_file_id', 'list_lag_ms']);
-const OUTCOMES = ['expired', 'cancelled', 'failed', 'in_progress_forever'];
+  'wrong_length', 'redirect', 'html', 'lost_after_effect', 'batch_outcome', 'errors', 'finished', 'error_file_id', 'list_lag_ms',
+  'error_code', 'foreign']);
+const OUTCOMES = ['expired', 'cancelled', 'failed', 'in_progress_forever', 'archived'];
 
 class Faults {
   constructor() {

@@ -11,6 +11,7 @@ const { Log } = require('./log');
 const { Store } = require('./store');
 const { createServer } = require('./server');
 const control = require('./control');
+const { createAnthropic } = require('./anthropic');
 const { createOpenAI } = require('./openai');
 
 const { values: args } = parseArgs({ options: {
@@ -28,7 +29,7 @@ function build() {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
     store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
   };
-  sim.providers = [createOpenAI(sim)];
+  sim.providers = [createAnthropic(sim), createOpenAI(sim)];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());
