@@ -172,8 +172,7 @@ class Life {
   }
 
   async until(share) {
-    const end = this.born + this.sim.config.batch_seconds * 1000 * share;
-    while (Date.now() < end && !this.batch.cancelling_at) await sleep(5);
+    while (Date.now() < this.born + this.sim.config.batch_seconds * 1000 * share && !this.batch.cancelling_at) await sleep(5);
   }
 
   // Lets other requests be served every few milliseconds.

@@ -1,0 +1,130 @@
+#!/usr/bin/perl
+# Whose jobs are they?  Dumps, copies and renames: what belongs to another install or
+# database is foreign, and nothing of it runs before batch_adopt.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use Cluster;
+use Test::More;
+
+Cluster::as_postgres();
+
+my $sim = Cluster::Sim->new;
+my $cluster = Cluster->new('main', "shared_preload_libraries = 'batchinf'", "batchinf.settle_time = '1s'");
+my $bin = $Cluster::bin;
+my $frozen = "SELECT string_agg(concat_ws(' ', chunk_id, state, polls, failures, refs, holder_pid, next_step_at, waiting_for, written), ', ' ORDER BY chunk_id) FROM batchinf.chunk
+              WHERE job_id = ANY ('{JOBS}')";
+
+sub sql { return $cluster->sql(@_) }
+sub state_of { return sql($_[0], "SELECT string_agg(state, ' ' ORDER BY job_id) FROM batch_jobs WHERE job_id = ANY ('{$_[1]}')") }
+sub submit_sql {
+    my ($from, $to) = @_;
+    return "SELECT batch_submit('SELECT id, body FROM tickets WHERE id BETWEEN $from AND $to', server => 'openai', prompt => '{{body}}', target => 'tickets', write_back => '{\"label\": \"\$\"}')";
+}
+sub labels { return sql($_[0], "SELECT count(*) FROM tickets WHERE label IS NOT NULL AND id BETWEEN $_[1] AND $_[2]") }
+
+sub pipe_dump {
+    my ($from, $to, @options) = @_;
+    $cluster->do_sql('postgres', "CREATE DATABASE $to");
+    my $connection = join ' ', $cluster->connection;
+    my $restore = grep({ $_ eq '-Fc' } @options) ? "$bin/pg_restore --exit-on-error" : "$bin/psql -XqAt -o /dev/null -v ON_ERROR_STOP=1";
+    my $file = "$Cluster::dir/$to.dump";
+    return qx{($bin/pg_dump $connection @options -f $file $from && $restore $connection -d $to @{[$restore =~ /psql/ ? '-f' : '']} $file) 2>&1};
+}
+
+# A job of each kind: ended, at the provider, and not sent yet.
+$cluster->do_sql('postgres', 'CREATE ROLE jim', 'CREATE ROLE ann', 'CREATE ROLE eve', 'CREATE DATABASE source');
+$cluster->do_sql('source', 'CREATE EXTENSION batchinf', $sim->server_sql('openai'), 'CREATE TABLE tickets (id int PRIMARY KEY, body text, label text)',
+    "INSERT INTO tickets SELECT i, 'body ' || i FROM generate_series(1, 40) i", 'GRANT ALL ON tickets TO jim, ann', 'GRANT SELECT ON tickets TO eve',
+    'GRANT USAGE ON FOREIGN SERVER openai TO jim, ann, eve', "CREATE USER MAPPING FOR jim SERVER openai OPTIONS (api_key 'sk-sim')",
+    "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (api_key 'sk-sim')", "CREATE USER MAPPING FOR eve SERVER openai OPTIONS (api_key 'sk-sim')");
+my $ended = $cluster->do_sql('source', 'SET ROLE jim', submit_sql(1, 10));
+is($cluster->poll_sql('source', "SELECT state FROM batch_jobs WHERE job_id = $ended", 'completed'), 'completed', 'a job that has ended');
+$sim->config({ batch_seconds => 60 });
+my $flying = $cluster->do_sql('source', 'SET ROLE jim', submit_sql(11, 20));
+is($cluster->poll_sql('source', "SELECT provider_batch_id IS NOT NULL FROM batch_chunks WHERE job_id = $flying", 't'), 't', 'a job at the provider');
+my $queued = $cluster->do_sql('source', 'SET ROLE jim', 'BEGIN; ' . submit_sql(21, 30) =~ s/^SELECT (.*)$/SELECT batch_pause(j), j FROM (SELECT $1 AS j) s; COMMIT/r);
+$queued =~ s/\D//g;
+is(state_of('source', $queued), 'paused', 'a job of which nothing is sent');
+my $jobs = "$ended,$flying,$queued";
+
+# ---- dumps ----
+
+my $dump = qx{$bin/pg_dump @{[$cluster->connection]} source};
+unlike($dump, qr/batchinf\.install\b/, 'the identity of the install is not dumped');
+like($dump, qr/COPY batchinf\.\Q$_\E /, "batchinf.$_ is dumped") for qw(job chunk record result event);
+
+for (['plain'], ['inserts', '--inserts'], ['custom', '-Fc']) {
+    my ($copy, @options) = @$_;
+    is(pipe_dump('source', $copy, @options), '', "$copy: pg_dump and restore");
+    isnt(sql($copy, 'SELECT uuid FROM batchinf.install'), sql('source', 'SELECT uuid FROM batchinf.install'), "$copy: the restored database is another install");
+    is(state_of($copy, $jobs), 'foreign foreign foreign', "$copy: its jobs are foreign");
+    is(sql($copy, 'SELECT count(*) FROM batch_records WHERE outcome IS NOT NULL'), 10, "$copy: with their outcomes");
+}
+$cluster->do_sql('postgres', 'CREATE DATABASE template_copy TEMPLATE source');
+is(state_of('template_copy', $jobs), 'foreign foreign foreign', 'template_copy: CREATE DATABASE … TEMPLATE: foreign too');
+is(state_of('source', $jobs), 'completed running paused', 'in the source they are what they were');
+
+# ---- nothing of them runs ----
+
+$frozen =~ s/JOBS/$jobs/;
+my %before = map { $_ => sql($_, $frozen) } qw(plain inserts custom template_copy);
+$sim->config({ batch_seconds => 0.2 });
+for my $copy (sort keys %before) {
+    like(sql($copy, "CALL batch_wait($flying)"), qr/ERROR:  cannot wait for batch job $flying: it belongs to another installation\n.*batch_adopt\($flying\)/s, "$copy: batch_wait for a foreign job is an error");
+    like(sql($copy, "SELECT batch_$_($flying)"), qr/ERROR:  cannot $_ batch job $flying/, "$copy: batch_$_ too") for qw(cancel pause resume retry);
+    my $new = sql($copy, 'SET ROLE jim', submit_sql(31, 40));
+    like($new, qr/^\d+$/, "$copy: a new job after the restore");
+    cmp_ok($new, '>', $queued, "$copy: … has a new number");
+    is($cluster->poll_sql($copy, "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $new", 'completed 10'), 'completed 10', "$copy: … and is done");
+    is(sql($copy, 'CALL batch_work()'), '', "$copy: batch_work finds nothing to do");
+    is(sql($copy, $frozen), $before{$copy}, "$copy: nothing was done to the foreign jobs");
+    is(labels($copy, 11, 30), 0, "$copy: … nor to their rows");
+}
+is($cluster->poll_sql('source', "SELECT state FROM batch_jobs WHERE job_id = $flying", 'completed'), 'completed', 'the source goes on');
+
+# ---- batch_adopt ----
+
+like(sql('plain', "SELECT batch_adopt(99999)"), qr/ERROR:  batch job 99999 does not exist/, 'batch_adopt of a job that is not');
+like(sql('plain', 'SET ROLE eve', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied/, 'batch_adopt without UPDATE on the target');
+$cluster->do_sql('plain', 'REVOKE USAGE ON FOREIGN SERVER openai FROM eve', 'GRANT ALL ON tickets TO eve');
+like(sql('plain', 'SET ROLE eve', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied for foreign server openai/, 'batch_adopt without USAGE on the server');
+$cluster->do_sql('plain', 'GRANT USAGE ON FOREIGN SERVER openai TO eve', 'DROP USER MAPPING FOR eve SERVER openai');
+is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
+is(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), '', 'batch_adopt by a role with the rights');
+is(sql('plain', "SELECT owner, state FROM batch_jobs WHERE job_id = $queued"), 'ann|paused', '… makes the job its own');
+like(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), qr/ERROR:  batch job $queued is not foreign/, '… once');
+is(sql('plain', 'SET ROLE ann', "SELECT batch_resume($queued)"), '', '… to do with as it likes');
+is($cluster->poll_sql('plain', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $queued", 'completed 10'), 'completed 10', '… and it is done');
+is(labels('plain', 21, 30), 10, '… into the rows of this database');
+is(labels('source', 21, 30), 0, '… and no other');
+
+# A database that has moved: its batches are at the provider, its source is gone.
+$sim->config({ batch_seconds => 60 });
+my $moved = $cluster->do_sql('source', 'SET ROLE jim', submit_sql(1, 5));
+$cluster->poll_sql('source', "SELECT provider_batch_id IS NOT NULL FROM batch_chunks WHERE job_id = $moved", 't');
+is(pipe_dump('source', 'moved'), '', 'a database moves');
+$cluster->do_sql('postgres', 'DROP DATABASE source');
+my $created = $sim->ledger->{requests}{'POST /v1/batches'};
+is(sql('moved', 'SELECT batch_adopt(NULL)'), '', 'batch_adopt of all foreign jobs');
+$sim->config({ batch_seconds => 0.2 });
+is($cluster->poll_sql('moved', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $moved", 'completed 5'), 'completed 5', '… what was at the provider is delivered');
+is($sim->ledger->{requests}{'POST /v1/batches'}, $created, 'promise 1: … from the batch that was there');
+is(sql('moved', "SELECT count(*) FROM batch_jobs WHERE owner <> 'postgres' OR state = 'foreign'"), 0, '… all are the caller\'s');
+is(state_of('moved', "$ended,$flying,$queued"), 'completed completed paused', '… in the state that they were in');
+
+# ---- names that change in the own install ----
+
+$sim->config({ batch_seconds => 2 });
+$cluster->do_sql('template_copy', 'SELECT batch_adopt(NULL)');
+$cluster->do_sql('template_copy', 'ALTER ROLE jim RENAME TO jimmy');
+my $renamed = $cluster->do_sql('template_copy', 'SET ROLE jimmy', submit_sql(1, 10));
+$cluster->poll_sql('template_copy', "SELECT provider_batch_id IS NOT NULL FROM batch_chunks WHERE job_id = $renamed", 't');
+$cluster->do_sql('template_copy', 'ALTER SERVER openai RENAME TO other', 'ALTER ROLE jimmy RENAME TO james', 'ALTER TABLE tickets RENAME TO issues', 'CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO james', 'ALTER TABLE issues SET SCHEMA s');
+$cluster->do_sql('postgres', 'ALTER DATABASE template_copy RENAME TO renamed');
+is($cluster->poll_sql('renamed', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $renamed", 'completed 10'), 'completed 10', 'renamed server, role, table, schema and database: the job goes on');
+is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $renamed"), 'james|other', '… and shows the new names');
+
+is($cluster->log_count('PANIC|TRAP|terminated by signal|cannot go on'), 0, 'nothing odd in the log');
+done_testing();
