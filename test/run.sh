@@ -91,8 +91,13 @@ cppcheck_src() {
 		--suppress=normalCheckLevelMaxBranches src
 }
 
-simulator() { node test/sim/test.mjs; }
-client() { node test/client/conformance.mjs; }
+each_node() {
+	local script status=0
+	for script; do node "$script" || status=1; done
+	return $status
+}
+simulator() { each_node test/sim/test*.mjs; }
+client() { each_node test/client/conformance*.mjs; }
 pgtap() { BI_PROVE=--verbose bash test/pgtap/run.sh; }
 
 regress() (
@@ -128,7 +133,7 @@ leaves_nothing() {
 }
 
 export folder jobs
-export -f as_root gcc_build clang_build install_build unit_build cppcheck_src simulator client pgtap regress left_behind leaves_nothing
+export -f as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap regress left_behind leaves_nothing
 run() { part "$1" "$2" bash -c "$3"; }
 
 # ---- all of them ----
