@@ -100,8 +100,7 @@ CREATE TABLE batchinf.chunk (
     CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed')))
 );
 CREATE INDEX chunk_job ON batchinf.chunk (job_id);
-CREATE INDEX chunk_due ON batchinf.chunk (next_step_at) WHERE next_step_at IS NOT NULL;
-CREATE INDEX chunk_write_due ON batchinf.chunk (write_at) WHERE write_waiting > 0;
+CREATE INDEX chunk_unfinished ON batchinf.chunk (chunk_id) WHERE next_step_at IS NOT NULL OR write_waiting > 0;
 COMMENT ON TABLE batchinf.chunk IS 'the slice of a job that is sent as one provider batch';
 
 CREATE TABLE batchinf.record (
@@ -366,7 +365,7 @@ SELECT s.srvname AS server,
        batchinf.server_limits(s.oid) AS limits,
        (SELECT count(*) FROM batchinf.chunk k JOIN batchinf.job j ON j.job_id = k.job_id
         JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
-        WHERE j.server = s.oid
+        WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
           AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
        p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error
 FROM pg_catalog.pg_foreign_server s
