@@ -61,8 +61,8 @@ parse_tokens(const char *text, size_t len, json_object **root)
 
 	if (tokener == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
-	/* not JSON_TOKENER_STRICT: json-c 0.18 then refuses all but ASCII, and token.c is stricter */
-	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
+	/* Without flags: the caller has verified the UTF-8, token.c is stricter than
+	 * JSON_TOKENER_STRICT, with which json-c 0.18 refuses all but ASCII. */
 	*root = json_tokener_parse_ex(tokener, text, (int) len);
 	done = json_tokener_get_parse_end(tokener) == len;
 	if (json_tokener_get_error(tokener) == json_tokener_continue)

@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 
 /* A piece: so many records at most, and about so many bytes. */
-#define PIECE_RECORDS 1000
+#define PIECE_RECORDS 250
 #define PIECE_BYTES (4 * 1024 * 1024)
 
 char *
