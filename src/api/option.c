@@ -39,6 +39,7 @@ typedef struct Option
 	int64		min;			/* of numbers */
 	int64		max;
 	bool		zero;			/* 0 is good too */
+	const char *const *words;	/* that it may be */
 } Option;
 
 /* Says what the value must be, and not what it is. */
@@ -201,6 +202,21 @@ check_environment(const Option *option, const char *value)
 		refuse_value(option, "The value must be the name of an environment variable.");
 }
 
+static void
+check_word(const Option *option, const char *value)
+{
+	Choices		choices;
+
+	begin_choices(&choices, value);
+	for (const char *const *word = option->words; *word; word++)
+	{
+		if (strcmp(*word, value) == 0)
+			return;
+		add_choice(&choices, *word);
+	}
+	refuse_value(option, psprintf("Valid values are: %s.", choices.valid.data));
+}
+
 static const Option options[] = {
 	{"provider", ForeignServerRelationId, check_provider},
 	{"base_url", ForeignServerRelationId, check_url},
@@ -208,6 +224,9 @@ static const Option options[] = {
 	{"organization", ForeignServerRelationId, check_token},
 	{"project", ForeignServerRelationId, check_token},
 	{"completion_window", ForeignServerRelationId, check_token},
+	{"api_version", ForeignServerRelationId, check_token},
+	{"auth", ForeignServerRelationId, check_word, .words = (const char *const[]) {"x-api-key", "bearer", NULL}},
+	{"prompt_cache", ForeignServerRelationId, check_word, .words = (const char *const[]) {"off", "5m", "1h", NULL}},
 	{"max_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"min_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},

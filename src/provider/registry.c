@@ -5,12 +5,14 @@
  */
 #include "postgres.h"
 
+#include "provider/anthropic.h"
 #include "provider/openai.h"
 #include "provider/registry.h"
 #include "provider/wire.h"
 
 static const BiProvider *const providers[] = {
 	&bi_openai,
+	&bi_anthropic,
 };
 
 const BiProvider *

@@ -44,6 +44,8 @@ static const Field text_fields[] = {
 	{"organization", offsetof(BiServer, organization)},
 	{"project", offsetof(BiServer, project)},
 	{"completion_window", offsetof(BiServer, completion_window)},
+	{"auth", offsetof(BiServer, auth)},
+	{"prompt_cache", offsetof(BiServer, prompt_cache)},
 };
 
 static const Field number_fields[] = {

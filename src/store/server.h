@@ -25,6 +25,8 @@ typedef struct BiServer
 	char	   *organization;
 	char	   *project;
 	char	   *completion_window;
+	char	   *auth;			/* how the key is sent: x-api-key, bearer */
+	char	   *prompt_cache;	/* off, 5m, 1h */
 	int64		max_requests;
 	int64		min_requests;
 	int64		max_bytes;

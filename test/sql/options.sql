@@ -80,6 +80,14 @@ ALTER SERVER s1 OPTIONS (SET model 'a model of ours');
 ALTER SERVER s1 OPTIONS (SET organization 'two words');
 ALTER SERVER s1 OPTIONS (SET project E'p\r\nx-header: y');
 ALTER SERVER s1 OPTIONS (SET completion_window '');
+ALTER SERVER s1 OPTIONS (ADD api_version '2026 10 21');
+ALTER SERVER s1 OPTIONS (ADD auth 'Bearer');
+ALTER SERVER s1 OPTIONS (ADD auth '');
+ALTER SERVER s1 OPTIONS (ADD prompt_cache '60m');
+ALTER SERVER s1 OPTIONS (ADD api_version '2026-10-21', ADD auth 'bearer', ADD prompt_cache '1h');
+ALTER SERVER s1 OPTIONS (SET auth 'x-api-key', SET prompt_cache '5m');
+ALTER SERVER s1 OPTIONS (SET prompt_cache 'off');
+ALTER SERVER s1 OPTIONS (DROP api_version, DROP auth, DROP prompt_cache);
 
 -- URLs; they are never repeated, for they may hold a password
 ALTER SERVER s1 OPTIONS (SET base_url 'api.example.com/v1');

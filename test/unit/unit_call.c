@@ -5,6 +5,8 @@
 
 #include "provider/registry.h"
 #include "unit.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 /* store/chunk.c has SQL in it, which this module has no use for. */
 const char *
@@ -69,6 +71,9 @@ read_server(const BiJson *json)
 
 	server->provider = text_of(json, "provider", "openai");
 	server->base_url = text_of(json, "base_url", NULL);
+	server->api_version = text_of(json, "api_version", NULL);
+	server->auth = text_of(json, "auth", NULL);
+	server->prompt_cache = text_of(json, "prompt_cache", NULL);
 	server->model = text_of(json, "model", NULL);
 	server->organization = text_of(json, "organization", NULL);
 	server->project = text_of(json, "project", NULL);
@@ -83,6 +88,16 @@ read_server(const BiJson *json)
 	return server;
 }
 
+/* No time: no create call yet. */
+static TimestampTz
+time_of(const BiJson *json)
+{
+	char	   *text = bi_json_cstring(json);
+
+	return text == NULL ? DT_NOEND :
+		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
 static BiChunk *
 read_chunk(const BiJson *json)
 {
@@ -94,7 +109,10 @@ read_chunk(const BiJson *json)
 	strlcpy(chunk->intent, text_of(json, "intent", "0123456789abcdef0123456789abcdef"), sizeof(chunk->intent));
 	chunk->attempt = (int) bi_json_int(bi_json_at(json, "attempt", NULL), 1);
 	chunk->tries = (int) bi_json_int(bi_json_at(json, "tries", NULL), 1);
-	chunk->batch_id = text_of(json, "batch_id", "batch_1");
+	chunk->records = bi_json_int(bi_json_at(json, "records", NULL), 1);
+	chunk->claimed_at = time_of(bi_json_at(json, "claimed_at", NULL));
+	if (bi_json_type(bi_json_get(json, "batch_id")) != BI_JSON_NULL)
+		chunk->batch_id = text_of(json, "batch_id", "batch_1");
 	while (bi_json_next(bi_json_at(json, "refs", NULL), &place, &key, &value))
 	{
 		BiRef	   *ref = palloc(sizeof(BiRef));

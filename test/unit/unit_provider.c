@@ -30,6 +30,8 @@ unit_limits(PG_FUNCTION_ARGS)
 		const BiProvider *provider = unit_call_provider(bi_registry_name(i));
 		BiLimits	limits = bi_registry_limits(provider, call->server);
 
+		if (out.len > 0)
+			appendStringInfoChar(&out, '\n');
 		appendStringInfo(&out, "%s %s requests " INT64_FORMAT "-" INT64_FORMAT " bytes " INT64_FORMAT " batches " INT64_FORMAT
 						 " tokens " INT64_FORMAT " poll " INT64_FORMAT " expires " INT64_FORMAT,
 						 provider->name, bi_registry_base_url(provider, call->server), limits.min_requests, limits.max_requests,
@@ -61,19 +63,23 @@ unit_frame(PG_FUNCTION_ARGS)
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	char	   *input = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	const char *id = "01234567-42";
-	BiFrame		frame;
+	BiFrame		frame = {0};
 	StringInfoData out;
 	int64		size;
+	int			ends;
 
 	unit_call_provider(call->server->provider)->frame(&call->job->spec, call->server, &frame);
 	initStringInfo(&out);
 	bi_frame_append(&out, &frame, id, input);
 	size = bi_frame_size(&frame, (int) strlen(id), input);
+	ends = frame.separator ? (int) strlen(frame.separator) : 1;
+	if (frame.separator)
+		appendStringInfoString(&out, frame.separator);
 	if (size != out.len || frame.nparts > BI_FRAME_PARTS)
 		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("size " INT64_FORMAT " foretold, %d written", size, out.len));
-	if (bi_json_parse(out.data, out.len) == NULL || strchr(out.data, '\n') != out.data + out.len - 1)
+	if (bi_json_parse(out.data, out.len - ends) == NULL || strchr(out.data, '\n') != out.data + out.len - 1)
 		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("no line of JSON: %s", out.data));
-	out.data[--out.len] = '\0';
+	out.data[out.len - ends] = '\0';
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
@@ -89,6 +95,10 @@ write_request(const BiProvider *provider, const char *routine, const BiJson *jso
 		provider->create(call, ex);
 	else if (strcmp(routine, "find") == 0)
 		provider->find(call, bi_json_cstring(bi_json_at(json, "cursor", NULL)), ex);
+	else if (strcmp(routine, "login") == 0)
+		return provider->login != NULL && provider->login(call, "s&=cr t/+~", ex);
+	else if (strcmp(routine, "peek") == 0)
+		provider->peek(call, call->chunk->batch_id, ex);
 	else if (strcmp(routine, "poll") == 0)
 		provider->poll(call, ex);
 	else if (strcmp(routine, "cancel") == 0)
@@ -118,13 +128,17 @@ unit_request(PG_FUNCTION_ARGS)
 
 	if (!write_request(provider, routine, json, call, ex))
 		PG_RETURN_NULL();
-	provider->authorize(call, "sk-test", ex);
+	if (strcmp(routine, "login") != 0)
+		provider->authorize(call, "sk-test", ex);
 	initStringInfo(&out);
 	appendStringInfo(&out, "%s %s\n", ex->method, ex->url);
 	foreach(lc, ex->headers)
 		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name, ((BiHeader *) lfirst(lc))->value);
+	if (ex->cut_after > 0)
+		appendStringInfo(&out, "(cut after " INT64_FORMAT " bytes)\n", ex->cut_after);
 	if (ex->has_body)
-		appendStringInfo(&out, "\n%s%s%s", ex->head.data, strcmp(routine, "upload") == 0 ? "<input>" : "", ex->tail.data);
+		appendStringInfo(&out, "\n%s%s%s", ex->head.data,
+						 strcmp(routine, provider->upload ? "upload" : "create") == 0 ? "<input>" : "", ex->tail.data);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
@@ -168,9 +182,15 @@ add_batch(StringInfo out, const BiBatch *batch)
 static void
 add_found(StringInfo out, const BiFound *found)
 {
+	ListCell   *lc;
+
 	unit_call_add_text(out, "batch_id", found->batch_id);
 	unit_call_add_text(out, "cursor", found->cursor);
 	unit_call_add_int(out, "complete", found->complete);
+	if (found->pending)
+		unit_call_add_int(out, "pending", 1);
+	foreach(lc, found->candidates)
+		unit_call_add_text(out, "candidate", lfirst(lc));
 }
 
 /* What the routine makes of the reply, added to out. */
@@ -181,6 +201,9 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 	BiBatch		batch;
 	BiFound		found;
 	List	   *refs;
+	char	   *token;
+	int			lifetime;
+	bool		ours;
 	bool		create = strcmp(routine, "create") == 0;
 
 	if (create || strcmp(routine, "poll") == 0)
@@ -200,6 +223,18 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 		verdict = provider->read_upload(call, ex, &refs);
 		if (verdict.kind == BI_OK)
 			unit_call_add_refs(out, "refs", refs);
+	}
+	else if (strcmp(routine, "login") == 0)
+	{
+		verdict = provider->read_login(call, ex, &token, &lifetime);
+		unit_call_add_text(out, "token", token);
+		unit_call_add_int(out, "lifetime", lifetime);
+	}
+	else if (strcmp(routine, "peek") == 0)
+	{
+		verdict = provider->read_peek(call, ex, &ours);
+		if (verdict.kind == BI_OK)
+			unit_call_add_int(out, "ours", ours);
 	}
 	else if (strcmp(routine, "cancel") == 0)
 		verdict = provider->read_cancel(call, ex);

@@ -1,0 +1,260 @@
+/*
+ * provider/anthropic_line.c: what a line of a results file means.
+ *
+ * Knows the results of a message batch and the messages in them.  A line may hold
+ * anything: whatever is not understood becomes an outcome, never an error.  Called
+ * through the routine table, once a line.
+ */
+#include "postgres.h"
+
+#include "provider/anthropic.h"
+#include "provider/wire.h"
+
+static void
+fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
+{
+	answer->outcome = outcome;
+	answer->retryable = retryable;
+	answer->error_code = pstrdup(code);
+	answer->error = pstrdup(message);
+}
+
+static bool
+equals(const char *word, const char *other)
+{
+	return word && strcmp(word, other) == 0;
+}
+
+static bool
+is_block(const BiJson *block, const char *type)
+{
+	return equals(bi_json_string(bi_json_at(block, "type", NULL), NULL), type);
+}
+
+/* Tokens told, -1 where they are not told or no count. */
+static int64
+count_of(const BiJson *usage, const char *name)
+{
+	return Max(bi_json_int(bi_json_at(usage, name, NULL), -1), -1);
+}
+
+/* Input is all that was read, from the cache or not, and all that was written to it: the
+ * provider's own input_tokens leaves those out. */
+static void
+read_usage(BiAnswer *answer, const BiJson *usage)
+{
+	int64		input = count_of(usage, "input_tokens");
+	int64		written = count_of(usage, "cache_creation_input_tokens");
+
+	answer->cached_tokens = count_of(usage, "cache_read_input_tokens");
+	answer->output_tokens = count_of(usage, "output_tokens");
+	if (input >= 0 && input <= PG_INT32_MAX)
+		input += Min(Max(written, 0), PG_INT32_MAX) + Min(Max(answer->cached_tokens, 0), PG_INT32_MAX);
+	answer->input_tokens = input;
+}
+
+static void
+set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
+{
+	answer->output = output;
+	answer->output_len = len;
+	answer->output_is_json = is_json;
+}
+
+/* The text of all text blocks in one; thinking and what tools said are left out. */
+static void
+read_text(BiAnswer *answer, const BiJson *content)
+{
+	StringInfoData joined;
+	bool		any = false;
+
+	initStringInfo(&joined);
+	for (int i = 0; i < bi_json_length(content); i++)
+	{
+		const BiJson *block = bi_json_item(content, i);
+		size_t		len;
+		const char *text = is_block(block, "text") ? bi_json_string(bi_json_at(block, "text", NULL), &len) : NULL;
+
+		if (text == NULL)
+			continue;
+		appendBinaryStringInfo(&joined, text, (int) len);
+		any = true;
+	}
+	if (any)
+		set_output(answer, joined.data, joined.len, false);
+}
+
+/* A model that calls tools answers with the calls: then they are the output. */
+static void
+read_tool_calls(BiAnswer *answer, const BiJson *content)
+{
+	StringInfoData calls;
+
+	initStringInfo(&calls);
+	for (int i = 0; i < bi_json_length(content); i++)
+	{
+		const BiJson *block = bi_json_item(content, i);
+
+		if (!is_block(block, "tool_use"))
+			continue;
+		appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
+		bi_json_append(&calls, block);
+	}
+	if (calls.len == 0)
+		return;
+	appendStringInfoChar(&calls, ']');
+	set_output(answer, calls.data, calls.len, true);
+}
+
+static void
+refuse(BiAnswer *answer, const BiJson *details)
+{
+	char	   *words = bi_wire_json_words(bi_json_at(details, "explanation", NULL), BI_WIRE_MESSAGE);
+	char	   *category = bi_wire_json_words(bi_json_at(details, "category", NULL), BI_WIRE_CODE);
+
+	if (words == NULL)
+		words = category ? psprintf("the model refused: %s", category) : pstrdup("the model refused");
+	fail(answer, BI_INVALID_OUTPUT, false, "refusal", words);
+}
+
+static void
+read_message(BiAnswer *answer, const BiJson *message)
+{
+	const BiJson *content = bi_json_at(message, "content", NULL);
+	char	   *stop = bi_wire_json_words(bi_json_at(message, "stop_reason", NULL), BI_WIRE_CODE);
+
+	answer->outcome = BI_SUCCEEDED;
+	answer->finish_reason = stop;
+	answer->model = bi_wire_json_words(bi_json_at(message, "model", NULL), BI_WIRE_CODE);
+	read_usage(answer, bi_json_at(message, "usage", NULL));
+	if (bi_json_type(content) == BI_JSON_ARRAY)
+	{
+		read_text(answer, content);
+		read_tool_calls(answer, content);
+	}
+	if (equals(stop, "refusal"))
+		refuse(answer, bi_json_at(message, "stop_details", NULL));
+	else if (equals(stop, "max_tokens"))
+		fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the limit of tokens");
+	else if (equals(stop, "model_context_window_exceeded"))
+		fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the end of the model's context window");
+	else if (equals(stop, "pause_turn"))
+		fail(answer, BI_INVALID_OUTPUT, false, "pause_turn", "the model paused: its tools want another turn, which a batch does not have");
+	else if (answer->output == NULL)
+		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+}
+
+/* Faults of the request itself stay; all others may be gone the next time. */
+static bool
+is_lasting(const char *code)
+{
+	static const char *const codes[] = {
+		"invalid_request_error", "not_found_error", "permission_error", "request_too_large"
+	};
+
+	for (int i = 0; i < lengthof(codes); i++)
+		if (equals(code, codes[i]))
+			return true;
+	return false;
+}
+
+/* The whole error reply stands in the line: {"type":"error","error":{"type","message"}}. */
+static void
+read_error(BiAnswer *answer, const BiJson *error)
+{
+	const BiJson *cause = bi_json_at(error, "error", NULL);
+	char	   *code;
+	char	   *type;
+	char	   *message;
+
+	if (bi_json_type(cause) != BI_JSON_OBJECT)
+		cause = error;
+	bi_anthropic_reply_words(cause, &code, &message);
+	type = bi_wire_json_words(bi_json_at(cause, "type", NULL), BI_WIRE_CODE);
+	answer->request_id = bi_wire_json_words(bi_json_at(error, "request_id", NULL), BI_WIRE_CODE);
+	fail(answer, BI_ERRORED, !is_lasting(type) || bi_anthropic_reply_is_billing(code, message),
+		 code ? code : "unknown", message ? message : "no message");
+}
+
+static void
+read_result(BiAnswer *answer, const BiJson *result)
+{
+	const char *type = bi_json_string(bi_json_at(result, "type", NULL), NULL);
+	const BiJson *message = bi_json_at(result, "message", NULL);
+
+	if (equals(type, "errored"))
+		read_error(answer, bi_json_at(result, "error", NULL));
+	else if (equals(type, "canceled"))
+		fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", "the batch was cancelled before this request was done");
+	else if (equals(type, "expired"))
+		fail(answer, BI_EXPIRED, true, "batch_expired", "the batch expired before this request was done");
+	else if (bi_json_type(message) == BI_JSON_OBJECT)
+		read_message(answer, message);	/* whatever it is called: it is paid for */
+	else
+		fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
+}
+
+void
+bi_anthropic_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
+{
+	BiJson	   *json = bi_json_parse(line, len);
+
+	memset(answer, 0, sizeof(BiAnswer));
+	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
+	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
+	if (answer->custom_id == NULL)
+		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
+	else
+		read_result(answer, bi_json_at(json, "result", NULL));
+}
+
+/* Whose results */
+
+static const char *
+skip_space(const char *at, const char *end)
+{
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+		at++;
+	return at;
+}
+
+static const char *
+skip_token(const char *at, const char *end, const char *token)
+{
+	size_t		len = strlen(token);
+
+	at = at ? skip_space(at, end) : NULL;
+	return at && (size_t) (end - at) >= len && memcmp(at, token, len) == 0 ? at + len : NULL;
+}
+
+/* The custom id at the beginning of a line that may be cut: a first line can be longer than
+ * what was asked for. */
+static char *
+first_id(const char *text, const char *end)
+{
+	const char *id = skip_token(skip_token(skip_token(skip_token(text, end, "{"), end, "\"custom_id\""), end, ":"), end, "\"");
+	const char *quote = id ? memchr(id, '"', end - id) : NULL;
+
+	return quote && memchr(id, '\\', quote - id) == NULL ? pnstrdup(id, quote - id) : NULL;
+}
+
+/* The custom id of a whole line. */
+static char *
+line_id(const char *line, size_t len)
+{
+	return bi_json_cstring(bi_json_at(bi_json_parse(line, len), "custom_id", NULL));
+}
+
+bool
+bi_anthropic_line_peek(const BiChunk *chunk, const char *text, size_t len, bool *ours)
+{
+	const char *end = text + len;
+	const char *line = skip_space(text, end);
+	const char *stop = memchr(line, '\n', end - line);
+	char	   *id = line_id(line, (stop ? stop : end) - line);
+
+	if (id == NULL)
+		id = first_id(line, end);
+	*ours = id && strncmp(id, chunk->intent, BI_NONCE_LEN) == 0 && id[BI_NONCE_LEN] == '-';
+	return id != NULL;
+}
