@@ -280,8 +280,10 @@ async function testCaching() {
   tap.is([short.cache_creation_input_tokens, short.cache_read_input_tokens], [0, 0], 'a short prefix is not cached');
   await control('config', { cache_min_tokens: 0 });
   const system = [{ type: 'text', text: 'short', cache_control: control1h }];
-  const [first, longer] = [await usage(body('x', { system })), await usage(body('a longer text', { system, cache_control: { type: 'ephemeral' } }))];
+  const two = body('a longer text', { system, cache_control: { type: 'ephemeral' } });
+  const [first, longer, again] = [await usage(body('x', { system })), await usage(two), await usage(two)];
   tap.is([first.cache_creation.ephemeral_1h_input_tokens, longer.cache_read_input_tokens, longer.cache_creation.ephemeral_5m_input_tokens], [2, 2, 8], 'cache_min_tokens; two breakpoints');
+  tap.is([again.cache_read_input_tokens, again.cache_creation, again.input_tokens], [10, { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 }, 3], 'the longest cached prefix is read');
   await control('config', { cache_min_tokens: null });
 }
 
@@ -449,6 +451,8 @@ async function testForeign() {
   tap.is((await ledger()).billed_requests, 3, 'they are not in the bill');
   await cancel(made[0]);
   tap.is((await ended(made[0])).request_counts, { processing: 0, succeeded: 1, errored: 0, canceled: 2, expired: 0 }, 'their outcome');
+  const [late] = (await control('foreign', { provider: 'anthropic', requests: 1, age_ms: 3600000 })).json.ids;
+  tap.is((await get(BATCHES)).json.last_id, late, 'an older one made later is listed last');
   for (const wish of [{ provider: 'anthropic' }, { provider: 'nobody', requests: 1 }, { provider: 'anthropic', requests: 1, size: 2 }]) tap.is((await control('foreign', wish)).status, 400, `foreign: ${JSON.stringify(wish)} is refused`);
 }
 
