@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/http.h"
+#include "engine/claim.h"
 #include "engine/drive.h"
 #include "engine/step.h"
 #include "miscadmin.h"
@@ -23,6 +24,9 @@
 
 /* Chunks worked on at once: each has at most one connection and a few spools. */
 #define MAX_STEPS 16
+
+/* So many where each beyond is the only one of its server. */
+#define MAX_SERVERS 64
 
 /* Nobody wakes a procedure, or a worker without a launcher: it looks by itself. */
 #define LOOK_MS 1000
@@ -55,7 +59,7 @@ claim_phase(void *arg)
 {
 	Claim	   *claim = arg;
 
-	claim->step = bi_step_claim(claim->cxt, claim->loop->drive->mode, claim->loop->http, claim->due);
+	claim->step = bi_claim_step(claim->cxt, claim->loop->drive->mode, claim->loop->http, claim->due);
 }
 
 static void
@@ -63,7 +67,7 @@ refuse_phase(void *arg)
 {
 	Claim	   *claim = arg;
 
-	bi_step_refuse(claim->due, claim->reason);
+	bi_claim_refuse(claim->due, claim->reason);
 }
 
 /* One server that failed last time gets one probe, not all of its chunks. */
@@ -116,13 +120,13 @@ static void
 look_phase(void *arg)
 {
 	Loop	   *loop = arg;
-	int			room = MAX_STEPS - list_length(loop->steps);
+	int			n = list_length(loop->steps);
 	ListCell   *cell;
 
 	loop->look = false;
 	bi_chunk_lock_claims();
 	bi_job_finish_due();
-	foreach(cell, room > 0 ? bi_chunk_due(loop->turn_cxt, room) : NIL)
+	foreach(cell, bi_chunk_due(loop->turn_cxt, MAX_STEPS - n, MAX_SERVERS - n))
 		if (!is_second_probe(loop, lfirst(cell)))
 			claim_one(loop, lfirst(cell));
 	loop->next_due = bi_chunk_next_due(&loop->unfinished);

@@ -62,6 +62,7 @@ struct BiStep
 	BiStepWork	reply;			/* called when ex is over */
 	BiExchange *behind;			/* what goes on once the login that is under way is over … */
 	BiStepWork	behind_login;	/* … and who reads it */
+	void		(*unsent) (BiStep *step, const BiVerdict *verdict); /* … or who takes it that the login failed */
 
 	BiRecordOf	record;
 	BiStepWork	after_record;	/* goes on there when record.hold */
@@ -78,13 +79,6 @@ struct BiStep
 	BiDeliver  *deliver;
 };
 
-/* Claims a chunk that is due, in the claim's transaction; the step lives in cxt.  It may
- * be over already: nothing to do beyond what has been recorded here. */
-extern BiStep *bi_step_claim(MemoryContext cxt, BiXactMode mode, BiHttp *http, const BiDue *due);
-
-/* The chunk could not be claimed for that reason: it waits with it. */
-extern void bi_step_refuse(const BiDue *due, const char *reason);
-
 /* Does the next piece of work. */
 extern void bi_step_work(BiStep *step);
 
@@ -98,7 +92,7 @@ extern void bi_step_free(BiStep *step);
 /* One line for pg_stat_activity. */
 extern const char *bi_step_describe(const BiStep *step);
 
-/* For moves.c, render.c and deliver.c. */
+/* For those who fill a step with moves. */
 
 /* Sends a request that a provider routine writes. */
 extern BiExchange *bi_step_exchange(BiStep *step);
@@ -109,5 +103,8 @@ extern void bi_step_record(BiStep *step, BiStepWork then);
 
 /* Starts a record: all fields empty, from the state that is recorded now. */
 extern BiRecordOf *bi_step_begin_record(BiStep *step);
+
+/* What cannot go on now looks again then. */
+#define BI_STEP_AGAIN_MS 30000
 
 #endif							/* BI_STEP_H */

@@ -41,7 +41,8 @@ typedef struct BiVerdict
 {
 	BiVerdictKind kind;
 	char	   *code;			/* the provider's or ours, never NULL unless OK */
-	char	   *message;		/* in words, cut to a sensible length, never NULL unless OK */
+	char	   *message;		/* in words, cut to a sensible length, never NULL unless OK; of a
+								 * check that is OK: what it could not tell, or NULL */
 } BiVerdict;
 
 /* A request line is a frame: fixed text with slots. */
@@ -150,6 +151,7 @@ typedef struct BiProvider
 {
 	const char *name;			/* as in CREATE SERVER … OPTIONS (provider '…') */
 	const char *base_url;		/* default, or NULL: the server must give one */
+	const char *request_id;		/* the reply's header with the request's id; NULL: x-request-id */
 	BiLimits	limits;			/* defaults */
 
 	/* Can this job be done here at all?  NULL or the reason (lower case, no period). */

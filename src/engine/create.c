@@ -1,0 +1,286 @@
+/*
+ * engine/create.c: the way to a batch: upload, the paid call, and looking for one whose
+ * call was never answered.
+ *
+ * Promise 1 is kept here: nothing is sent again before it is certain that it had no
+ * effect.  Called by step.c.
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "base/guc.h"
+#include "engine/create.h"
+#include "engine/react.h"
+#include "engine/render.h"
+
+/* The chunk's reference that says since when its create call is lost, in Unix seconds. */
+#define LOST_SINCE "lost_since"
+
+/* A list longer than this is none that ends. */
+#define FIND_PAGES 10000
+
+/* Upload */
+
+static void
+read_upload(BiStep *step)
+{
+	List	   *refs = step->chunk->refs;
+	BiVerdict	verdict = step->provider->read_upload(&step->call, step->ex, &refs);
+	BiRecordOf *r;
+
+	switch (verdict.kind)
+	{
+		case BI_OK:
+			step->chunk->refs = refs;
+			step->chunk->failures = 0;
+			r = bi_react_record(step, BI_UPLOADED, "uploaded");
+			r->detail = psprintf(INT64_FORMAT " records, " INT64_FORMAT " bytes", step->render->lines, bi_spool_size(step->render->spool));
+			r->heard = true;
+			bi_step_record(step, NULL);
+			break;
+		case BI_REFUSED:
+			bi_react_refuse(step, &verdict);
+			break;
+		default:
+			bi_react_defer(step, &verdict, BI_PLANNED);
+	}
+}
+
+static void
+send_upload(BiStep *step)
+{
+	BiExchange *ex = bi_step_exchange(step);
+
+	ex->upload = step->render->spool;
+	step->provider->upload(&step->call, ex);
+	bi_step_send(step, read_upload);
+}
+
+void
+bi_create_upload(BiStep *step)
+{
+	bi_render_start(step, send_upload);
+}
+
+/* Create */
+
+static void
+submitted(BiStep *step, const char *batch_id, const char *event)
+{
+	BiRecordOf *r = bi_react_record(step, BI_SUBMITTED, event);
+
+	step->chunk->batch_id = pstrdup(batch_id);
+	step->chunk->failures = 0;
+	step->chunk->polls = 0;
+	step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, NULL);
+	r->detail = step->chunk->batch_id;
+	r->heard = true;
+	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 1, BI_REACT_DEFER_CAP_MS, 0);
+	bi_step_record(step, NULL);
+}
+
+/* What we uploaded is not there (yet): a while later again, then uploaded anew. */
+static void
+input_absent(BiStep *step, const BiVerdict *verdict)
+{
+	if (step->chunk->failures < BI_REACT_ABSENT_TRIES)
+		bi_react_defer(step, verdict, BI_UPLOADED);
+	else if (step->chunk->failures < 2 * BI_REACT_ABSENT_TRIES)
+		bi_react_defer(step, verdict, BI_PLANNED);
+	else
+		bi_react_refuse(step, verdict);
+}
+
+static void
+read_create(BiStep *step)
+{
+	BiBatch		batch = {0};
+	BiVerdict	verdict = step->provider->read_create(&step->call, step->ex, &batch);
+
+	switch (verdict.kind)
+	{
+		case BI_OK:
+			bi_react_take_refs(step, &batch);
+			submitted(step, batch.id, "submitted");
+			break;
+		case BI_UNCLEAR:
+			/* It may have had its effect: looked for before anything else. */
+			bi_react_defer(step, &verdict, BI_CREATING);
+			step->record.delay_ms = Min(step->record.delay_ms, 1000);
+			break;
+		case BI_ABSENT:
+			input_absent(step, &verdict);
+			break;
+		case BI_REFUSED:
+			bi_react_refuse(step, &verdict);
+			break;
+		default:
+			bi_react_defer(step, &verdict, bi_react_before_create(step));
+	}
+}
+
+static void
+send_create(BiStep *step)
+{
+	BiExchange *ex = bi_step_exchange(step);
+
+	ex->upload = step->render ? step->render->spool : NULL;
+	step->provider->create(&step->call, ex);
+	bi_step_send(step, read_create);
+}
+
+void
+bi_create_send(BiStep *step)
+{
+	if (step->provider->upload)
+		send_create(step);
+	else
+		bi_render_start(step, send_create);
+}
+
+void
+bi_create_unsent(BiStep *step, const BiVerdict *verdict)
+{
+	if (step->record.from == BI_UPLOADING)
+		bi_react_defer(step, verdict, BI_PLANNED);
+	else if (step->behind_login == read_create)
+		bi_react_defer(step, verdict, bi_react_before_create(step));
+	else
+		bi_react_defer(step, verdict, step->record.from);
+}
+
+/* Find */
+
+/* Has it been looked for long enough?  The time counts from the first look, which comes after
+ * the loss, however long the call itself took. */
+static bool
+has_settled(BiStep *step)
+{
+	const char *since = bi_ref_get(step->chunk->refs, LOST_SINCE);
+	int64		now = (int64) time(NULL);
+
+	if (since == NULL)
+		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, psprintf(INT64_FORMAT, now));
+	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_guc_settle_time;
+}
+
+static void
+not_found(BiStep *step, bool complete)
+{
+	BiRecordOf *r;
+
+	if (step->pending)
+		bi_react_ambiguous(step, "a batch that may be this one has not ended; only its results tell");
+	else if (!complete)
+		bi_react_ambiguous(step, "the provider's list is not complete, and the batch is not on it");
+	else if (!has_settled(step))
+	{
+		r = bi_react_record(step, step->record.from, NULL);
+		r->waiting_for = "certainty: a lost call may still have its effect";
+		r->delay_ms = Max(200, Min(5000, bi_guc_settle_time / 4));
+		bi_step_record(step, NULL);
+	}
+	else
+	{
+		r = bi_react_record(step, bi_react_before_create(step), "not found");
+		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, NULL);
+		r->detail = "no batch was made";
+		r->heard = true;
+		bi_step_record(step, NULL);
+	}
+}
+
+/* Candidates that are some chunk's of ours are none. */
+static void
+drop_known(void *arg)
+{
+	BiStep	   *step = arg;
+	ListCell   *cell;
+
+	foreach(cell, step->candidates)
+		if (bi_chunk_owns_batch(step->job->server, lfirst(cell)))
+			step->candidates = foreach_delete_current(step->candidates, cell);
+}
+
+static void send_peek(BiStep *step);
+
+static void
+read_peek(BiStep *step)
+{
+	bool		ours = false;
+	BiVerdict	verdict = step->provider->read_peek(&step->call, step->ex, &ours);
+
+	if (verdict.kind == BI_OK && ours)
+	{
+		submitted(step, linitial(step->candidates), "found again");
+		return;
+	}
+	/* One that is gone is not ours: ours would be kept. */
+	if (verdict.kind != BI_OK && verdict.kind != BI_ABSENT)
+		step->pending = true;
+	step->candidates = list_delete_first(step->candidates);
+	step->work = send_peek;
+}
+
+static void
+send_peek(BiStep *step)
+{
+	if (step->candidates == NIL)
+	{
+		not_found(step, step->complete);
+		return;
+	}
+	step->provider->peek(&step->call, linitial(step->candidates), bi_step_exchange(step));
+	bi_step_send(step, read_peek);
+}
+
+static void
+look_into_candidates(BiStep *step)
+{
+	ErrorData  *error = step->candidates ? bi_xact_run(step->mode, drop_known, step) : NULL;
+
+	if (error)
+		ReThrowError(error);
+	send_peek(step);
+}
+
+static void send_find(BiStep *step);
+
+static void
+read_find(BiStep *step)
+{
+	BiFound		found = {0};
+	BiVerdict	verdict = step->provider->read_find(&step->call, step->ex, &found);
+
+	if (verdict.kind != BI_OK)
+	{
+		bi_react_defer(step, &verdict, step->record.from);
+		return;
+	}
+	if (found.batch_id)
+	{
+		submitted(step, found.batch_id, "found again");
+		return;
+	}
+	step->candidates = list_concat(step->candidates, found.candidates);
+	step->pending = step->pending || found.pending;
+	step->cursor = found.cursor;
+	step->complete = found.complete && found.cursor == NULL;
+	step->work = found.cursor && ++step->part < FIND_PAGES ? send_find : look_into_candidates;
+}
+
+static void
+send_find(BiStep *step)
+{
+	step->provider->find(&step->call, step->cursor, bi_step_exchange(step));
+	bi_step_send(step, read_find);
+}
+
+void
+bi_create_find(BiStep *step)
+{
+	step->cursor = NULL;
+	step->part = 0;
+	send_find(step);
+}

@@ -1,0 +1,278 @@
+/*
+ * engine/follow.c: the way of a batch: poll, cancel, fetch its results, remove what we
+ * left at the provider.
+ *
+ * Called by step.c.
+ */
+#include "postgres.h"
+
+#include "engine/deliver.h"
+#include "engine/follow.h"
+#include "engine/react.h"
+#include "utils/timestamp.h"
+
+#define QUOTA_CAP_MS (60 * 60 * 1000)
+#define POLL_CAP_MS (10 * 60 * 1000)
+
+/* A provider may not know for a while what it has just made. */
+#define YOUNG_MS (2 * 60 * 1000)
+#define CLEAN_TRIES 5
+
+/* Poll */
+
+static void
+still_there(BiStep *step, bool running)
+{
+	BiChunk    *chunk = step->chunk;
+	BiState		to = chunk->state == BI_CANCELLING ? BI_CANCELLING : running ? BI_RUNNING : BI_SUBMITTED;
+	BiRecordOf *r = bi_react_record(step, to, to == step->record.from ? NULL : running ? "running" : "accepted");
+
+	chunk->failures = 0;
+	r->heard = true;
+	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 1.2, Max(bi_react_poll_ms(step), Min(POLL_CAP_MS, 10 * bi_react_poll_ms(step))), chunk->polls++);
+	bi_step_record(step, NULL);
+}
+
+static void
+ended(BiStep *step, const char *how)
+{
+	BiRecordOf *r = bi_react_record(step, BI_FETCHING, how);
+
+	step->chunk->batch_end = unconstify(char *, how);
+	step->chunk->failures = 0;
+	r->heard = true;
+	r->room = true;
+	bi_step_record(step, NULL);
+}
+
+/* Refused for quota or load: the same input makes the batch again, later. */
+static void
+refused_for_now(BiStep *step, const BiFault *fault)
+{
+	BiChunk    *chunk = step->chunk;
+	const char *dead = bi_ref_get(chunk->refs, "dead");
+	BiRecordOf *r = bi_react_record(step, bi_react_before_create(step), "deferred");
+
+	chunk->refs = bi_ref_set(chunk->refs, "dead", dead ? psprintf("%s %s", dead, chunk->batch_id) : chunk->batch_id);
+	chunk->batch_id = NULL;
+	r->detail = psprintf("%s: %s", fault->code, fault->message);
+	r->waiting_for = r->detail;
+	/* The others wait a little, and running batches are soon followed again: their end makes
+	 * the room.  This one waits longer each time, unless one of them ends. */
+	r->pause_ms = bi_react_poll_ms(step);
+	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 2, QUOTA_CAP_MS, Max(chunk->tries - 1, 0));
+	if (step->server_failures == 0)
+		ereport(LOG,
+				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));
+	bi_step_record(step, NULL);
+}
+
+static void
+failed(BiStep *step, const BiBatch *batch)
+{
+	List	   *faults = batch->faults ? batch->faults
+		: list_make1(bi_react_fault("batch_failed", "the provider gave no reason"));
+
+	if (batch->deferred && step->chunk->state != BI_CANCELLING)
+		refused_for_now(step, linitial(faults));
+	else
+		bi_react_fail(step, faults);
+}
+
+static bool
+is_young(const BiChunk *chunk)
+{
+	return !TimestampDifferenceExceeds(chunk->submitted_at, GetCurrentTimestamp(), YOUNG_MS);
+}
+
+static void
+read_poll(BiStep *step)
+{
+	BiBatch		batch = {0};
+	BiVerdict	verdict = step->provider->read_poll(&step->call, step->ex, &batch);
+
+	if (verdict.kind == BI_ABSENT && !is_young(step->chunk))
+	{
+		bi_react_ambiguous(step, "the provider does not know the batch any more; was the key changed to another project's?");
+		return;
+	}
+	if (verdict.kind != BI_OK)
+	{
+		bi_react_defer(step, &verdict, step->chunk->state);
+		return;
+	}
+	bi_react_take_refs(step, &batch);
+	switch (batch.state)
+	{
+		case BI_BATCH_WAITING:
+		case BI_BATCH_RUNNING:
+			still_there(step, batch.state == BI_BATCH_RUNNING);
+			break;
+		case BI_BATCH_COMPLETED:
+			ended(step, "completed");
+			break;
+		case BI_BATCH_EXPIRED:
+			ended(step, "expired");
+			break;
+		case BI_BATCH_CANCELLED:
+			ended(step, "cancelled");
+			break;
+		case BI_BATCH_FAILED:
+			failed(step, &batch);
+			break;
+	}
+}
+
+void
+bi_follow_poll(BiStep *step)
+{
+	step->provider->poll(&step->call, bi_step_exchange(step));
+	bi_step_send(step, read_poll);
+}
+
+/* Cancel */
+
+static void
+read_cancel(BiStep *step)
+{
+	BiVerdict	verdict = step->provider->read_cancel(&step->call, step->ex);
+	BiRecordOf *r;
+
+	if (verdict.kind != BI_OK && verdict.kind != BI_ABSENT && verdict.kind != BI_REFUSED)
+	{
+		bi_react_defer(step, &verdict, BI_CANCELLING);
+		return;
+	}
+	/* Whatever it said, the batch itself tells. */
+	r = bi_react_record(step, BI_CANCELLING, "cancel sent");
+	step->chunk->refs = bi_ref_set(step->chunk->refs, "cancel_sent", "yes");
+	step->chunk->polls = 0;
+	r->heard = true;
+	r->delay_ms = Min(1000, bi_react_poll_ms(step));
+	bi_step_record(step, NULL);
+}
+
+void
+bi_follow_cancel(BiStep *step)
+{
+	step->provider->cancel(&step->call, bi_step_exchange(step));
+	bi_step_send(step, read_cancel);
+}
+
+/* Fetch */
+
+static void send_fetch(BiStep *step);
+
+/* A results file ends with a whole line. */
+static bool
+ends_whole(BiSpool *spool)
+{
+	char		last;
+
+	return bi_spool_size(spool) == 0 ||
+		(bi_spool_get(spool, bi_spool_size(spool) - 1, &last, 1) == 1 && (last == '\n' || last == '}'));
+}
+
+static void
+read_fetch(BiStep *step)
+{
+	BiVerdict	verdict = step->provider->read_fetch(&step->call, step->ex);
+
+	if (verdict.kind == BI_OK && !ends_whole(llast(step->spools)))
+	{
+		verdict.kind = BI_UNCLEAR;
+		verdict.code = "truncated";
+		verdict.message = "the results file ends within a line";
+	}
+	if (verdict.kind == BI_OK)
+	{
+		step->part++;
+		step->work = send_fetch;
+	}
+	else if (verdict.kind == BI_ABSENT && step->chunk->failures >= BI_REACT_ABSENT_TRIES)
+		bi_react_ambiguous(step, "the provider does not have the results file");
+	else
+		bi_react_defer(step, &verdict, BI_FETCHING);
+}
+
+static void
+send_fetch(BiStep *step)
+{
+	BiExchange *ex = bi_step_exchange(step);
+	BiSpool    *spool = bi_spool_new(step->cxt);
+	BiRecordOf *r;
+
+	if (step->provider->fetch(&step->call, step->part, ex))
+	{
+		ex->download = spool;
+		step->spools = lappend(step->spools, spool);
+		bi_step_send(step, read_fetch);
+		return;
+	}
+	bi_spool_close(spool);
+	r = bi_step_begin_record(step);
+	step->chunk->state = BI_DELIVERING;
+	step->chunk->failures = 0;
+	r->hold = true;
+	r->heard = true;
+	bi_step_record(step, bi_deliver_start);
+}
+
+void
+bi_follow_fetch(BiStep *step)
+{
+	step->part = 0;
+	step->spools = NIL;
+	send_fetch(step);
+}
+
+/* Clean */
+
+static void send_discard(BiStep *step);
+
+static void
+cleaned(BiStep *step, const char *left)
+{
+	BiRecordOf *r = bi_step_begin_record(step);
+	const char *end = step->chunk->batch_end;
+
+	step->chunk->state = strcmp(end, "failed") == 0 ? BI_FAILED : strcmp(end, "cancelled") == 0 ? BI_CANCELLED : BI_DONE;
+	step->chunk->failures = 0;
+	r->heard = left == NULL;
+	r->event = left ? "left behind" : bi_ref_get(step->chunk->refs, "input") ? "cleaned" : NULL;
+	r->detail = left ? pstrdup(left) : NULL;
+	r->also = NULL;
+	bi_step_record(step, NULL);
+}
+
+static void
+read_discard(BiStep *step)
+{
+	BiVerdict	verdict = step->provider->read_discard(&step->call, step->ex);
+
+	if (verdict.kind == BI_OK || verdict.kind == BI_ABSENT)
+	{
+		step->part++;
+		step->work = send_discard;
+	}
+	else if (verdict.kind == BI_REFUSED || step->chunk->failures >= CLEAN_TRIES)
+		cleaned(step, bi_react_text(&verdict));
+	else
+		bi_react_defer(step, &verdict, BI_CLEANING);
+}
+
+static void
+send_discard(BiStep *step)
+{
+	if (step->provider->discard(&step->call, step->part, bi_step_exchange(step)))
+		bi_step_send(step, read_discard);
+	else
+		cleaned(step, NULL);
+}
+
+void
+bi_follow_clean(BiStep *step)
+{
+	step->part = 0;
+	send_discard(step);
+}
