@@ -136,15 +136,13 @@ total_of(const BiJson *batch)
 }
 
 /*
- * How a batch ended: only its counts tell.  One canceled request makes it cancelled, one
- * expired request expired: that is what a request without a result line ends as.
+ * How a batch ended: only its counts tell, and whether somebody cancelled it.  It is also
+ * what a request ends as that the results do not mention.
  */
 static BiBatchState
 end_state(const BiJson *batch)
 {
-	int64		canceled = count_of(batch, "canceled");
-
-	if (canceled > 0 || (canceled < 0 && bi_json_at(batch, "cancel_initiated_at", NULL)))
+	if (bi_json_at(batch, "cancel_initiated_at", NULL) && count_of(batch, "canceled") != 0)
 		return BI_BATCH_CANCELLED;
 	return count_of(batch, "expired") > 0 ? BI_BATCH_EXPIRED : BI_BATCH_COMPLETED;
 }
