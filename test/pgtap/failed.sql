@@ -1,7 +1,7 @@
 -- Batches that fail, calls that fail, and what is done twice: no record is lost, none is
 -- paid for twice, and faults of an API call are not the row's fault (promise 9).
 \i lib.sql
-SELECT plan(65);
+SELECT plan(69);
 
 SELECT sim.server('s');
 CREATE TABLE t (id int PRIMARY KEY, x text, y text);
@@ -116,6 +116,13 @@ SELECT passes(:job, 'promise 9: 429 on upload, create, poll, fetch and clean-up'
 SELECT cmp_ok(min(wait), '>=', interval '2 s', '… and Retry-After is honoured')
 FROM (SELECT event, lead(at) OVER (ORDER BY event_id) - at AS wait FROM batch_events WHERE job_id = :job) e WHERE event = 'deferred';
 SELECT is((SELECT count(*) FROM batch_events WHERE job_id = :job AND event = 'deferred' AND http_status = 429), 5::bigint, '… five times');
+
+SELECT fault_each('{"status":429,"body":{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}}', 'create');
+SELECT submit() AS job \gset
+CALL batch_work('90 s');
+SELECT passes(:job, 'promise 9: money that has run out and comes again');
+SELECT is(made('files') || ' ' || detail, '1 insufficient_quota: You exceeded your current quota, please check your plan and billing details.', '… told in the provider''s words, and the file is uploaded once')
+FROM batch_events WHERE job_id = :job AND event = 'deferred';
 
 SELECT fault_each('{"status":500}');
 SELECT submit() AS job \gset
