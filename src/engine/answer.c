@@ -1,0 +1,195 @@
+/*
+ * engine/answer.c: reads lines of results files as results of records.
+ *
+ * The provider says what a line means; here it is joined to its record by id, never by
+ * order, and checked against the response schema.  No SQL but for the bounds.  Called
+ * by deliver.c.
+ */
+#include "postgres.h"
+
+#include "base/schema.h"
+#include "engine/answer.h"
+#include "engine/render.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* A longer line is none: its record counts as missing. */
+#define LINE_MAX_BYTES (64 * 1024 * 1024)
+
+BiDeliver *
+bi_answer_new(BiStep *step)
+{
+	BiDeliver  *d = palloc0(sizeof(BiDeliver));
+	const char *schema = step->job->spec.response_schema;
+
+	d->group_cxt = AllocSetContextCreate(step->cxt, "batchinf group", ALLOCSET_DEFAULT_SIZES);
+	d->schema = schema ? bi_json_parse(schema, strlen(schema)) : NULL;
+	d->late = !step->job->cancelled && step->job->deadline <= GetCurrentTimestamp();
+	return d;
+}
+
+void
+bi_answer_bounds(BiStep *step)
+{
+	BiDeliver  *d = step->deliver;
+
+	bi_record_bounds(step->chunk, &d->first_seq, &d->last_seq);
+	/* As large as it will be, with a bit that stands for none: it outlives the groups. */
+	d->seen = bms_make_singleton((int) (d->last_seq - d->first_seq) + 1);
+}
+
+void
+bi_answer_invalid(BiResult *result, const char *code, const char *error)
+{
+	result->outcome = BI_INVALID_OUTPUT;
+	result->retryable = false;
+	result->error_code = pstrdup(code);
+	result->error = pstrdup(error);
+}
+
+/* True the first time that this pass meets it. */
+static bool
+first_time(BiDeliver *d, int64 seq)
+{
+	int			bit = (int) (seq - d->first_seq);
+
+	if (bms_is_member(bit, d->seen))
+	{
+		d->duplicates++;
+		return false;
+	}
+	d->seen = bms_add_member(d->seen, bit);
+	return true;
+}
+
+/* A text cannot hold NUL: what came is kept with replacement characters. */
+static void
+replace_nuls(BiResult *result, const char *output, size_t len)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (size_t i = 0; i < len; i++)
+		if (output[i] == '\0')
+			appendStringInfoString(&text, "\xEF\xBF\xBD");
+		else
+			appendStringInfoChar(&text, output[i]);
+	result->output = text.data;
+	if (result->outcome == BI_SUCCEEDED)
+		bi_answer_invalid(result, "nul_character", "the output holds the character \\u0000, which text cannot");
+}
+
+static void
+check_schema(const BiDeliver *d, BiResult *result)
+{
+	BiJson	   *value;
+	char	   *mismatch;
+
+	if (d->schema == NULL || result->outcome != BI_SUCCEEDED)
+		return;
+	value = bi_json_parse(result->output, strlen(result->output));
+	if (value == NULL)
+	{
+		bi_answer_invalid(result, "not_json", "the output is not JSON, which the response schema asks for");
+		return;
+	}
+	mismatch = bi_schema_mismatch(d->schema, value);
+	if (mismatch)
+		bi_answer_invalid(result, "schema_mismatch", mismatch);
+}
+
+static void
+fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
+{
+	result->outcome = answer->outcome;
+	result->retryable = answer->retryable;
+	result->output = answer->output;
+	result->output_json = answer->output_is_json;
+	result->finish_reason = answer->finish_reason;
+	result->model = answer->model;
+	result->input_tokens = answer->input_tokens;
+	result->cached_tokens = answer->cached_tokens;
+	result->output_tokens = answer->output_tokens;
+	result->error_code = answer->error_code;
+	result->error = answer->error;
+	result->request_id = answer->request_id;
+	if (step->deliver->late && result->outcome == BI_CANCELLED_RECORD)
+		result->outcome = BI_EXPIRED;
+	if (answer->output && strlen(answer->output) < answer->output_len)
+		replace_nuls(result, answer->output, answer->output_len);
+	check_schema(step->deliver, result);
+}
+
+/* False: the line joins no record. */
+static bool
+read_result(BiStep *step, const char *line, size_t len, BiResult *result)
+{
+	BiDeliver  *d = step->deliver;
+	BiAnswer	answer = {0};
+
+	if (line == NULL)
+	{
+		d->malformed++;
+		return false;
+	}
+	step->provider->read_line(&step->call, line, len, &answer);
+	if (answer.custom_id == NULL)
+	{
+		d->malformed++;
+		return false;
+	}
+	result->seq = bi_render_parse_id(step->chunk, answer.custom_id);
+	if (result->seq < d->first_seq || result->seq > d->last_seq || result->seq == 0)
+	{
+		d->unknown++;
+		return false;
+	}
+	if (!first_time(d, result->seq))
+		return false;
+	fill_result(step, &answer, result);
+	return true;
+}
+
+/* The next line of any part, false after the last. */
+static bool
+next_line(BiStep *step, const char **line, size_t *len)
+{
+	BiDeliver  *d = step->deliver;
+
+	while (d->part < list_length(step->spools))
+	{
+		if (d->lines == NULL)
+			d->lines = bi_lines_open(list_nth(step->spools, d->part), LINE_MAX_BYTES);
+		if (bi_lines_next(d->lines, line, len))
+			return true;
+		d->lines = NULL;
+		d->part++;
+	}
+	return false;
+}
+
+int
+bi_answer_read(BiStep *step, BiResult *results)
+{
+	const char *line;
+	size_t		len;
+	size_t		bytes = 0;
+	int			n = 0;
+
+	while (n < BI_ANSWER_GROUP && bytes < BI_ANSWER_GROUP_BYTES)
+	{
+		MemoryContext old = MemoryContextSwitchTo(step->cxt);
+		bool		more = next_line(step, &line, &len);
+
+		MemoryContextSwitchTo(old);
+		if (!more)
+			break;
+		if (line != NULL && len == 0)
+			continue;
+		memset(&results[n], 0, sizeof(BiResult));
+		bytes += len;
+		if (read_result(step, line, len, &results[n]))
+			n++;
+	}
+	return n;
+}

@@ -1,0 +1,44 @@
+/*
+ * engine/answer.h: lines of results files, joined to records by id.
+ */
+#ifndef BI_ANSWER_H
+#define BI_ANSWER_H
+
+#include "base/json.h"
+#include "engine/step.h"
+#include "nodes/bitmapset.h"
+
+/* A group of lines: so many at most, and about so many bytes. */
+#define BI_ANSWER_GROUP 500
+#define BI_ANSWER_GROUP_BYTES (4 * 1024 * 1024)
+
+/* One delivery, of a step. */
+struct BiDeliver
+{
+	MemoryContext group_cxt;	/* reset for each group */
+	int			part;
+	BiLines    *lines;			/* of that part, or NULL */
+	Bitmapset  *seen;			/* seqs of this pass, less first_seq */
+	int64		first_seq;
+	int64		last_seq;
+	BiJson	   *schema;
+	int64		duplicates;
+	int64		unknown;
+	int64		malformed;
+	bool		late;			/* cancelled by us for the deadline, not by the user */
+};
+
+/* A delivery of this step, at its beginning; in the current context. */
+extern BiDeliver *bi_answer_new(BiStep *step);
+
+/* In a transaction: which seqs the chunk can have. */
+extern void bi_answer_bounds(BiStep *step);
+
+/* The next lines as results, at most BI_ANSWER_GROUP of them; how many.  Duplicates, unknown
+ * ids and malformed lines are counted, and are none.  In the current context. */
+extern int	bi_answer_read(BiStep *step, BiResult *results);
+
+/* An output that is stored, but is no success. */
+extern void bi_answer_invalid(BiResult *result, const char *code, const char *error);
+
+#endif							/* BI_ANSWER_H */

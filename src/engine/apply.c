@@ -1,0 +1,265 @@
+/*
+ * engine/apply.c: puts a group of results into the tables and into target rows.
+ *
+ * One transaction for all of it (promise 2); what fails as a group is tried one by
+ * one, so that one bad row stops nothing else (promise 4).  store/ writes.  Called by
+ * deliver.c.
+ */
+#include "postgres.h"
+
+#include "base/backoff.h"
+#include "common/pg_prng.h"
+#include "engine/apply.h"
+#include "store/writeback.h"
+#include "utils/memutils.h"
+
+/* How long a write waits for a row lock: as a group, then alone. */
+#define GROUP_LOCK_MS 1000
+#define ROW_LOCK_MS 50
+
+/* So many rows of one group found locked: the others are tried without waiting. */
+#define LOCKED_ENOUGH 20
+#define NO_WAIT_MS 1
+
+/* One group on its way. */
+typedef struct Group
+{
+	BiStep	   *step;
+	BiResult   *results;
+	int			n;
+	bool		again;			/* a repeated write: the outcomes stand */
+	const ErrorData *error;		/* the target cannot be written, or writing broke the transaction */
+	BiWriteback *wb;
+	BiResult  **rows;			/* those of one write */
+	int			nrows;
+	int			lock_ms;
+} Group;
+
+static void
+write_rows(void *arg)
+{
+	Group	   *group = arg;
+
+	bi_writeback_update(group->wb, group->rows, group->nrows, group->lock_ms);
+}
+
+static bool
+is_for_now(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+static void
+note_write(BiResult *row, const ErrorData *error)
+{
+	row->write_state = is_for_now(error) ? BI_WRITE_WAITING : BI_WRITE_FAILED;
+	row->write_error = error->detail ? psprintf("%s (%s)", error->message, error->detail) : pstrdup(error->message);
+}
+
+/* Row by row: each on its own. */
+static void
+write_each(Group *group)
+{
+	BiResult  **rows = group->rows;
+	int			n = group->nrows;
+	int			locked = 0;
+
+	group->nrows = 1;
+	for (int i = 0; i < n; i++)
+	{
+		ErrorData  *error;
+
+		group->rows = &rows[i];
+		group->lock_ms = locked < LOCKED_ENOUGH ? ROW_LOCK_MS : NO_WAIT_MS;
+		error = bi_xact_try(write_rows, group);
+		if (error == NULL)
+			continue;
+		note_write(rows[i], error);
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			locked++;
+	}
+}
+
+static void
+write_group(Group *group)
+{
+	group->lock_ms = GROUP_LOCK_MS;
+	if (group->nrows > 0 && bi_xact_try(write_rows, group) != NULL)
+		write_each(group);
+}
+
+static void
+open_writeback(void *arg)
+{
+	Group	   *group = arg;
+	MemoryContext old = MemoryContextSwitchTo(group->step->deliver->group_cxt);
+
+	group->wb = bi_writeback_open(group->step->job);
+	MemoryContextSwitchTo(old);
+}
+
+/* Opens the target, or notes why it cannot be had. */
+static void
+open_target(Group *group)
+{
+	if (OidIsValid(group->step->job->target) && group->error == NULL)
+		group->error = bi_xact_try(open_writeback, group);
+}
+
+static bool
+wants_write(const BiResult *result)
+{
+	return result->known && !result->delivered && result->outcome == BI_SUCCEEDED;
+}
+
+static void
+refuse_outputs(Group *group)
+{
+	for (int i = 0; i < group->n; i++)
+	{
+		BiResult   *result = &group->results[i];
+		const char *why;
+
+		if (!wants_write(result))
+			continue;
+		why = bi_writeback_refuse(group->wb, result->output, result->output_json);
+		if (why)
+			bi_answer_invalid(result, "not_json", why);
+	}
+}
+
+static void
+write_back(Group *group)
+{
+	if (!OidIsValid(group->step->job->target))
+		return;
+	group->rows = palloc(sizeof(BiResult *) * group->n);
+	group->nrows = 0;
+	if (group->error == NULL && !group->again)
+		refuse_outputs(group);
+	for (int i = 0; i < group->n; i++)
+		if (wants_write(&group->results[i]))
+			group->rows[group->nrows++] = &group->results[i];
+	if (group->error == NULL)
+		write_group(group);
+	else
+		for (int i = 0; i < group->nrows; i++)
+			note_write(group->rows[i], group->error);
+}
+
+static void
+deliver_phase(void *arg)
+{
+	Group	   *group = arg;
+	BiStep	   *step = group->step;
+	MemoryContext old = MemoryContextSwitchTo(step->deliver->group_cxt);
+
+	bi_result_lookup(CurrentMemoryContext, step->chunk, group->results, group->n);
+	for (int i = 0; i < group->n; i++)
+		if (!group->results[i].known)
+			step->deliver->unknown++;
+	open_target(group);
+	write_back(group);
+	bi_result_insert(step->chunk, group->results, group->n);
+	MemoryContextSwitchTo(old);
+}
+
+static ErrorData *
+deliver_one(BiStep *step, BiResult *result, const ErrorData *no_write)
+{
+	Group		group = {.step = step, .results = result, .n = 1, .error = no_write};
+
+	return bi_xact_run(step->mode, deliver_phase, &group);
+}
+
+/* Something in the group broke its transaction: each record on its own, and if that
+ * breaks too, what can be kept of it. */
+static void
+deliver_each(BiStep *step, BiResult *results, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		BiResult	kept = results[i];
+		ErrorData  *error = deliver_one(step, &results[i], NULL);
+
+		if (error == NULL)
+			continue;
+		results[i] = kept;
+		error = deliver_one(step, &results[i], error);
+		if (error == NULL)
+			continue;
+		if (is_for_now(error))
+			ReThrowError(error);
+		results[i] = kept;
+		bi_answer_invalid(&results[i], "not_storable", error->message);
+		results[i].output = NULL;
+		error = deliver_one(step, &results[i], error);
+		if (error)
+			ReThrowError(error);
+	}
+}
+
+void
+bi_apply_group(BiStep *step, BiResult *results, int n)
+{
+	BiResult   *kept = palloc(sizeof(BiResult) * n);
+	Group		group = {.step = step, .results = results, .n = n};
+	int64		unknown = step->deliver->unknown;
+
+	memcpy(kept, results, sizeof(BiResult) * n);
+	if (bi_xact_run(step->mode, deliver_phase, &group) == NULL)
+		return;
+	step->deliver->unknown = unknown;
+	deliver_each(step, kept, n);
+}
+
+/* Waiting writes */
+
+/* While some are written it goes on at once; else later and later. */
+static int64
+rewrite_delay(const Group *group)
+{
+	for (int i = 0; i < group->n; i++)
+		if (strcmp(group->results[i].write_state, BI_WRITE_WAITING) != 0)
+			return 0;
+	return bi_backoff_ms(1000, 2, 60000, group->step->chunk->write_tries, pg_prng_double(&pg_global_prng_state));
+}
+
+static void
+rewrite_phase(void *arg)
+{
+	Group	   *group = arg;
+	BiStep	   *step = group->step;
+	MemoryContext old = MemoryContextSwitchTo(step->deliver->group_cxt);
+
+	group->n = bi_result_waiting(CurrentMemoryContext, step->chunk, group->results, group->n);
+	open_target(group);
+	write_back(group);
+	bi_result_rewritten(step->chunk, group->results, group->n, rewrite_delay(group));
+	bi_job_finish_due();
+	MemoryContextSwitchTo(old);
+}
+
+/* As many as n. */
+static ErrorData *
+rewrite(BiStep *step, BiResult *results, int n, const ErrorData *no_write)
+{
+	Group		group = {.step = step, .results = results, .n = n, .again = true, .error = no_write};
+
+	return bi_xact_run(step->mode, rewrite_phase, &group);
+}
+
+ErrorData *
+bi_apply_again(BiStep *step, BiResult *results)
+{
+	ErrorData  *error = rewrite(step, results, BI_ANSWER_GROUP, NULL);
+
+	/* What broke the transaction is met again alone: the order is the same. */
+	if (error && rewrite(step, results, 1, NULL) == NULL)
+		return NULL;
+	if (error && !is_for_now(error))
+		error = rewrite(step, results, 1, error);
+	return error;
+}
