@@ -38,6 +38,15 @@ count() {
 		 END { print good + 0, bad + 0 }' "$1"
 }
 
+# show WORDS LOG: the lines that failed, then the end of the log
+show() {
+	echo "---- $1"
+	grep -nE '^not ok|^Bail out|^#? *Failed|\.\.\. FAILED|(ERROR|FATAL|PANIC): |[Ee]rror:|terminated by signal' "$2" | head -n 60 | cut -c1-300
+	echo "---- the end of its log"
+	tail -n 100 "$2" | cut -c1-500
+	echo "----"
+}
+
 # part NAME KIND COMMAND ...: a check is one test, of a suite the points are counted
 part() {
 	local name=$1 kind=$2 log=$folder/${1//[ \/]/-}.log begin=$SECONDS good=0 bad=0 status=0; shift 2
@@ -56,7 +65,7 @@ part() {
 	passed=$((passed + good))
 	failed=$((failed + bad))
 	printf '%-22s %4d passed %3d failed %4d s\n' "$name" "$good" "$bad" $((SECONDS - begin))
-	[ "$bad" = 0 ] || { echo "---- $name, exit status $status"; tail -n "${BI_LOG_LINES:-150}" "$log" | cut -c1-500; echo "----"; }
+	[ "$bad" = 0 ] || show "$name, exit status $status" "$log"
 	[ "$bad" = 0 ]
 }
 

@@ -108,13 +108,13 @@ SELECT p.section, count(*) FILTER (WHERE kind = 'library') AS library, count(*) 
 SELECT :'embedding' = 'vector' AS has_vector \gset
 \if :has_vector
 \set ECHO queries
-SELECT p.name, round((1 - (p.embedding <=> g.embedding))::numeric, 3) AS likeness, left(p.description, 70) AS description
+SELECT p.name, round((1 - (p.embedding <=> g.embedding))::numeric, 3) AS likeness, split_part(p.description, E'\n', 1) AS description
   FROM package p, package g
  WHERE g.name = 'gnuchess' AND p.name <> g.name AND p.embedding IS NOT NULL
  ORDER BY p.embedding <=> g.embedding LIMIT 8;
 \else
 \set ECHO queries
-SELECT p.name, round(d.likeness::numeric, 3) AS likeness, left(p.description, 70) AS description
+SELECT p.name, round(d.likeness::numeric, 3) AS likeness, split_part(p.description, E'\n', 1) AS description
   FROM package p, package g, LATERAL (SELECT sum(a * b) / sqrt(sum(a * a) * sum(b * b)) FROM unnest(p.embedding, g.embedding) AS u(a, b)) AS d(likeness)
  WHERE g.name = 'gnuchess' AND p.name <> g.name AND p.embedding IS NOT NULL
  ORDER BY d.likeness DESC LIMIT 8;

@@ -12,6 +12,7 @@ sub field {
 # "short\n long\n .\n more" as text: paragraphs stay, lines are joined, lists keep theirs
 sub plain {
     my ($text) = @_;
+    $text =~ s/\n/\n .\n/;
     $text =~ s/\n \.$/\n/mg;
     $text =~ s/\n +([-*+o]) /\n$1 /g;
     $text =~ s/\n (?=\S)/ /g;
