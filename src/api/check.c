@@ -59,12 +59,14 @@ judge_transport(const BiExchange *ex)
 	return (Finding) {status, to_server_text(ex->detail ? ex->detail : "no reply")};
 }
 
-/* The key was accepted, and the model if there is one. */
+/* The key was accepted, and the model if there is one and the provider can tell. */
 static Finding
-judge_success(const BiServer *server)
+judge_success(const BiServer *server, const BiVerdict *verdict)
 {
 	if (server->model == NULL)
 		return (Finding) {"no_model", "the key is good, but the server has no option \"model\": every call of batch_submit must name one"};
+	if (verdict->message != NULL)
+		return (Finding) {"ok", to_server_text(verdict->message)};
 	return (Finding) {"ok", psprintf("the key is good and model \"%s\" is there", to_server_text(server->model))};
 }
 
@@ -74,7 +76,7 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 	const char *status = "provider_error";
 
 	if (verdict->kind == BI_OK)
-		return judge_success(server);
+		return judge_success(server, verdict);
 	if (verdict->kind == BI_DENIED && (ex->status == 401 || ex->status == 403))
 		status = "bad_key";
 	else if (verdict->kind == BI_ABSENT)
@@ -183,6 +185,7 @@ check_server(BiServer *server, Oid user)
 
 	secret = bi_secret_read(&server->key, &why);
 	bi_secret_wipe(server->key.api_key);
+	bi_secret_wipe(server->key.client_secret);
 	if (secret == NULL)
 		return (Finding) {"bad_key", why};
 	if (server->model != NULL)

@@ -23,6 +23,7 @@
 #include "utils/acl.h"
 #include "utils/varlena.h"
 
+#include "api/mapping.h"
 #include "base/guc.h"
 #include "base/secret.h"
 #include "base/url.h"
@@ -227,6 +228,9 @@ static const Option options[] = {
 	{"api_version", ForeignServerRelationId, check_token},
 	{"auth", ForeignServerRelationId, check_word, .words = (const char *const[]) {"x-api-key", "bearer", NULL}},
 	{"prompt_cache", ForeignServerRelationId, check_word, .words = (const char *const[]) {"off", "5m", "1h", NULL}},
+	{"metadata", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
+	{"authority_url", ForeignServerRelationId, check_url},
+	{"token_scope", ForeignServerRelationId, check_token},
 	{"max_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"min_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},
@@ -237,6 +241,9 @@ static const Option options[] = {
 	{"api_key", UserMappingRelationId, check_key},
 	{"api_key_file", UserMappingRelationId, check_file},
 	{"api_key_env", UserMappingRelationId, check_environment},
+	{"tenant_id", UserMappingRelationId, check_key},
+	{"client_id", UserMappingRelationId, check_key},
+	{"client_secret", UserMappingRelationId, check_key},
 };
 
 static const Option *
@@ -330,18 +337,6 @@ check_server(List *given)
 						   (long long) provider->limits.max_requests)));
 }
 
-/* A mapping holds one key at most, and has no other options. */
-static void
-check_mapping(List *given)
-{
-	if (list_length(given) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("options \"%s\" and \"%s\" cannot both be set",
-						linitial_node(DefElem, given)->defname, lsecond_node(DefElem, given)->defname),
-				 errhint("ALTER USER MAPPING can drop one and add the other in one command.")));
-}
-
 PG_FUNCTION_INFO_V1(batchinf_validator);
 
 /* batchinf.validator(options text[], catalog oid): ereports, or all is well. */
@@ -364,6 +359,6 @@ batchinf_validator(PG_FUNCTION_ARGS)
 	if (catalog == ForeignServerRelationId)
 		check_server(given);
 	else if (catalog == UserMappingRelationId)
-		check_mapping(given);
+		bi_mapping_check(given);
 	PG_RETURN_VOID();
 }

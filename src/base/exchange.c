@@ -297,4 +297,5 @@ bi_exchange_wipe(BiExchange *ex)
 
 		explicit_bzero(header->value, strlen(header->value));
 	}
+	explicit_bzero(ex->head.data, ex->head.len);
 }

@@ -104,7 +104,8 @@ extern int64 bi_exchange_retry_after(const BiExchange *ex, int64 now_unix);
  * before anybody reads them. */
 extern void bi_exchange_scrub(BiExchange *ex, const char *secret);
 
-/* Overwrites the values of all request headers; called once the exchange is over. */
+/* Overwrites the values of all request headers and the body's head, which holds a login's
+ * secret; called once the exchange is over. */
 extern void bi_exchange_wipe(BiExchange *ex);
 
 #endif							/* BI_EXCHANGE_H */

@@ -132,11 +132,13 @@ bi_secret_read(const BiKeyRef *ref, char **why)
 	*why = NULL;
 	if (ref->api_key != NULL)
 		return take_key(ref->api_key, strlen(ref->api_key), "api_key", why);
+	if (ref->client_secret != NULL)
+		return take_key(ref->client_secret, strlen(ref->client_secret), "client_secret", why);
 	if (ref->api_key_file != NULL)
 		return read_file(ref->api_key_file, why);
 	if (ref->api_key_env != NULL)
 		return read_environment(ref->api_key_env, why);
-	*why = pstrdup("the user mapping has none of the options \"api_key\", \"api_key_file\" and \"api_key_env\"");
+	*why = pstrdup("the user mapping has none of the options \"api_key\", \"api_key_file\", \"api_key_env\" and \"client_secret\"");
 	return NULL;
 }
 

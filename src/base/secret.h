@@ -6,12 +6,17 @@
 
 #include "postgres.h"
 
-/* References as a user mapping has them; any may be NULL.  At most one is set. */
+/* References as a user mapping has them; any may be NULL.  At most one of the first four is
+ * set. */
 typedef struct BiKeyRef
 {
 	char	   *api_key;
 	char	   *api_key_file;
 	char	   *api_key_env;
+	char	   *client_secret;	/* of the client below */
+
+	char	   *tenant_id;		/* no secrets: whose key it is, where a login must tell */
+	char	   *client_id;
 } BiKeyRef;
 
 /* The most of a key file that is read. */

@@ -21,6 +21,54 @@ extern const BiProvider bi_openai;
 #define BI_OPENAI_INTENT "batchinf_intent"
 #define BI_OPENAI_TRY "batchinf_try"
 
+/* Where a relative differs in what it is asked. */
+typedef struct BiOpenaiDialect
+{
+	/* The whole URL of a path such as /files; query: without "?", or NULL. */
+	char	   *(*url) (const BiServer *server, const char *path, const char *query);
+	/* What the create call names as the batch's endpoint. */
+	const char *(*endpoint) (const BiServer *server, const BiSpec *spec);
+	/* Is create told when the results may be removed? */
+	bool		(*outputs_expire) (const BiServer *server);
+	const char *expires_anchor; /* the names of an upload's form fields */
+	const char *expires_seconds;
+	int64		file_life;		/* seconds, where the server does not say */
+	int64		file_life_min;
+	const char *file_type;		/* of an upload's part */
+	bool		has_organizations;	/* and projects, as headers */
+	bool		has_models;		/* GET /models/NAME tells whether NAME can be used */
+} BiOpenaiDialect;
+
+/* openai.c: replies, for relatives' tables.  As in provider.h. */
+extern BiVerdict bi_openai_read_upload(const BiCall *call, const BiExchange *ex, List **refs);
+extern BiVerdict bi_openai_read_create(const BiCall *call, const BiExchange *ex, BiBatch *batch);
+extern BiVerdict bi_openai_read_find(const BiCall *call, const BiExchange *ex, BiFound *found);
+extern BiVerdict bi_openai_read_poll(const BiCall *call, const BiExchange *ex, BiBatch *batch);
+extern BiVerdict bi_openai_read_cancel(const BiCall *call, const BiExchange *ex);
+extern BiVerdict bi_openai_read_fetch(const BiCall *call, const BiExchange *ex);
+extern BiVerdict bi_openai_read_discard(const BiCall *call, const BiExchange *ex);
+extern BiVerdict bi_openai_read_check(const BiCall *call, const BiExchange *ex);
+
+/* openai_request.c: requests in a dialect.  As in provider.h. */
+extern void bi_openai_request_upload(const BiOpenaiDialect *dialect, const BiCall *call, BiExchange *ex);
+extern void bi_openai_request_create(const BiOpenaiDialect *dialect, const BiCall *call, BiExchange *ex);
+extern void bi_openai_request_find(const BiOpenaiDialect *dialect, const BiCall *call, const char *cursor, BiExchange *ex);
+extern void bi_openai_request_poll(const BiOpenaiDialect *dialect, const BiCall *call, BiExchange *ex);
+extern void bi_openai_request_cancel(const BiOpenaiDialect *dialect, const BiCall *call, BiExchange *ex);
+extern bool bi_openai_request_fetch(const BiOpenaiDialect *dialect, const BiCall *call, int part, BiExchange *ex);
+extern bool bi_openai_request_discard(const BiOpenaiDialect *dialect, const BiCall *call, int i, BiExchange *ex);
+extern void bi_openai_request_check(const BiOpenaiDialect *dialect, const BiCall *call, BiExchange *ex);
+
+/* The secret as a bearer's. */
+extern void bi_openai_request_bearer(const char *secret, BiExchange *ex);
+
+/* A cursor that is the server's own word for the next page; any other is the id of the
+ * last batch of a page. */
+extern char *bi_openai_request_word_cursor(const char *word);
+
+/* Was the page asked for with this cursor? */
+extern bool bi_openai_request_has_cursor(const BiExchange *ex, const char *cursor);
+
 /* openai_spec.c: from a job to its request lines */
 
 /* As in provider.h. */

@@ -208,15 +208,19 @@ read_cursor(const BiJson *json, const char *last, BiFound *found)
 {
 	const BiJson *more = bi_json_at(json, "has_more", NULL);
 	const BiJson *paging = bi_json_at(json, "paging", NULL);
-	char	   *next = bi_json_cstring(bi_json_at(paging, "next_cursor", NULL));
+	const BiJson *word = bi_json_at(paging, "next_cursor", NULL);
+	char	   *next = bi_json_cstring(word);
 
 	if (bi_json_type(more) == BI_JSON_BOOL)
 		found->complete = !bi_json_bool(more, true);
 	else
-		found->complete = paging ? next == NULL || *next == '\0' : last == NULL;
+		found->complete = paging ? word == NULL || (next && *next == '\0') : last == NULL;
 	if (found->complete)
 		return;
-	found->cursor = next && *next ? bi_openai_request_word_cursor(next) : unconstify(char *, last);
+	if (next && *next)
+		found->cursor = bi_openai_request_word_cursor(next);
+	else if (word == NULL)
+		found->cursor = unconstify(char *, last);
 }
 
 bool

@@ -186,7 +186,11 @@ read_failure(int64 status, const BiJson *error, BiAnswer *answer)
 		code = psprintf("http_" INT64_FORMAT, Max(status, 0));
 	if (message == NULL)
 		message = psprintf("status " INT64_FORMAT " and no words", Max(status, 0));
-	fail(answer, BI_ERRORED, retryable, code, message);
+	/* Azure's filter of prompts answers with an error, its filter of answers with a reason */
+	if (strcmp(code, "content_filter") == 0)
+		fail(answer, BI_INVALID_OUTPUT, false, code, message);
+	else
+		fail(answer, BI_ERRORED, retryable, code, message);
 }
 
 /* The model was not asked. */

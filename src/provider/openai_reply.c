@@ -11,6 +11,7 @@
 #include "provider/wire.h"
 
 #define ID_MAX 1024
+#define TOKENS "token_limit_exceeded"
 
 static bool
 is_one_of(const char *word, const char *const *words)
@@ -49,7 +50,7 @@ bool
 bi_openai_reply_is_transient(const char *code, const char *message)
 {
 	static const char *const codes[] = {
-		"token_limit_exceeded", "rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests",
+		TOKENS, "rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests",
 		"server_error", "internal_error", "internal_server_error", "server_is_overloaded", "overloaded",
 		"service_unavailable", "service_unavailable_error", "request_timeout", NULL
 	};
@@ -113,22 +114,36 @@ is_html(const BiExchange *ex)
 	return *body == '<' || (type && pg_strncasecmp(type, "text/html", 9) == 0);
 }
 
-/* {"error":{"code","type","message"}} and its simpler cousins. */
+/* The words where a body that is no error object has them: in "error", in "detail" (a text,
+ * or FastAPI's list), or it is a text itself. */
+static char *
+read_plain_words(const BiJson *json)
+{
+	const BiJson *detail = bi_json_at(json, "detail", NULL);
+	const BiJson *places[] = {bi_json_at(json, "error", NULL), detail, bi_json_at(bi_json_item(detail, 0), "msg", NULL), json};
+	char	   *words = NULL;
+
+	for (int i = 0; words == NULL && i < lengthof(places); i++)
+		words = bi_wire_json_words(places[i], BI_WIRE_MESSAGE);
+	return words;
+}
+
+/* {"error":{"code","type","message"}} and its simpler cousins; some put it in a list. */
 static void
 read_error(const BiExchange *ex, char **code, char **type, char **message)
 {
 	BiJson	   *json = parse_body(ex);
-	const BiJson *error = bi_json_at(json, "error", NULL);
+	const BiJson *whole = bi_json_type(json) == BI_JSON_ARRAY ? bi_json_item(json, 0) : json;
+	const BiJson *error = bi_json_at(whole, "error", NULL);
 
 	if (bi_json_type(error) != BI_JSON_OBJECT)
-		error = json;
-	*code = bi_wire_json_words(bi_json_at(error, "code", NULL), BI_WIRE_CODE);
+		error = whole;
+	*code = contains(ex->body.data, TOKENS) ? pstrdup(TOKENS)	/* at any place */
+		: bi_wire_json_words(bi_json_at(error, "code", NULL), BI_WIRE_CODE);
 	*type = bi_wire_json_words(bi_json_at(error, "type", NULL), BI_WIRE_CODE);
 	*message = bi_wire_json_words(bi_json_at(error, "message", NULL), BI_WIRE_MESSAGE);
 	if (*message == NULL)
-		*message = bi_wire_json_words(bi_json_at(json, "error", NULL), BI_WIRE_MESSAGE);
-	if (*message == NULL)
-		*message = bi_wire_json_words(bi_json_at(json, "detail", NULL), BI_WIRE_MESSAGE);
+		*message = read_plain_words(whole);
 	if (*message == NULL && json == NULL && !is_html(ex) && ex->body.len > 0)
 		*message = bi_wire_words(ex->body.data, ex->body.len, BI_WIRE_MESSAGE);
 	if (*message == NULL)
@@ -139,7 +154,24 @@ read_error(const BiExchange *ex, char **code, char **type, char **message)
 static bool
 is_unseen_file(const char *message)
 {
-	return contains(message, "cannot find file") || contains(message, "does not have access");
+	return contains(message, "cannot find file") || contains(message, "does not have access") ||
+		contains(message, "only files with status");
+}
+
+/* Azure looks at a file before it takes it: not yet, or, where that went wrong, never. */
+static bool
+is_unready_file(const char *message)
+{
+	return contains(message, "only files with status") && !contains(message, "'error' state");
+}
+
+/* No room for this batch or file now. */
+static bool
+is_full(const char *code)
+{
+	static const char *const codes[] = {TOKENS, "quotaExceeded", NULL};
+
+	return is_one_of(code, codes);
 }
 
 static BiVerdictKind
@@ -163,8 +195,10 @@ status_kind(const BiExchange *ex, const char *code, const char *type, const char
 		return BI_ABSENT;
 	if (bi_openai_reply_is_billing(code))
 		return BI_DENIED;
-	if (code && pg_strcasecmp(code, "token_limit_exceeded") == 0)
+	if (is_full(code))
 		return BI_DEFER;
+	if (is_unready_file(message))
+		return BI_NOT_YET;
 	return is_unseen_file(message) ? BI_ABSENT : BI_REFUSED;
 }
 

@@ -6,12 +6,14 @@
 #include "postgres.h"
 
 #include "provider/anthropic.h"
+#include "provider/azure.h"
 #include "provider/openai.h"
 #include "provider/registry.h"
 #include "provider/wire.h"
 
 static const BiProvider *const providers[] = {
 	&bi_openai,
+	&bi_azure,
 	&bi_anthropic,
 };
 

@@ -11,7 +11,12 @@
 char *
 bi_wire_base_url(const BiServer *server, const char *otherwise)
 {
-	const char *url = server->base_url ? server->base_url : otherwise;
+	return bi_wire_trimmed(server->base_url ? server->base_url : otherwise);
+}
+
+char *
+bi_wire_trimmed(const char *url)
+{
 	size_t		len = strlen(url);
 
 	while (len > 0 && url[len - 1] == '/')

@@ -10,6 +10,9 @@
 /* The server's base_url, or otherwise, without slashes at its end; palloc'd. */
 extern char *bi_wire_base_url(const BiServer *server, const char *otherwise);
 
+/* A URL without slashes at its end; palloc'd. */
+extern char *bi_wire_trimmed(const char *url);
+
 /* Percent-encodes everything but unreserved characters, slashes too. */
 extern void bi_wire_append_escaped(StringInfo out, const char *text);
 

@@ -46,6 +46,9 @@ static const Field text_fields[] = {
 	{"completion_window", offsetof(BiServer, completion_window)},
 	{"auth", offsetof(BiServer, auth)},
 	{"prompt_cache", offsetof(BiServer, prompt_cache)},
+	{"metadata", offsetof(BiServer, metadata)},
+	{"authority_url", offsetof(BiServer, authority_url)},
+	{"token_scope", offsetof(BiServer, token_scope)},
 };
 
 static const Field number_fields[] = {
@@ -62,6 +65,9 @@ static const Field key_fields[] = {
 	{"api_key", offsetof(BiKeyRef, api_key)},
 	{"api_key_file", offsetof(BiKeyRef, api_key_file)},
 	{"api_key_env", offsetof(BiKeyRef, api_key_env)},
+	{"client_secret", offsetof(BiKeyRef, client_secret)},
+	{"tenant_id", offsetof(BiKeyRef, tenant_id)},
+	{"client_id", offsetof(BiKeyRef, client_id)},
 };
 
 /* Does the wrapper belong to our extension?  Its name alone would say nothing. */

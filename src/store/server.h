@@ -27,6 +27,9 @@ typedef struct BiServer
 	char	   *completion_window;
 	char	   *auth;			/* how the key is sent: x-api-key, bearer */
 	char	   *prompt_cache;	/* off, 5m, 1h */
+	char	   *metadata;		/* on, off: may a batch carry ours? */
+	char	   *authority_url;	/* where tokens are had for a client's secret */
+	char	   *token_scope;
 	int64		max_requests;
 	int64		min_requests;
 	int64		max_bytes;

@@ -156,6 +156,28 @@ ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key 'sk-1');
 ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key_file '/nonexistent/key');
 ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key, ADD api_key_file '/nonexistent/key');
 
+-- a client's secret needs to be told whose it is; a file may hold it
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD tenant_id 'contoso.example');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD api_key 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not to be seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP client_secret, ADD api_key_file '/nonexistent/key');
+ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP tenant_id, DROP client_id);
+
+-- Azure has no address of its own; what else its servers and compatible ones may need
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure', base_url 'https://r.openai.azure.com');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com/openai/v1/', authority_url 'login.microsoftonline.com');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', token_scope 'two scopes');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', metadata 'no');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', api_version '2024-10-21', metadata 'off',
+    authority_url 'https://login.microsoftonline.us', token_scope 'https://cognitiveservices.azure.us/.default');
+DROP SERVER s3;
+
 -- references to files and the environment are privileged
 SET ROLE regress_batchinf_owner;
 CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key_file '/nonexistent/key');

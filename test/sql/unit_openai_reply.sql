@@ -20,6 +20,11 @@ SELECT status, name, reply('create', status, name) FROM (VALUES (200, 'batch-val
 -- looked for
 SELECT name, reply('find', 200, name) FROM pg_ls_dir(:'fixtures') AS name WHERE name LIKE 'list-%' ORDER BY name COLLATE "C";
 SELECT 'the same cursor again', reply('find', 200, 'list-more.json', ',"cursor":"batch_z"'), reply('find', 200, 'list-more.json', ',"cursor":"batch_y"');
+SELECT 'the same word again', reply('find', 200, 'list-cursor-more.json', ',"cursor":"cursor=cGFnZTI="'), reply('find', 200, 'list-cursor-more.json', ',"cursor":"cursor=cGFnZTE="');
+-- ids of hundreds of characters travel escaped and come back whole
+SELECT name, length(unit_reply(routine, '{}', b)), unit_reply(routine, '{}', b) LIKE '%' || (convert_from(b, 'UTF8')::json ->> 'id') || '%'
+  FROM (VALUES ('create', 'created-long-id.json'), ('upload', 'file-long-id.json')) AS t(routine, name), pg_read_binary_file(:'fixtures' || name) AS b;
+SELECT split_part(unit_request('poll', convert_to(json_build_object('chunk', json_build_object('batch_id', convert_from(b, 'UTF8')::json ->> 'id'))::text, 'UTF8')), E'\n', 1) FROM pg_read_binary_file(:'fixtures' || 'created-long-id.json') AS b;
 SELECT 'second try', unit_reply('find', '{"chunk":{"tries":2,"refs":{"input":"file-in"}}}', pg_read_binary_file(:'fixtures' || name)) FROM unnest('{list-ours.json,list-other-try.json,list-by-file-dead-first.json}'::text[]) AS name;
 SELECT 'no input known', unit_reply('find', '{}', pg_read_binary_file(:'fixtures' || 'list-by-file.json'));
 SELECT 'odd', name, reply('find', 200, name) FROM unnest('{file.json,error-invalid.json,page.html,batch-validating.json}'::text[]) AS name;
@@ -28,6 +33,8 @@ SELECT status, name, reply('create', status, name) FROM (VALUES (400, 'error-inv
   (401, 'page.html'), (402, 'error-string.json'), (403, 'error-key.json'), (403, 'page.html'), (404, 'error-not-found.json'), (404, 'error-flat.json'), (404, 'error-detail.json'), (404, 'page.html'), (405, 'error-string.json'), (408, 'error-string.json'),
   (409, 'error-string.json'), (413, 'error-no-code.json'), (413, 'page.html'), (422, 'error-odd.json'), (422, 'error-object-words.json'), (422, 'error-unseen-file.json'), (425, 'error-string.json'), (429, 'error-rate.json'), (429, 'error-quota.json'), (429, 'error-credit.json'),
   (429, 'page.html'), (500, 'error-string.json'), (502, 'page.html'), (503, 'error-rate.json'), (529, 'error-string.json'), (301, 'page.html'), (302, 'error-string.json'), (304, 'file.json'), (100, 'file.json'), (0, 'file.json'), (999, 'file.json')) AS t(status, name);
+-- errors in a list, as a text, or as a web framework's own refusal
+SELECT status, name, reply('create', status, name) FROM (VALUES (400, 'error-list.json'), (400, 'error-text.json'), (422, 'error-validation.json'), (400, 'error-validation.json'), (429, 'error-text.json'), (404, 'error-list.json')) AS t(status, name);
 -- bodies that are no JSON: plain words are quoted, what cannot be shown is not
 SELECT unit_reply('poll', '{"status":404}', b) FROM unnest(ARRAY['404 page not found', '', '\x6261640a0d09ff00c3', '\xc3a9']::bytea[]) AS b;
 SELECT length(unit_reply('poll', '{"status":400}', convert_to('{"error":{"message":"' || repeat('x', 1000000) || '","code":"' || repeat('c', 1000) || '"}}', 'UTF8'))) AS cut, length(unit_reply('poll', '{"status":400}', convert_to(repeat('x', 1000000), 'UTF8'))) AS cut;

@@ -60,7 +60,10 @@ SELECT replace(unit_request('upload', '{"server":{"base_url":"https://example.co
 SELECT replace(unit_request('upload', '{"server":{"expires_after":3600}}'), E'\r', '<CR>');
 SELECT unit_request('create', '{"chunk":{"refs":{"input":"file-1"}}}');
 SELECT unit_request('create', convert_to('{"spec":{"task":"embedding"},"server":{"base_url":"http://127.0.0.1:1/prefix","completion_window":"4\"8h","expires_after":7200},"chunk":{"tries":3,"refs":{"input":"f\"1"}}}', 'UTF8'));
+SELECT unit_request('create', '{"server":{"metadata":"off"},"chunk":{"refs":{"input":"file-1"}}}');
+SELECT unit_request('create', '{"server":{"metadata":"on","expires_after":0},"chunk":{"refs":{"input":"file-1"}}}');
 SELECT unit_request('find', '{}');
+SELECT unit_request('find', '{"cursor":"cursor=cGFnZTI=/&"}');
 SELECT unit_request('find', '{"cursor":"batch/../x?y=1&z"}');
 SELECT unit_request('poll', '{"chunk":{"batch_id":"batch_abc-1.~"}}');
 SELECT unit_request('poll', convert_to('{"chunk":{"batch_id":"a/b c%\u00e9"}}', 'UTF8'));

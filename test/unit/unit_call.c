@@ -74,6 +74,11 @@ read_server(const BiJson *json)
 	server->api_version = text_of(json, "api_version", NULL);
 	server->auth = text_of(json, "auth", NULL);
 	server->prompt_cache = text_of(json, "prompt_cache", NULL);
+	server->metadata = text_of(json, "metadata", NULL);
+	server->authority_url = text_of(json, "authority_url", NULL);
+	server->token_scope = text_of(json, "token_scope", NULL);
+	server->key.tenant_id = text_of(json, "tenant_id", NULL);
+	server->key.client_id = text_of(json, "client_id", NULL);
 	server->model = text_of(json, "model", NULL);
 	server->organization = text_of(json, "organization", NULL);
 	server->project = text_of(json, "project", NULL);

@@ -1,0 +1,103 @@
+/*
+ * api/mapping.c: what a user mapping's options must be together.
+ *
+ * Knows which of them name one and the same secret, and which need others.  Must not
+ * know what a provider makes of them, nor repeat a value.  Called by option.c.
+ */
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+#include "api/mapping.h"
+
+/* All of one mapping's ways to name its one key. */
+static const char *const keys[] = {"api_key", "api_key_file", "api_key_env", "client_secret"};
+
+/* The first may not be without the second. */
+static const struct
+{
+	const char *option;
+	const char *needs;
+}			pairs[] = {
+	{"client_secret", "tenant_id"},
+	{"client_secret", "client_id"},
+	{"tenant_id", "client_id"},
+	{"client_id", "tenant_id"},
+};
+
+/* Where both are given, one says what the other is not. */
+static const struct
+{
+	const char *option;
+	const char *other;
+}			contradictions[] = {
+	{"api_key", "tenant_id"},	/* a client's secret has an option of its own */
+};
+
+static bool
+is_given(List *given, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, given)
+	{
+		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_key(const char *name)
+{
+	for (int i = 0; i < lengthof(keys); i++)
+		if (strcmp(keys[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+refuse_both(const char *one, const char *other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("options \"%s\" and \"%s\" cannot both be set", one, other),
+			 errhint("ALTER USER MAPPING can drop one and add the other in one command.")));
+}
+
+/* In the order in which they were given. */
+static void
+check_one_key(List *given)
+{
+	const char *found = NULL;
+	ListCell   *cell;
+
+	foreach(cell, given)
+	{
+		const char *name = lfirst_node(DefElem, cell)->defname;
+
+		if (!is_key(name))
+			continue;
+		if (found)
+			refuse_both(found, name);
+		found = name;
+	}
+}
+
+void
+bi_mapping_check(List *given)
+{
+	check_one_key(given);
+	for (int i = 0; i < lengthof(contradictions); i++)
+	{
+		if (is_given(given, contradictions[i].option) && is_given(given, contradictions[i].other))
+			refuse_both(contradictions[i].option, contradictions[i].other);
+	}
+	for (int i = 0; i < lengthof(pairs); i++)
+	{
+		if (is_given(given, pairs[i].option) && !is_given(given, pairs[i].needs))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+					 errmsg("option \"%s\" is required where option \"%s\" is set", pairs[i].needs, pairs[i].option)));
+	}
+}
