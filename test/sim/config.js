@@ -2,6 +2,7 @@
 // Settings that tests may change at run time. change() rejects names it does not know.
 
 const { tail } = require('./log');
+const { checkQuirks } = require('./openai/quirks');
 
 const DEFAULTS = {
   batch_seconds: 0.2, // from creation to the end, spread over the states
@@ -12,6 +13,23 @@ const DEFAULTS = {
   file_visible_after_ms: 0, // new files are unknown so long
   chunked_content: false, // file content without Content-Length
   dense_embeddings: false, // vectors without zeros: large result files
+  quirks: {}, // of OpenAI's relatives: openai/quirks.js
+  // Azure's
+  azure_deployments: {
+    'gpt-5.4-mini': { model: 'gpt-5.4-mini', sku: 'GlobalBatch' },
+    'mini-batch': { model: 'gpt-5.4-mini', sku: 'GlobalBatch' },
+    'zone-batch': { model: 'gpt-4o-mini', sku: 'DataZoneBatch' },
+    'small-batch': { model: 'text-embedding-3-small', sku: 'GlobalBatch' },
+    'mini-live': { model: 'gpt-5.4-mini', sku: 'GlobalStandard' },
+  },
+  azure_clients: { 'sim-client': { tenant: 'sim-tenant', secret: 'sim-secret~1&=' } }, // of Entra ID; project
+  azure_token_seconds: 3600,
+  azure_file_pending_ms: 30, // an upload is pending so long
+  azure_max_lines: 100000,
+  azure_max_files: 500, // without an expiry
+  azure_max_expiring_files: 10000,
+  azure_fail_fast: false, // quotas refuse the create
+  azure_token_headers: true,
   // Anthropic's
   max_create_bytes: 256e6, // of a create
   max_batch_requests: 100000,
@@ -37,6 +55,7 @@ class Config {
   change(settings) {
     const bad = Object.keys(settings).find((name) => !(name in this.start));
     if (bad !== undefined) throw new Error(`unknown setting "${bad}"`);
+    checkQuirks(settings.quirks || {});
     const { api_keys: keys, ...rest } = settings;
     Object.assign(this, rest);
     if (keys) this.keys = new Map(keys.map((key) => [key.split(':')[0], key.split(':')[1] || 'default']));

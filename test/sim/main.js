@@ -12,6 +12,7 @@ const { Store } = require('./store');
 const { createServer } = require('./server');
 const control = require('./control');
 const { createAnthropic } = require('./anthropic');
+const { createAzure } = require('./azure');
 const { createOpenAI } = require('./openai');
 
 const { values: args } = parseArgs({ options: {
@@ -29,7 +30,7 @@ function build() {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
     store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
   };
-  sim.providers = [createAnthropic(sim), createOpenAI(sim)];
+  sim.providers = [createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());

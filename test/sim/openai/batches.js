@@ -6,43 +6,47 @@ const { refuse, missing, invalid } = require('./errors');
 const { readJson, onlyKeys, onlyQuery, page, readExpiry, checkMetadata, typeName } = require('./params');
 const { visibleFile, now } = require('./files');
 const { Life } = require('./life');
+const { dress, listed } = require('./quirks');
 
-const ENDPOINTS = ['/v1/responses', '/v1/chat/completions', '/v1/embeddings', '/v1/completions', '/v1/moderations',
-  '/v1/images/generations', '/v1/images/edits', '/v1/videos'];
-const PLAYED = ['/v1/chat/completions', '/v1/embeddings'];
 const KEYS = ['input_file_id', 'endpoint', 'completion_window', 'metadata', 'output_expires_after'];
 
 // POST /batches
 async function createBatch(ctx) {
   const body = await readJson(ctx);
-  checkCreate(body);
-  const outputSeconds = readExpiry(body.output_expires_after, 'output_expires_after');
+  const { dialect } = ctx.state;
+  const endpoint = checkCreate(ctx, body);
+  const outputSeconds = readExpiry(body.output_expires_after, 'output_expires_after', dialect.life);
   const file = visibleFile(ctx, body.input_file_id);
   if (!file) refuse(400, `Cannot find file '${body.input_file_id}', or organization org-sim or project proj_${ctx.project} does not have access to it.`, { param: 'input_file_id' });
   if (file.purpose !== 'batch') invalid('input_file_id', `Invalid file purpose '${file.purpose}'. Expected 'batch'.`);
-  const batch = newBatch(ctx, body, outputSeconds);
+  dialect.checkInput(ctx, file, endpoint);
+  const batch = newBatch(ctx, body, endpoint, outputSeconds);
   ctx.state.batches.set(batch.id, batch);
   new Life(ctx.sim, ctx.state, batch, fs.openSync(file.data.path, 'r')).live();
-  return { json: batchObject(batch) };
+  return { status: dialect.created, json: batchObject(ctx)(batch), headers: dialect.createHeaders(ctx) };
 }
 
-function checkCreate(body) {
-  onlyKeys(body, KEYS);
+// The endpoint to be played.
+function checkCreate(ctx, body) {
+  const { endpoints, endpointOf } = ctx.state.dialect;
+  const { quirks } = ctx.sim.config;
+  onlyKeys(body, KEYS.filter((key) => !(key === 'metadata' && quirks.metadata === 'refused') && !(key === 'output_expires_after' && quirks.expiry)));
   for (const key of ['input_file_id', 'endpoint', 'completion_window']) {
     if (body[key] === undefined || body[key] === null) missing(key);
     if (typeof body[key] !== 'string') invalid(key, `Invalid type for '${key}': expected a string, but got ${typeName(body[key])} instead.`, 'invalid_type');
   }
-  if (!ENDPOINTS.includes(body.endpoint)) invalid('endpoint', `Invalid value: '${body.endpoint}'. Supported values are: ${ENDPOINTS.map((e) => `'${e}'`).join(', ')}.`);
-  if (!PLAYED.includes(body.endpoint)) invalid('endpoint', `The simulator does not play '${body.endpoint}'.`);
+  if (!endpoints.includes(body.endpoint)) invalid('endpoint', `Invalid value: '${body.endpoint}'. Supported values are: ${endpoints.map((e) => `'${e}'`).join(', ')}.`);
+  if (!endpointOf(body.endpoint)) invalid('endpoint', `The simulator does not play '${body.endpoint}'.`);
   if (body.completion_window !== '24h') invalid('completion_window', `Invalid value: '${body.completion_window}'. Supported values are: '24h'.`);
   checkMetadata(body.metadata);
+  return endpointOf(body.endpoint);
 }
 
-function newBatch(ctx, body, outputSeconds) {
+function newBatch(ctx, body, endpoint, outputSeconds) {
   const { action } = ctx;
   const created = now();
   return {
-    id: ctx.state.newId('batch_', 32), project: ctx.project, endpoint: body.endpoint, model: null, input_file_id: body.input_file_id,
+    id: ctx.state.newName('batch_', 32), project: ctx.project, endpoint, named: body.endpoint, model: null, input_file_id: body.input_file_id,
     status: 'validating', created_at: created, expires_at: created + 86400, metadata: body.metadata || null,
     counts: { total: 0, completed: 0, failed: 0 }, usage: noUsage(), outputSeconds, since: Date.now(), forgotten: false, enqueued: null,
     faults: { outcome: action.batch_outcome, errors: action.errors, finished: action.finished === undefined ? 0.5 : action.finished,
@@ -53,8 +57,8 @@ function newBatch(ctx, body, outputSeconds) {
 const noUsage = () => ({ input_tokens: 0, input_tokens_details: { cached_tokens: 0 }, output_tokens: 0, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 0 });
 
 // Every field is there, with explicit nulls, as real traffic has it.
-const batchObject = (b) => ({
-  id: b.id, object: 'batch', endpoint: b.endpoint, model: b.model, errors: b.errors || null, input_file_id: b.input_file_id,
+const batchObject = ({ sim }) => (b) => dress(sim.config.quirks, {
+  id: b.id, object: 'batch', endpoint: b.named, model: b.model, errors: b.errors || null, input_file_id: b.input_file_id,
   completion_window: '24h', status: b.status, output_file_id: b.output_file_id || null,
   error_file_id: b.error_file_id === undefined ? null : b.error_file_id, created_at: b.created_at,
   in_progress_at: b.in_progress_at || null, expires_at: b.expires_at, finalizing_at: b.finalizing_at || null,
@@ -68,13 +72,18 @@ function needBatch(ctx) {
   return batch && batch.project === ctx.project ? batch : refuse(404, `No batch found with id '${ctx.params.id}'.`);
 }
 
-const getBatch = (ctx) => ({ json: batchObject(needBatch(ctx)) });
+const getBatch = (ctx) => ({ json: batchObject(ctx)(needBatch(ctx)) });
 
 // GET /batches, newest first
 function listBatches(ctx) {
-  onlyQuery(ctx, ['limit', 'after']);
+  const { quirks } = ctx.sim.config;
+  onlyQuery(ctx, ['limit', quirks.list === 'cursor' ? 'cursor' : 'after']);
   const seen = [...ctx.state.batches.values()].filter((b) => b.project === ctx.project && Date.now() - b.since >= b.faults.lag);
-  return { json: page(ctx, seen.reverse(), { max: 100, byDefault: 20 }, batchObject) };
+  seen.reverse();
+  const list = listed(quirks, ctx, seen, batchObject(ctx)) || page(ctx, seen, { max: 100, byDefault: 20 }, batchObject(ctx));
+  if (quirks.list !== 'value') return { json: list };
+  const { data, ...rest } = list;
+  return { json: { value: data, ...rest } };
 }
 
 // POST /batches/{id}/cancel
@@ -82,7 +91,7 @@ async function cancelBatch(ctx) {
   const batch = needBatch(ctx);
   if (['completed', 'failed', 'expired'].includes(batch.status)) refuse(409, `Cannot cancel a batch with status '${batch.status}'.`);
   if (!batch.cancelling_at) Object.assign(batch, { status: 'cancelling', cancelling_at: now() });
-  return { json: batchObject(batch) };
+  return { json: batchObject(ctx)(batch) };
 }
 
 module.exports = { createBatch, getBatch, listBatches, cancelBatch };

@@ -29,8 +29,8 @@ function usualError(status, code) {
 }
 
 // Throws the refusal.
-function refuse(status, message, detail) {
-  throw new Refusal({ status, json: errorOf(message, detail) });
+function refuse(status, message, { headers, ...detail } = {}) {
+  throw new Refusal({ status, json: errorOf(message, detail), headers });
 }
 
 const missing = (param) => refuse(400, `Missing required parameter: '${param}'.`, { param, code: 'missing_required_parameter' });

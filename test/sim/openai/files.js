@@ -4,16 +4,16 @@
 const { parseMultipart } = require('../multipart');
 const { refuse, missing, invalid } = require('./errors');
 const { onlyQuery, page, readExpiry } = require('./params');
+const { dress } = require('./quirks');
 
 const RETENTION = 2592000;
-const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'];
 const now = () => Math.floor(Date.now() / 1000);
 
 // POST /files
 async function createFile(ctx) {
   const upload = await receive(ctx);
   try {
-    return { json: accept(ctx, upload) };
+    return { status: ctx.state.dialect.created, json: accept(ctx, upload) };
   } catch (error) {
     if (upload.data) ctx.sim.store.remove(upload.data);
     throw error;
@@ -26,7 +26,7 @@ async function receive(ctx) {
   if (!/^multipart\/form-data/i.test(type)) refuse(415, `Unsupported content type: '${type}'. This API method only accepts 'multipart/form-data' requests.`, { code: 'unsupported_content_type' });
   const upload = { fields: {}, filename: undefined, writer: null, data: null, tooLarge: false, problem: null };
   try {
-    await parseMultipart(ctx.req, (part) => (part.name === 'file' && part.filename !== undefined ? fileSink(ctx.sim, upload, part) : fieldSink(upload, part)));
+    await parseMultipart(ctx.req, (part) => (part.name === 'file' && part.filename !== undefined ? fileSink(ctx.sim, upload, part) : fieldSink(ctx.state.dialect.fields, upload, part)));
   } catch (error) {
     if (upload.writer) ctx.sim.store.remove(upload.writer.close());
     refuse(400, `Could not parse multipart form: ${error.message}`);
@@ -34,13 +34,14 @@ async function receive(ctx) {
   return upload;
 }
 
-function fieldSink(upload, { name, filename }) {
+function fieldSink({ anchor, seconds, ignored }, upload, { name, filename }) {
   const chunks = [];
   if (filename !== undefined) upload.problem = name;
   return {
     write: (bytes) => chunks.push(Buffer.from(bytes.subarray(0, 1024))),
     end: () => {
-      if (!FIELDS.includes(name) || name in upload.fields) upload.problem = name;
+      if (ignored.includes(name)) return;
+      if (!['purpose', anchor, seconds].includes(name) || name in upload.fields) upload.problem = name;
       upload.fields[name] = Buffer.concat(chunks).toString();
     },
   };
@@ -67,32 +68,36 @@ function accept(ctx, upload) {
   if (fields.purpose === undefined) missing('purpose');
   if (fields.purpose !== 'batch') invalid('purpose', `Invalid value: '${fields.purpose}'. Supported values are: 'batch'.`);
   if (!upload.data) missing('file');
-  const seconds = readExpiry(formExpiry(fields), 'expires_after');
+  const seconds = expiryOf(ctx, fields);
   if (!/\.jsonl$/.test(upload.filename)) refuse(400, 'Invalid file format for Batch API. Must be .jsonl', { param: 'file' });
   if (upload.tooLarge) refuse(400, 'File is too large.');
+  ctx.state.dialect.checkRoom(ctx, seconds);
   const file = addFile(ctx.sim, ctx.state, { project: ctx.project, filename: upload.filename, purpose: 'batch', data: upload.data, seconds });
   // Without an expiry of its own a file's default is told only by later calls.
-  return { ...fileObject(file), expires_at: seconds === null ? null : file.expires_at };
+  return { ...fileObject(ctx)(file), ...(seconds === null ? { expires_at: null } : {}) };
 }
 
-function formExpiry(fields) {
-  const anchor = fields['expires_after[anchor]'];
-  const seconds = fields['expires_after[seconds]'];
+// Seconds, or null if none are given.
+function expiryOf(ctx, fields) {
+  const { fields: names, life } = ctx.state.dialect;
+  const anchor = fields[names.anchor];
+  const seconds = fields[names.seconds];
   if (anchor === undefined && seconds === undefined) return null;
-  return { anchor, seconds: /^\d+$/.test(seconds || '') ? Number(seconds) : seconds };
+  if (ctx.sim.config.quirks.expiry) invalid('expires_after', 'Extra inputs are not permitted: expires_after', 'unknown_parameter');
+  return readExpiry({ anchor, seconds: /^\d+$/.test(seconds || '') ? Number(seconds) : seconds }, 'expires_after', life);
 }
 
 // Also used for what batches write. Returns the file.
 function addFile(sim, state, { project, filename, purpose, data, seconds, id }) {
   const created = now();
-  const file = { id: id || state.newId('file-', 22), project, filename, purpose, data, created_at: created, expires_at: created + (seconds || RETENTION), since: Date.now() };
+  const file = { id: id || state.newName('file-', 22), asked: seconds, project, filename, purpose, data, created_at: created, expires_at: created + (seconds || RETENTION), since: Date.now() };
   state.files.set(file.id, file);
   return file;
 }
 
-const fileObject = (file) => ({
+const fileObject = ({ sim, state }) => (file) => dress(sim.config.quirks, {
   id: file.id, object: 'file', bytes: file.data.size, created_at: file.created_at, expires_at: file.expires_at,
-  filename: file.filename, purpose: file.purpose, status: 'processed', status_details: null,
+  filename: file.filename, purpose: file.purpose, status: state.dialect.fileStatus(sim.config, file), status_details: null,
 });
 
 // The file if this project sees it (yet), else undefined.
@@ -112,11 +117,11 @@ function listFiles(ctx) {
   const purpose = ctx.query.get('purpose');
   const all = [...ctx.state.files.keys()].map((id) => visibleFile(ctx, id)).filter((f) => f && (!purpose || f.purpose === purpose));
   if (order === 'desc') all.reverse();
-  return { json: page(ctx, all, { max: 10000, byDefault: 10000 }, fileObject) };
+  return { json: page(ctx, all, { max: 10000, byDefault: 10000 }, fileObject(ctx)) };
 }
 
 // GET and DELETE /files/{id}
-const getFile = (ctx) => ({ json: fileObject(needFile(ctx)) });
+const getFile = (ctx) => ({ json: fileObject(ctx)(needFile(ctx)) });
 
 function deleteFile(ctx) {
   const file = needFile(ctx);

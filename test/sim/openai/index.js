@@ -1,7 +1,6 @@
 'use strict';
-// OpenAI as a provider of the simulator: routes, keys, headers, state.
+// OpenAI, and by config.quirks its compatible relatives, as a provider of the simulator: routes, keys, headers.
 
-const crypto = require('crypto');
 const { Refusal } = require('../server');
 const { refuse, usualError } = require('./errors');
 const { readJson } = require('./params');
@@ -9,6 +8,9 @@ const { MODELS, findModel, modelObject } = require('./models');
 const files = require('./files');
 const batches = require('./batches');
 const { run } = require('./run');
+const { State, ledgerBatch, ledgerFile } = require('./state');
+const { OPENAI } = require('./dialect');
+const { dressError } = require('./quirks');
 
 const ROUTES = [
   ['POST', '/v1/files', files.createFile],
@@ -28,47 +30,17 @@ const ROUTES = [
 
 // Returns the provider of server.js's contract.
 function createOpenAI(sim) {
-  const state = new State();
+  const state = new State(sim, OPENAI);
   return {
     name: 'openai',
     owns: (path) => path.startsWith('/v1/'),
     handle: (ctx) => handle(ctx, state),
     errorReply: (status) => ({ status, json: usualError(status), headers: commonHeaders(state) }),
     batches: () => [...state.batches.values()].map(ledgerBatch),
-    files: () => [...state.files.values()].map(({ id, purpose, filename, expires_at, data }) => ({ id, purpose, filename, expires_at, bytes: data.size })),
+    files: () => [...state.files.values()].map(ledgerFile),
     reset: () => state.clear(),
   };
 }
-
-class State {
-  constructor() {
-    this.seed = crypto.randomBytes(4).toString('hex');
-    this.ids = 0;
-    this.batches = new Map();
-    this.clear();
-  }
-
-  clear() {
-    for (const batch of this.batches.values()) batch.forgotten = true;
-    this.files = new Map();
-    this.batches = new Map();
-    this.attempts = new Map();
-  }
-
-  // Unique over resets and restarts.
-  newId(prefix, length) {
-    return `${prefix}${this.seed}${(++this.ids).toString(16).padStart(length - 8, '0')}`;
-  }
-
-  // Prompt tokens of the batches of this model that have not ended.
-  enqueued(model) {
-    return [...this.batches.values()].reduce((n, b) => n + (b.enqueued && b.enqueued.model === model ? b.enqueued.tokens : 0), 0);
-  }
-}
-
-const ledgerBatch = (b) => ({ id: b.id, input_file_id: b.input_file_id, endpoint: b.endpoint, model: b.model, status: b.status, metadata: b.metadata,
-  lines: b.counts.total, completed: b.counts.completed, failed: b.counts.failed,
-  output_file_id: b.output_file_id || null, error_file_id: b.error_file_id || null });
 
 const commonHeaders = (state) => ({ 'x-request-id': state.newId('req_', 32), 'openai-version': '2020-10-01', 'openai-organization': 'org-sim', 'openai-processing-ms': '5' });
 
@@ -79,7 +51,10 @@ async function handle(ctx, state) {
     const reply = await route(ctx);
     return { ...reply, headers: { ...headers, ...reply.headers } };
   } catch (error) {
-    if (error instanceof Refusal) error.reply.headers = { ...headers, ...error.reply.headers };
+    if (error instanceof Refusal) {
+      error.reply.headers = { ...headers, ...error.reply.headers };
+      error.reply.json = dressError(ctx.sim.config.quirks, error.reply.json);
+    }
     throw error;
   }
 }

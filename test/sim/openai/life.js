@@ -3,10 +3,9 @@
 // a quarter validating, a half in_progress, a quarter finalizing (or cancelling). Long work makes it longer.
 
 const fs = require('fs');
-const { Judge, linesOf, readAt, answeredLine, unexecutedLine } = require('./lines');
+const { Judge, linesOf, readAt, answeredLine, unexecutedLine, plainLine } = require('./lines');
 const { run } = require('./run');
 const { addFile, now } = require('./files');
-const { findModel } = require('./models');
 const { shuffled } = require('../text');
 const { sleep } = require('../reply');
 
@@ -17,7 +16,7 @@ class Life {
   // batch: the object of batches.js; fd: its input file, open, closed here at the end.
   constructor(sim, state, batch, fd) {
     Object.assign(this, { sim, state, batch, fd, born: Date.now(), sliceEnd: 0 });
-    this.judge = new Judge(batch.endpoint, sim.config.max_lines);
+    this.judge = new Judge(batch.endpoint, state.dialect.maxLines(sim.config), state);
     this.out = null;
     this.err = null;
   }
@@ -49,7 +48,7 @@ class Life {
       await this.breathe();
     }
     this.judge.finish();
-    const known = findModel(this.judge.model);
+    const known = this.state.findModel(this.judge.model);
     this.batch.model = known ? known.snapshot : null;
   }
 
@@ -60,11 +59,14 @@ class Life {
     if (this.judge.errors.length) return this.judge.errors;
     const limit = this.sim.config.quotas[this.judge.model];
     if (limit === undefined || this.state.enqueued(this.judge.model) + this.judge.tokens <= limit) return null;
-    return [{ code: 'token_limit_exceeded', param: null, line: null,
-      message: `Enqueued token limit reached for ${this.judge.model} in organization org-sim. Limit: ${limit.toLocaleString('en-US')} enqueued tokens. Please try again once some in_progress batches have been completed.` }];
+    return [{ code: 'token_limit_exceeded', param: null, line: null, message: this.state.dialect.tokensFull(this.judge.model, limit) }];
   }
 
   fail(errors) {
+    if (this.sim.config.quirks.failed_files) {
+      const empty = (kind) => this.keep(this.sim.store.create(), kind, true);
+      Object.assign(this.batch, { output_file_id: empty('output'), error_file_id: empty('error') });
+    }
     Object.assign(this.batch, { status: 'failed', failed_at: now(), errors: { object: 'list', data: errors } });
   }
 
@@ -122,16 +124,28 @@ class Life {
 
   publish() {
     const { batch, sim } = this;
-    const keep = (writer, kind) => {
-      const data = writer.close();
-      if (!data.size) return sim.store.remove(data) || null;
-      return addFile(sim, this.state, { project: batch.project, filename: `${batch.id}_${kind}.jsonl`, purpose: 'batch_output', data, seconds: batch.outputSeconds }).id;
-    };
-    batch.output_file_id = keep(this.out, 'output');
-    batch.error_file_id = keep(this.err, 'error');
+    batch.output_file_id = this.keep(this.out, 'output', false);
+    batch.error_file_id = this.keep(this.err, 'error', this.state.dialect.emptyErrorFile);
     if (batch.error_file_id) return;
     if (batch.faults.errorFileId !== undefined) batch.error_file_id = batch.faults.errorFileId;
     else if (sim.config.error_file_id_empty) batch.error_file_id = '';
+  }
+
+  // Makes a file of what was written; an empty one only where it is wanted.
+  keep(writer, kind, empty) {
+    const { batch, sim, state } = this;
+    const data = writer.close();
+    if (!data.size && !empty) return sim.store.remove(data) || null;
+    return addFile(sim, state, { project: batch.project, filename: `${batch.id}_${kind}.jsonl`, purpose: 'batch_output', data, seconds: batch.outputSeconds }).id;
+  }
+
+  write(line) {
+    this.out.line(JSON.stringify(this.state.dialect.line(line)));
+  }
+
+  writeError(line) {
+    if (this.sim.config.quirks.error_file === 'none') this.write(plainLine(line));
+    else this.err.line(JSON.stringify(this.state.dialect.line(line)));
   }
 
   request(index) {
@@ -140,7 +154,7 @@ class Life {
   }
 
   leave(index, code) {
-    this.err.line(unexecutedLine(this.state.newId('batch_req_', 24), this.request(index).custom_id, code));
+    this.writeError(unexecutedLine(this.state.newId('batch_req_', 24), this.request(index).custom_id, code));
   }
 
   // Runs one request and writes its lines.
@@ -149,7 +163,7 @@ class Life {
     const result = run(this.sim, this.state, this.batch.endpoint, body, { batch_id: this.batch.id, custom_id: customId });
     const id = this.state.newId('batch_req_', 24);
     const code = ['expired', 'cancelled', 'timeout'].find((name) => result.status === 0 && result.asked.has(name));
-    if (code) return this.err.line(unexecutedLine(id, customId, NOT_EXECUTED[code]));
+    if (code) return this.writeError(unexecutedLine(id, customId, NOT_EXECUTED[code]));
     if (result.status !== 200) return this.failed(id, customId, result);
     return this.succeeded(id, customId, result);
   }
@@ -157,7 +171,7 @@ class Life {
   // Status 0 is what the service leaves uncounted.
   failed(id, customId, { status, body }) {
     if (status !== 0) this.batch.counts.failed++;
-    this.err.line(answeredLine(id, status === 0 ? '' : this.state.newId('', 32), customId, status, body));
+    this.writeError(answeredLine(id, status === 0 ? '' : this.state.newId('', 32), customId, status, body));
   }
 
   succeeded(id, customId, { body, asked }) {
@@ -165,10 +179,13 @@ class Life {
     this.batch.counts.completed++;
     addUsage(this.batch.usage, body.usage);
     if (asked.has('missing')) return;
-    this.out.line(asked.has('badjson') ? line.slice(0, line.length >> 1) : line);
-    if (asked.has('duplicate')) this.out.line(line);
-    if (asked.has('both')) this.err.line(answeredLine(id, this.state.newId('', 32), customId, 500, { error: { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null } }));
-    if (asked.has('unknown')) this.out.line(answeredLine(id, this.state.newId('', 32), `sim-unknown-${this.done}`, 200, body));
+    if (asked.has('badjson')) {
+      const text = JSON.stringify(line);
+      this.out.line(text.slice(0, text.length >> 1));
+    } else this.write(line);
+    if (asked.has('duplicate')) this.write(line);
+    if (asked.has('both')) this.writeError(answeredLine(id, this.state.newId('', 32), customId, 500, { error: { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null } }));
+    if (asked.has('unknown')) this.write(answeredLine(id, this.state.newId('', 32), `sim-unknown-${this.done}`, 200, body));
   }
 
   async until(share) {

@@ -4,7 +4,6 @@
 const fs = require('fs');
 const { isUtf8 } = require('buffer');
 const { isObject } = require('./params');
-const { findModel } = require('./models');
 const { embeddingInputs, promptTokens } = require('./bodies');
 
 const BLOCK = 1 << 20;
@@ -40,8 +39,8 @@ function readAt(fd, position, length) {
 
 // Judges lines one after another; afterwards has errors, model, tokens, and where each line lies.
 class Judge {
-  constructor(endpoint, maxLines) {
-    Object.assign(this, { endpoint, maxLines, errors: [], seen: new Set(), model: null, tokens: 0, inputs: 0, spans: [] });
+  constructor(endpoint, maxLines, state) {
+    Object.assign(this, { endpoint, maxLines, state, url: null, errors: [], seen: new Set(), model: null, tokens: 0, inputs: 0, spans: [] });
   }
 
   take({ bytes, offset }) {
@@ -57,6 +56,8 @@ class Judge {
   // After the last line: what only the whole file shows.
   finish() {
     const whole = (code, message) => this.errors.push({ code, message, param: null, line: null });
+    const wrong = this.model === null ? null : this.state.dialect.deployed(this.state.sim, this.model);
+    if (wrong) this.errors.push(wrong);
     if (!this.count) whole('empty_file', 'The input file is empty. Please ensure that the batch contains at least one request.');
     if (this.count > this.maxLines) whole('too_many_tasks', `The number of requests in the batch file exceeds the maximum of ${this.maxLines}.`);
     if (this.inputs > MAX_INPUTS) whole('too_many_tasks', `The number of embedding inputs in the batch file exceeds the maximum of ${MAX_INPUTS}.`);
@@ -81,7 +82,8 @@ class Judge {
 
   wrongCall({ method, url, body }) {
     if (method !== 'POST') return problem('invalid_method', `The method '${method}' is not supported. Only POST is supported.`, 'method');
-    if (url !== this.endpoint) return problem('url_mismatch', `The URL provided for this request does not match the batch endpoint. (expected: ${this.endpoint}, got: ${url})`, 'url');
+    if (this.url === null) this.url = url;
+    if (url !== this.url || this.state.dialect.urlOf(url) !== this.endpoint) return problem('url_mismatch', `The URL provided for this request does not match the batch endpoint. (expected: ${this.endpoint}, got: ${url})`, 'url');
     return isObject(body) ? null : problem('invalid_request', 'The body must be a JSON object.', 'body');
   }
 
@@ -89,8 +91,8 @@ class Judge {
     if (typeof body.model !== 'string') return problem('missing_required_parameter', 'Missing required parameter: \'model\'.', 'body.model');
     if (this.model === null) this.model = body.model;
     if (body.model !== this.model) return problem('mismatched_model', 'The model for this request does not match the rest of the batch. Each batch must contain requests for a single model.', 'body.model');
-    const known = findModel(body.model);
-    if (!known || known.kind !== KIND[this.endpoint]) return problem('model_not_found', `The provided model '${body.model}' is not supported by the Batch API.`, 'body.model');
+    const known = this.state.findModel(body.model);
+    if (!known || known.kind !== KIND[this.endpoint]) return problem('model_not_found', this.state.dialect.modelMissing(body.model), 'body.model');
     this.tokens += promptTokens(body);
     this.inputs += (known.kind === 'embedding' && embeddingInputs(body.input) || []).length;
     return null;
@@ -115,7 +117,10 @@ const NOT_EXECUTED = {
   request_timeout: 'The request timed out while being processed.',
 };
 
-const answeredLine = (id, requestId, customId, status, body) => JSON.stringify({ id, custom_id: customId, response: { status_code: status, request_id: requestId, body }, error: null });
-const unexecutedLine = (id, customId, code) => JSON.stringify({ id, custom_id: customId, response: null, error: { code, message: NOT_EXECUTED[code] } });
+const answeredLine = (id, requestId, customId, status, body) => ({ id, custom_id: customId, response: { status_code: status, request_id: requestId, body }, error: null });
+const unexecutedLine = (id, customId, code) => ({ id, custom_id: customId, response: null, error: { code, message: NOT_EXECUTED[code] } });
 
-module.exports = { linesOf, readAt, Judge, answeredLine, unexecutedLine };
+// A failure as servers with one file write it: the words in "error", no body.
+const plainLine = ({ response, error, ...rest }) => ({ ...rest, response: response && { ...response, body: null }, error: error ? error.message : (response.body.error || {}).message || 'failed' });
+
+module.exports = { linesOf, readAt, Judge, answeredLine, unexecutedLine, plainLine };

@@ -62,7 +62,7 @@ function readLimit(text, max, byDefault) {
 }
 
 // {anchor, seconds} -> seconds, or null if not given.
-function readExpiry(value, name) {
+function readExpiry(value, name, [least, most]) {
   if (value === undefined || value === null) return null;
   if (!isObject(value)) invalid(name, `Invalid type for '${name}': expected an object, but got ${typeName(value)} instead.`, 'invalid_type');
   onlyKeys(value, ['anchor', 'seconds'], `${name}.`);
@@ -70,7 +70,7 @@ function readExpiry(value, name) {
   if (value.seconds === undefined) missing(`${name}.seconds`);
   if (value.anchor !== 'created_at') invalid(`${name}.anchor`, `Invalid value: '${value.anchor}'. Supported values are: 'created_at'.`);
   if (!Number.isInteger(value.seconds)) invalid(`${name}.seconds`, `Invalid type for '${name}.seconds': expected an integer, but got ${typeName(value.seconds)} instead.`, 'invalid_type');
-  if (value.seconds < 3600 || value.seconds > 2592000) invalid(`${name}.seconds`, `Invalid '${name}.seconds': expected a value between 3600 and 2592000, but got ${value.seconds} instead.`);
+  if (value.seconds < least || value.seconds > most) invalid(`${name}.seconds`, `Invalid '${name}.seconds': expected a value between ${least} and ${most}, but got ${value.seconds} instead.`);
   return value.seconds;
 }
 

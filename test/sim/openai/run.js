@@ -2,7 +2,6 @@
 // Runs one request, batched or not: rules, directives, the model's answer. Bills what ran.
 
 const { usualError, errorOf } = require('./errors');
-const { findModel } = require('./models');
 const { checkBody, embeddingInputs, inputTokens, questionOf, promptTokens } = require('./bodies');
 const directives = require('../directives');
 const model = require('../model');
@@ -24,7 +23,7 @@ function run(sim, state, endpoint, body, origin) {
   const refused = refusalOf(state, endpoint, body, question, asked);
   if (refused) return { ...refused, asked };
   if (NOT_RUN.some((name) => asked.has(name))) return { status: 0, body: {}, asked };
-  const answer = endpoint === '/v1/embeddings' ? embed(sim, body, asked) : chat(state, body, question, asked);
+  const answer = endpoint === '/v1/embeddings' ? embed(sim, state, body, asked) : chat(state, body, question, asked);
   bill(sim, body, answer.usage, question, origin);
   return { status: 200, body: answer, asked };
 }
@@ -32,7 +31,7 @@ function run(sim, state, endpoint, body, origin) {
 // The error instead of an answer, or null.
 function refusalOf(state, endpoint, body, question, asked) {
   if (typeof body.model !== 'string') return { status: 400, body: errorOf('you must provide a model parameter') };
-  const known = findModel(body.model);
+  const known = state.findModel(body.model);
   if (!known) return { status: 404, body: errorOf(`The model \`${body.model}\` does not exist or you do not have access to it.`, { code: 'model_not_found' }) };
   const broken = checkBody(endpoint, body, known);
   if (broken) return broken;
@@ -61,7 +60,7 @@ function bill(sim, body, usage, question, origin) {
 }
 
 function chat(state, body, question, asked) {
-  const known = findModel(body.model);
+  const known = state.findModel(body.model);
   const reasoning = known.reasoning && (body.reasoning_effort || known.effort) !== 'none' ? REASONING_TOKENS : 0;
   const count = asked.has('nochoices') ? 0 : body.n || 1;
   const choice = limited(answerOf(body, question, asked), body.max_completion_tokens || body.max_tokens, reasoning);
@@ -109,8 +108,8 @@ const chatUsage = (prompt, completion, reasoning) => ({
   completion_tokens_details: { reasoning_tokens: reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
 });
 
-function embed(sim, body, asked) {
-  const known = findModel(body.model);
+function embed(sim, state, body, asked) {
+  const known = state.findModel(body.model);
   const inputs = embeddingInputs(body.input);
   const vectorOf = (input) => {
     const text = typeof input === 'string' ? directives.strip(input) || input : input.join(' ');
