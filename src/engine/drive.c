@@ -36,6 +36,7 @@ typedef struct Loop
 	const BiDrive *drive;
 	MemoryContext cxt;
 	MemoryContext turn_cxt;		/* reset each turn */
+	MemoryContext http_cxt;
 	BiHttp	   *http;
 	List	   *steps;			/* of BiStep */
 	bool		look;			/* something may be due: claim */
@@ -340,16 +341,21 @@ release_phase(void *arg)
 	bi_chunk_release_all();
 }
 
-/* What is under way here is left as a crash would leave it, but for the hold. */
+/* What is under way here is left as a crash would leave it, but for hold and secrets. */
 static void
 leave(Loop *loop)
 {
 	ErrorData  *error = loop->steps == NIL ? NULL : bi_xact_run(loop->drive->mode, release_phase, NULL);
+	ListCell   *cell;
 
 	if (error)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not release claims: %s", error->message)));
+	/* Transfers end before the exchanges that they fill. */
+	MemoryContextDelete(loop->http_cxt);
+	foreach(cell, loop->steps)
+		bi_step_free(lfirst(cell));
 }
 
 TimestampTz
@@ -361,7 +367,8 @@ bi_drive(const BiDrive *drive)
 
 	loop.cxt = AllocSetContextCreate(TopMemoryContext, "batchinf drive", ALLOCSET_DEFAULT_SIZES);
 	loop.turn_cxt = AllocSetContextCreate(loop.cxt, "batchinf turn", ALLOCSET_DEFAULT_SIZES);
-	loop.http = bi_http_new(loop.cxt);
+	loop.http_cxt = AllocSetContextCreate(loop.cxt, "batchinf transfers", ALLOCSET_SMALL_SIZES);
+	loop.http = bi_http_new(loop.http_cxt);
 	MemoryContextSwitchTo(loop.turn_cxt);
 	PG_TRY();
 	{

@@ -21,6 +21,9 @@
 /* Sub-object number of the lock on our extension that serialises claims. */
 #define CLAIM_LOCK 1
 
+/* Chunks of one server that are worked on at once. */
+#define SERVER_SHARE "12"
+
 const char *
 bi_ref_get(const List *refs, const char *name)
 {
@@ -197,17 +200,24 @@ parse_wish(const char *word)
 }
 
 List *
-bi_chunk_due(MemoryContext cxt, int limit)
+bi_chunk_due(MemoryContext cxt, int room, int room_for_others)
 {
 	BiArgs		args = {0};
 	List	   *due = NIL;
 	int64		n;
 
-	bi_sql_arg_int4(&args, limit);
-	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures"
-				   " FROM batchinf.due d JOIN batchinf.chunk c ON c.chunk_id = d.chunk_id"
-				   " WHERE NOT d.held AND LEAST(d.step_at, d.write_at) <= now()"
-				   " ORDER BY LEAST(d.step_at, d.write_at), c.chunk_id LIMIT $1 FOR UPDATE OF c SKIP LOCKED", &args);
+	bi_sql_arg_int4(&args, room);
+	bi_sql_arg_int4(&args, room_for_others);
+	/* place: the how manieth of its server it would be */
+	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures FROM"
+				   " (SELECT e.*, row_number() OVER (ORDER BY e.place, e.at, e.chunk_id) AS rank FROM"
+				   "   (SELECT v.*, LEAST(v.step_at, v.write_at) AS at, count(*) FILTER (WHERE v.held) OVER (PARTITION BY v.server)"
+				   "     + row_number() OVER (PARTITION BY v.server, v.held ORDER BY LEAST(v.step_at, v.write_at), v.chunk_id) AS place"
+				   "     FROM batchinf.due v WHERE v.held OR LEAST(v.step_at, v.write_at) <= now()) e"
+				   "   WHERE NOT e.held AND e.place <= " SERVER_SHARE ") d"
+				   " JOIN batchinf.chunk c ON c.chunk_id = d.chunk_id"
+				   " WHERE d.rank <= $1 OR (d.place = 1 AND d.rank <= $2)"
+				   " ORDER BY d.rank FOR UPDATE OF c SKIP LOCKED", &args);
 	for (int64 i = 0; i < n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
@@ -228,8 +238,13 @@ bi_chunk_due(MemoryContext cxt, int limit)
 TimestampTz
 bi_chunk_next_due(bool *unfinished)
 {
-	bi_sql_run("SELECT min(LEAST(step_at, write_at)) FILTER (WHERE NOT held),"
-			   " COALESCE(bool_or(NOT paused OR write_at IS NOT NULL), false) FROM batchinf.due", NULL);
+	/* A job of finished chunks that has not ended is in somebody's open transaction. */
+	bi_sql_run("SELECT LEAST(min(LEAST(d.step_at, d.write_at)) FILTER (WHERE NOT d.held), CASE WHEN l.late THEN now() END),"
+			   " l.late OR COALESCE(bool_or(NOT d.paused OR d.write_at IS NOT NULL), false)"
+			   " FROM (SELECT EXISTS (SELECT FROM batchinf.job j JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
+			   "   WHERE j.ended IS NULL AND NOT EXISTS (SELECT FROM batchinf.chunk c WHERE c.job_id = j.job_id"
+			   "    AND (c.next_step_at IS NOT NULL OR c.write_waiting > 0))) AS late) l"
+			   " LEFT JOIN batchinf.due d ON true GROUP BY l.late", NULL);
 	*unfinished = bi_sql_bool(0, 2);
 	return bi_sql_time(0, 1);
 }

@@ -87,12 +87,14 @@ extern void bi_chunk_insert(const BiChunk *chunk);
 /* One claim at a time in a database; held to the end of the transaction. */
 extern void bi_chunk_lock_claims(void);
 
-/* The chunks that are due and held by nobody alive, locked; at most limit. */
-extern List *bi_chunk_due(MemoryContext cxt, int limit);
+/* The chunks that are due and held by nobody alive, locked: a share for each server, so
+ * that one which does not answer leaves room to the others.  At most room, but up to
+ * room_for_others where a server has none under way. */
+extern List *bi_chunk_due(MemoryContext cxt, int room, int room_for_others);
 
 /* When the next one is due: DT_NOEND for none.  Those held by a living process,
  * this one included, are not counted; *unfinished: is any chunk unfinished at all,
- * whoever holds it (paused jobs aside)? */
+ * whoever holds it (paused jobs aside), or a job that could not be ended yet? */
 extern TimestampTz bi_chunk_next_due(bool *unfinished);
 
 /* How much of a server is in use. */

@@ -11,7 +11,7 @@
 #include "miscadmin.h"
 #include "store/chunk.h"
 #include "store/job.h"
-#include "store/record.h"
+#include "store/result.h"
 #include "store/sql.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -284,7 +284,7 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 		BiArgs		again = {0};
 
 		bi_sql_arg_int8(&again, job->id);
-		bi_sql_run("UPDATE batchinf.job SET ended = NULL, finished_at = NULL, error = NULL, cancelled_at = NULL,"
+		bi_sql_run("UPDATE batchinf.job SET paused = paused AND ended IS NULL, ended = NULL, finished_at = NULL, error = NULL, cancelled_at = NULL,"
 				   " deadline = CASE WHEN deadline > now() THEN deadline END WHERE job_id = $1", &again);
 	}
 	return records;

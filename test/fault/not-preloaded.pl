@@ -24,7 +24,7 @@ for my $db (@databases) {
         "INSERT INTO tickets SELECT i, 'body ' || i FROM generate_series(1, 20) i");
 }
 my $url = $sim->url;
-$cluster->do_sql($_, "ALTER SERVER hanging OPTIONS (SET base_url '$url/hang/v1')") for @databases;
+$cluster->do_sql($_, "ALTER SERVER hanging OPTIONS (SET base_url '$url/v1/hang')") for @databases;
 
 my $said = $cluster->sql('one', submit_sql());
 like($said, qr/^NOTICE:  .*\nDETAIL:  batchinf is not in shared_preload_libraries: a worker is started at commit, but not again after a restart of the server\./, 'batch_submit says what a missing preload means');
@@ -34,7 +34,7 @@ is($cluster->poll_sql('postgres', visits('one'), 0), 0, '… and leaves');
 is($cluster->log_count('LOG:  batch job 1 has ended: completed, 20 records'), 1, '… with a line in the log');
 
 # two databases, several jobs, one of them hanging
-$sim->call('POST', 'faults', { match => { path_regex => '^/hang' }, action => { hang => \1 }, times => 'always' });
+$sim->call('POST', 'faults', { match => { path_regex => '^/v1/hang' }, action => { hang => \1 }, times => 'always' });
 $cluster->do_sql($_, submit_sql('hanging')) for @databases;
 $cluster->do_sql($_, submit_sql(), submit_sql()) for @databases;
 for my $db (@databases) {

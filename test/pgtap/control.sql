@@ -91,6 +91,20 @@ SELECT batch_resume(:job);
 CALL batch_work('60 s');
 SELECT is(counts(:job), 'completed 20 pending 0 succeeded 20 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 20', 'resume: the rest is done');
 SELECT is(billed(), 20, 'promise 1: each record is billed once');
+SELECT sim.config('{"batch_seconds": 2}');
+SELECT submit(5) AS job \gset
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until(format('SELECT provider_batch_id IS NOT NULL FROM batch_chunks WHERE job_id = %s', :job), 'true'), 'true', 'all of a job is at the provider');
+SELECT batch_pause(:job);
+SELECT is(sim.finish('worker'), '', '… and it is paused');
+SELECT is(state, 'completed', 'a paused job whose batches have all ended is completed') FROM batch_jobs WHERE job_id = :job;
+SELECT sim.config('{"batch_seconds": 0.2}');
+UPDATE batchinf.result SET outcome = 'errored' WHERE job_id = :job AND seq = 1;
+UPDATE batchinf.chunk SET succeeded = succeeded - 1, errored = 1 WHERE job_id = :job;
+SELECT is(batch_retry(:job), 1::bigint, '… and can be sent again');
+SELECT is(state, 'running', '… without being resumed') FROM batch_jobs WHERE job_id = :job;
+CALL batch_work('20 s');
+SELECT is(state, 'completed', '… to its end') FROM batch_jobs WHERE job_id = :job;
 SELECT submit(5) AS job \gset
 SELECT batch_pause(:job);
 SELECT batch_cancel(:job);

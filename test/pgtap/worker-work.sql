@@ -78,9 +78,9 @@ SELECT sim.reset();
 CREATE SERVER refusing FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', model 'gpt-5.4-mini', base_url 'http://127.0.0.1:1/v1', poll_interval '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER refusing OPTIONS (api_key 'sk-sim');
 SELECT sim.server('hanging');
-SELECT replace(sim.url(), '/v1', '/hang/v1') AS hanging \gset
+SELECT replace(sim.url(), '/v1', '/v1/hang') AS hanging \gset
 ALTER SERVER hanging OPTIONS (SET base_url :'hanging');
-SELECT sim.fault('{"match": {"path_regex": "^/hang"}, "times": "always", "action": {"hang": true}}');
+SELECT sim.fault('{"match": {"path_regex": "^/v1/hang"}, "times": "always", "action": {"hang": true}}');
 SELECT submit(5, 'refusing') AS refusing, submit(5, 'hanging') AS hanging \gset
 SELECT is(sim.until('SELECT paused_until > now() FROM batch_servers WHERE server = ''refusing''', 'true', 5), 'true', 'a server that refuses connections is paused');
 SELECT ok(pause_reason ~* 'refused|could not connect|unreachable' AND last_error = pause_reason, 'batch_servers tells why') FROM batch_servers WHERE server = 'refusing';

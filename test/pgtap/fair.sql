@@ -1,0 +1,27 @@
+-- Promise 4: one bad server, or one large job, stops nothing else.
+\i lib.sql
+SELECT no_plan();
+
+SELECT sim.server('openai');
+SELECT replace(sim.url(), '/v1', '/v1/hang') AS hanging \gset
+CREATE FUNCTION submit(n int, server name) RETURNS bigint LANGUAGE sql AS $$
+    SELECT batch_submit(format('SELECT i AS id FROM generate_series(1, %s) i', n), server => server, prompt => '{{id}}')
+$$;
+
+-- Every chunk of three servers waits for a reply that does not come: 60 of them.
+SELECT sim.fault('{"match": {"path_regex": "^/v1/hang"}, "times": "always", "action": {"hang": true}}');
+SELECT sim.server('hanging' || i, $$max_requests '1'$$) FROM generate_series(1, 3) i;
+SELECT format('ALTER SERVER hanging%s OPTIONS (SET base_url %L)', i, :'hanging' || i || '/v1') FROM generate_series(1, 3) i \gexec
+SELECT submit(20, 'hanging' || i::text) FROM generate_series(1, 3) i;
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until('SELECT count(*) >= 16 FROM batchinf.due WHERE held', 'true', 5), 'true', 'dead servers have many chunks under way');
+SELECT submit(5, 'openai') AS job \gset
+SELECT is(sim.until(format('SELECT state FROM batch_jobs WHERE job_id = %s', :job), 'completed', 6), 'completed', 'promise 4: servers that hang do not hold up another one''s jobs');
+SELECT is((SELECT count(DISTINCT server) FROM batchinf.due WHERE held), 3::bigint, 'each server has its share');
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
+SELECT isnt(sim.finish('worker'), '', 'batch_work is cancelled');
+SELECT batch_cancel(job_id) FROM batch_jobs WHERE state <> 'completed';
+SELECT sim.clear_faults();
+CALL batch_work('20 s');
+
+SELECT * FROM finish();
