@@ -144,7 +144,7 @@ end_state(const BiJson *batch)
 {
 	if (bi_json_at(batch, "cancel_initiated_at", NULL) && count_of(batch, "canceled") != 0)
 		return BI_BATCH_CANCELLED;
-	return count_of(batch, "expired") > 0 ? BI_BATCH_EXPIRED : BI_BATCH_COMPLETED;
+	return total_of(batch) > 0 && count_of(batch, "expired") == total_of(batch) ? BI_BATCH_EXPIRED : BI_BATCH_COMPLETED;
 }
 
 /* After 29 days the results are gone for good. */
