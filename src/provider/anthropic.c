@@ -265,6 +265,7 @@ read_check(const BiCall *call, const BiExchange *ex)
 const BiProvider bi_anthropic = {
 	.name = "anthropic",
 	.base_url = BASE_URL,
+	.request_id = "request-id",
 	.limits = {
 		.max_requests = 100000,
 		.min_requests = 1,
