@@ -45,7 +45,7 @@ bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame, int m
 	planner->limits = limits;
 	planner->frame = frame;
 	planner->max_attempts = max_attempts;
-	planner->stage = bi_stage_new(CurrentMemoryContext, job_id);
+	planner->stage = bi_record_stage(CurrentMemoryContext, job_id);
 	planner->keys = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem, NULL, TUPLESORT_NONE);
 	return planner;
 }
@@ -116,7 +116,7 @@ bi_planner_add(BiPlanner *planner, const char *record_id, const List *key, const
 		chunk_id = place(planner, seq, record_id, input);
 	else
 		planner->planned.skipped++;
-	bi_stage_add(planner->stage, seq, chunk_id, record_id, key, input);
+	bi_record_add(planner->stage, seq, chunk_id, record_id, key, input);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(planner->row_cxt);
 }
@@ -149,7 +149,7 @@ refuse_duplicates(Tuplesortstate *keys)
 BiPlanned
 bi_planner_finish(BiPlanner *planner)
 {
-	bi_stage_flush(planner->stage);
+	bi_record_flush(planner->stage);
 	refuse_duplicates(planner->keys);
 	planner->planned.chunks = list_length(planner->chunks);
 	return planner->planned;

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "api/argument.h"
 #include "api/planner.h"
 #include "api/source.h"
 #include "api/template.h"
@@ -20,21 +20,11 @@
 #include "store/sql.h"
 #include "store/target.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 #include "worker/wake.h"
 
 PG_FUNCTION_INFO_V1(batchinf_submit);
-
-/* The arguments' places. */
-enum
-{
-	ARG_QUERY, ARG_SERVER, ARG_PROMPT, ARG_SYSTEM_PROMPT, ARG_MODEL, ARG_TASK, ARG_KEY, ARG_TARGET,
-	ARG_WRITE_BACK, ARG_RESPONSE_SCHEMA, ARG_PARAMS, ARG_NAME, ARG_DEADLINE, ARG_MAX_ATTEMPTS
-};
 
 typedef struct Submit
 {
@@ -53,99 +43,6 @@ typedef struct Submit
 
 #define INVALID(...) \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
-
-/* Arguments */
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int i)
-{
-	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
-/* Text of a jsonb argument that must be an object. */
-static char *
-object_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	Jsonb	   *json;
-
-	if (PG_ARGISNULL(i))
-		return NULL;
-	json = PG_GETARG_JSONB_P(i);
-	if (!JB_ROOT_IS_OBJECT(json))
-		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
-	return JsonbToCString(NULL, &json->root, VARSIZE(json));
-}
-
-static BiTask
-task_argument(FunctionCallInfo fcinfo)
-{
-	char	   *task = text_argument(fcinfo, ARG_TASK);
-
-	if (task == NULL || strcmp(task, "chat") == 0)
-		return BI_TASK_CHAT;
-	if (strcmp(task, "embedding") == 0)
-		return BI_TASK_EMBEDDING;
-	INVALID(errmsg("unknown task \"%s\"", task), errhint("Tasks are \"chat\" and \"embedding\"."));
-}
-
-static TimestampTz
-deadline_argument(FunctionCallInfo fcinfo)
-{
-	TimestampTz deadline;
-
-	TIMESTAMP_NOEND(deadline);
-	if (PG_ARGISNULL(ARG_DEADLINE))
-		return deadline;
-	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-													   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-													   PG_GETARG_DATUM(ARG_DEADLINE)));
-	if (deadline <= GetCurrentTransactionStartTimestamp())
-		INVALID(errmsg("argument \"deadline\" must be a positive interval"));
-	return deadline;
-}
-
-static int
-attempts_argument(FunctionCallInfo fcinfo)
-{
-	int			attempts = PG_ARGISNULL(ARG_MAX_ATTEMPTS) ? 3 : PG_GETARG_INT32(ARG_MAX_ATTEMPTS);
-
-	if (attempts < 1 || attempts > 100)
-		INVALID(errmsg("argument \"max_attempts\" must be between 1 and 100"));
-	return attempts;
-}
-
-static void
-require_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
-}
-
-static void
-read_arguments(FunctionCallInfo fcinfo, Submit *s)
-{
-	BiSpec	   *spec = &s->job.spec;
-
-	require_argument(fcinfo, ARG_QUERY, "query");
-	require_argument(fcinfo, ARG_SERVER, "server");
-	spec->query = text_argument(fcinfo, ARG_QUERY);
-	spec->prompt = text_argument(fcinfo, ARG_PROMPT);
-	spec->system_prompt = text_argument(fcinfo, ARG_SYSTEM_PROMPT);
-	spec->model = text_argument(fcinfo, ARG_MODEL);
-	spec->task = task_argument(fcinfo);
-	spec->write_back = object_argument(fcinfo, ARG_WRITE_BACK, "write_back");
-	spec->response_schema = object_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
-	spec->params = object_argument(fcinfo, ARG_PARAMS, "params");
-	spec->max_attempts = attempts_argument(fcinfo);
-	s->key_argument = text_argument(fcinfo, ARG_KEY);
-	s->job.owner = GetUserId();
-	s->job.server_name = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
-	s->job.target = PG_ARGISNULL(ARG_TARGET) ? InvalidOid : PG_GETARG_OID(ARG_TARGET);
-	s->job.name = text_argument(fcinfo, ARG_NAME);
-	s->job.deadline = deadline_argument(fcinfo);
-}
 
 /* Server, model, limits */
 
@@ -437,7 +334,7 @@ batchinf_submit(PG_FUNCTION_ARGS)
 	Submit		s = {0};
 
 	check_encoding();
-	read_arguments(fcinfo, &s);
+	bi_argument_read(fcinfo, &s.job, &s.key_argument);
 	choose_server(&s);
 	bi_sql_connect();
 	s.source = bi_source_open(s.job.spec.query);

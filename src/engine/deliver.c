@@ -65,7 +65,7 @@ settle_also(BiStep *step)
 
 	(void) bi_result_rest(step->chunk, rest, !cut, code, error);
 	(void) bi_result_settle(step->chunk, !stopped);
-	bi_chunk_note_lines(step->chunk, step->deliver->duplicates, step->deliver->unknown, step->deliver->malformed);
+	bi_result_note_lines(step->chunk, step->deliver->duplicates, step->deliver->unknown, step->deliver->malformed);
 	bi_job_finish_due();
 }
 

@@ -149,7 +149,7 @@ failed_also(BiStep *step)
 	else if (bad == 0)
 		(void) bi_result_rest(step->chunk, BI_ERRORED, false, first->code, first->message);
 	else
-		(void) bi_record_resend(step->chunk);
+		(void) bi_result_resend(step->chunk);
 	(void) bi_result_settle(step->chunk, false);
 	bi_job_finish_due();
 }

@@ -13,6 +13,7 @@
 #include "engine/step.h"
 #include "miscadmin.h"
 #include "store/event.h"
+#include "store/pause.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 

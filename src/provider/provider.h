@@ -14,7 +14,7 @@
 #include "base/exchange.h"
 #include "store/chunk.h"
 #include "store/job.h"
-#include "store/record.h"
+#include "store/result.h"
 #include "store/server.h"
 
 /* All a routine may look at.  chunk is NULL where none is concerned. */

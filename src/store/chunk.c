@@ -24,41 +24,6 @@
 /* Chunks of one server that are worked on at once. */
 #define SERVER_SHARE "12"
 
-const char *
-bi_ref_get(const List *refs, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, refs)
-	{
-		BiRef	   *ref = lfirst(cell);
-
-		if (strcmp(ref->name, name) == 0)
-			return ref->value;
-	}
-	return NULL;
-}
-
-List *
-bi_ref_set(List *refs, const char *name, const char *value)
-{
-	ListCell   *cell;
-	BiRef	   *ref;
-
-	foreach(cell, refs)
-	{
-		ref = lfirst(cell);
-		if (strcmp(ref->name, name) == 0)
-			refs = foreach_delete_current(refs, cell);
-	}
-	if (value == NULL)
-		return refs;
-	ref = palloc(sizeof(BiRef));
-	ref->name = pstrdup(name);
-	ref->value = pstrdup(value);
-	return lappend(refs, ref);
-}
-
 BiChunk *
 bi_chunk_copy(const BiChunk *chunk)
 {

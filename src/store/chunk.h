@@ -8,14 +8,8 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "store/ref.h"
 #include "store/state.h"
-
-/* A provider's own reference to something of this chunk (a file id and the like). */
-typedef struct BiRef
-{
-	char	   *name;
-	char	   *value;
-} BiRef;
 
 /* A lower-case hex token of 128 bits; its first 8 characters stand in custom ids. */
 #define BI_INTENT_LEN 32
@@ -42,9 +36,6 @@ typedef struct BiChunk
 	int			write_tries;	/* repeats of waiting writes */
 	TimestampTz submitted_at;
 } BiChunk;
-
-extern const char *bi_ref_get(const List *refs, const char *name);	/* NULL if absent */
-extern List *bi_ref_set(List *refs, const char *name, const char *value);	/* value NULL removes */
 
 /* What the job's owner asked for since. */
 typedef enum BiWish

@@ -1,5 +1,5 @@
 /*
- * store/record.h: records and their results.
+ * store/record.h: records: one row of a job's query each.
  */
 #ifndef BI_RECORD_H
 #define BI_RECORD_H
@@ -9,34 +9,18 @@
 #include "nodes/pg_list.h"
 #include "store/chunk.h"
 
-/* How a record ended.  The order is that of bi_outcome_name. */
-typedef enum BiOutcome
-{
-	BI_SUCCEEDED,
-	BI_INVALID_OUTPUT,
-	BI_ERRORED,
-	BI_EXPIRED,
-	BI_CANCELLED_RECORD,
-	BI_MISSING,
-	BI_SKIPPED
-} BiOutcome;
-
-#define BI_NOUTCOMES (BI_SKIPPED + 1)
-
-extern const char *bi_outcome_name(BiOutcome outcome);
-
-/* The rest needs SPI and a transaction. */
+/* All of this needs SPI and a transaction. */
 
 /* Bulk inserts of a new job's records; memory is bounded by what is buffered. */
 typedef struct BiStage BiStage;
 
-extern BiStage *bi_stage_new(MemoryContext cxt, int64 job_id);
+extern BiStage *bi_record_stage(MemoryContext cxt, int64 job_id);
 
 /* chunk_id 0: the record is skipped, and has that outcome.  key: NULL, or the parts of a
  * composite key as cstrings.  All is copied. */
-extern void bi_stage_add(BiStage *stage, int64 seq, int64 chunk_id, const char *record_id,
+extern void bi_record_add(BiStage *stage, int64 seq, int64 chunk_id, const char *record_id,
 						 const List *key, const char *input);
-extern void bi_stage_flush(BiStage *stage);
+extern void bi_record_flush(BiStage *stage);
 
 typedef struct BiRecord
 {
@@ -51,68 +35,7 @@ extern int	bi_record_read(MemoryContext cxt, int64 chunk_id, int64 after_seq, in
  * that has been sent again belongs to a later chunk. */
 extern void bi_record_bounds(const BiChunk *chunk, int64 *first, int64 *last);
 
-/* Word of batchinf.result.write_state, or NULL where there is no write-back. */
-#define BI_WRITTEN "written"
-#define BI_WRITE_WAITING "waiting"
-#define BI_TARGET_MISSING "target_missing"
-#define BI_WRITE_FAILED "write_failed"
-
-/* A result on its way into the table, or back from it for a repeated write. */
-typedef struct BiResult
-{
-	int64		seq;
-	BiOutcome	outcome;
-	bool		retryable;
-	char	   *output;
-	bool		output_json;
-	char	   *finish_reason;
-	char	   *model;
-	int64		input_tokens;	/* -1: not told */
-	int64		cached_tokens;
-	int64		output_tokens;
-	char	   *error_code;
-	char	   *error;
-	char	   *request_id;
-
-	/* set by bi_result_lookup */
-	bool		known;			/* it is a record of this chunk */
-	bool		delivered;		/* and has its result already */
-	char	   *record_id;
-	List	   *key;			/* parts of a composite key, cstrings */
-
-	/* set by the write-back */
-	const char *write_state;
-	char	   *write_error;
-} BiResult;
-
-/* Fills known, delivered, record_id and key of each. */
-extern void bi_result_lookup(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int n);
-
-/* Inserts those that are known and not delivered, and counts in the chunk what is final
- * (a retryable one with attempts left is not).  Replaying changes nothing. */
-extern void bi_result_insert(const BiChunk *chunk, const BiResult *results, int n);
-
-/* Gives every record of chunk that has no result yet this one; how many. */
-extern int64 bi_result_rest(const BiChunk *chunk, BiOutcome outcome, bool retryable,
-							const char *code, const char *error);
-
 /* The seq of the line-th record of chunk, from 1; 0: there is none. */
 extern int64 bi_record_of_line(const BiChunk *chunk, int64 line);
-
-/* Ends the attempt: retryable results are sent again in a new chunk where attempts are
- * left, else, or when again is false, they are final as they are.  How many are sent. */
-extern int64 bi_result_settle(const BiChunk *chunk, bool again);
-
-/* Records without any result move to a new chunk, the same attempt; how many. */
-extern int64 bi_record_resend(const BiChunk *chunk);
-
-/* Lines of a results file that joined no record. */
-extern void bi_chunk_note_lines(const BiChunk *chunk, int64 duplicates, int64 unknown, int64 malformed);
-
-/* Writes that wait: up to limit of them, in an order that changes with the chunk's
- * write_tries, so that those that stay locked do not stand before the others; and their
- * new states. */
-extern int	bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int limit);
-extern void bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 delay_ms);
 
 #endif							/* BI_RECORD_H */

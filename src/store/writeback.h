@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "store/job.h"
-#include "store/record.h"
+#include "store/result.h"
 
 typedef struct BiWriteback BiWriteback;
 

@@ -8,22 +8,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* store/chunk.c has SQL in it, which this module has no use for. */
-const char *
-bi_ref_get(const List *refs, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, refs)
-	{
-		const BiRef *ref = lfirst(lc);
-
-		if (strcmp(ref->name, name) == 0)
-			return ref->value;
-	}
-	return NULL;
-}
-
 const BiProvider *
 unit_call_provider(const char *name)
 {

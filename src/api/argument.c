@@ -1,0 +1,116 @@
+/*
+ * api/argument.c: the arguments of batch_submit, one by one.
+ *
+ * What can be said of an argument without looking at any other, or at the database, is
+ * said here.  Called by submit.c.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "api/argument.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* The arguments' places. */
+enum
+{
+	ARG_QUERY, ARG_SERVER, ARG_PROMPT, ARG_SYSTEM_PROMPT, ARG_MODEL, ARG_TASK, ARG_KEY, ARG_TARGET,
+	ARG_WRITE_BACK, ARG_RESPONSE_SCHEMA, ARG_PARAMS, ARG_NAME, ARG_DEADLINE, ARG_MAX_ATTEMPTS
+};
+
+#define INVALID(...) \
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int i)
+{
+	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+/* Text of a jsonb argument that must be an object. */
+static char *
+object_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	Jsonb	   *json;
+
+	if (PG_ARGISNULL(i))
+		return NULL;
+	json = PG_GETARG_JSONB_P(i);
+	if (!JB_ROOT_IS_OBJECT(json))
+		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
+	return JsonbToCString(NULL, &json->root, VARSIZE(json));
+}
+
+static BiTask
+task_argument(FunctionCallInfo fcinfo)
+{
+	char	   *task = text_argument(fcinfo, ARG_TASK);
+
+	if (task == NULL || strcmp(task, "chat") == 0)
+		return BI_TASK_CHAT;
+	if (strcmp(task, "embedding") == 0)
+		return BI_TASK_EMBEDDING;
+	INVALID(errmsg("unknown task \"%s\"", task), errhint("Tasks are \"chat\" and \"embedding\"."));
+}
+
+static TimestampTz
+deadline_argument(FunctionCallInfo fcinfo)
+{
+	TimestampTz deadline;
+
+	TIMESTAMP_NOEND(deadline);
+	if (PG_ARGISNULL(ARG_DEADLINE))
+		return deadline;
+	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+													   PG_GETARG_DATUM(ARG_DEADLINE)));
+	if (deadline <= GetCurrentTransactionStartTimestamp())
+		INVALID(errmsg("argument \"deadline\" must be a positive interval"));
+	return deadline;
+}
+
+static int
+attempts_argument(FunctionCallInfo fcinfo)
+{
+	int			attempts = PG_ARGISNULL(ARG_MAX_ATTEMPTS) ? 3 : PG_GETARG_INT32(ARG_MAX_ATTEMPTS);
+
+	if (attempts < 1 || attempts > 100)
+		INVALID(errmsg("argument \"max_attempts\" must be between 1 and 100"));
+	return attempts;
+}
+
+static void
+require_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
+void
+bi_argument_read(FunctionCallInfo fcinfo, BiJob *job, char **key)
+{
+	BiSpec	   *spec = &job->spec;
+
+	require_argument(fcinfo, ARG_QUERY, "query");
+	require_argument(fcinfo, ARG_SERVER, "server");
+	spec->query = text_argument(fcinfo, ARG_QUERY);
+	spec->prompt = text_argument(fcinfo, ARG_PROMPT);
+	spec->system_prompt = text_argument(fcinfo, ARG_SYSTEM_PROMPT);
+	spec->model = text_argument(fcinfo, ARG_MODEL);
+	spec->task = task_argument(fcinfo);
+	spec->write_back = object_argument(fcinfo, ARG_WRITE_BACK, "write_back");
+	spec->response_schema = object_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
+	spec->params = object_argument(fcinfo, ARG_PARAMS, "params");
+	spec->max_attempts = attempts_argument(fcinfo);
+	*key = text_argument(fcinfo, ARG_KEY);
+	job->owner = GetUserId();
+	job->server_name = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));
+	job->target = PG_ARGISNULL(ARG_TARGET) ? InvalidOid : PG_GETARG_OID(ARG_TARGET);
+	job->name = text_argument(fcinfo, ARG_NAME);
+	job->deadline = deadline_argument(fcinfo);
+}
