@@ -28,6 +28,9 @@ sub as_postgres {
     $dir = File::Temp->newdir('batchinf-test-XXXXXX', TMPDIR => 1);
 }
 
+# END runs also then.
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
+
 END {
     my $status = $?;
     $_->stop('immediate') for grep { $_->running } @clusters;
