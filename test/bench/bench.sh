@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
 # test/bench/bench.sh: what batchinf costs beside plain SQL doing the same, in a private
-# cluster with the simulator.  BENCH_ROWS (100000) and BENCH_ROUNDS (3) may be set.
+# cluster with the simulator.  BENCH_ROWS (100000, at least 20000) and BENCH_ROUNDS (3) may
+# be set.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../lib/cluster.sh
 rows=${BENCH_ROWS:-100000} rounds=${BENCH_ROUNDS:-3}
+[ "$rows" -ge 20000 ] || { echo "BENCH_ROWS must be at least 20000: a shorter phase cannot be followed"; exit 1; }
 folder=$(mktemp -d /tmp/batchinf-bench.XXXXXX)
-trap 'sim_stop "$folder"; cluster_stop "$folder"; rm -rf "$folder"' EXIT
+trap 'set +e; sim_stop "$folder"; cluster_stop "$folder"; rm -rf "$folder"' EXIT
 chmod 755 "$folder"
+
+control() { perl ../lib/http.pl POST "http://127.0.0.1:$SIM_PORT/_sim/$1" "$2" >/dev/null; }
+
+large_batches() { control config '{"max_lines": 1000000, "max_file_bytes": 1e9}'; }
 
 start_all() {
 	sim_start "$folder" --batch-seconds 0.5
-	perl ../lib/http.pl POST "http://127.0.0.1:$SIM_PORT/_sim/config" '{"max_lines": 1000000, "max_file_bytes": 1e9}' >/dev/null
+	large_batches
 	cluster_start "$folder" "shared_preload_libraries = 'batchinf'" "batchinf.enabled = off" "autovacuum = off" \
 		"max_wal_size = 8GB" "checkpoint_timeout = 1h" "shared_buffers = 512MB"
 }
@@ -44,7 +50,7 @@ work() {
 		-c "CALL bench.follow('fetch', 'fetching', 'delivering')" \
 		-c "CALL bench.follow('deliver', 'delivering', 'cleaning', 'done')" &
 	follower=$!
-	sql -c "CALL batch_work('10 min')"
+	sql -c "CALL bench.await_follower()" -c "CALL batch_work('10 min')"
 	wait $follower
 	run deliver sql "WITH r AS (INSERT INTO bench.result SELECT * FROM batchinf.result)
 		UPDATE bench.target t SET label = r.output FROM batchinf.result r WHERE t.id = r.seq"
@@ -59,8 +65,8 @@ round() { # KIND ROWS BYTES
 	work
 	sql -F ' ' -c "SELECT '$1', phase, side, $2, seconds, wal, memory FROM bench.measure" >>"$folder/measures"
 	psql -qX -c "DROP DATABASE bench"
-	perl ../lib/http.pl POST "http://127.0.0.1:$SIM_PORT/_sim/reset" '{}' >/dev/null
-	perl ../lib/http.pl POST "http://127.0.0.1:$SIM_PORT/_sim/config" '{"max_lines": 1000000, "max_file_bytes": 1e9}' >/dev/null
+	control reset '{}'
+	large_batches
 }
 
 start_all

@@ -68,6 +68,14 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Waits for the session that follows.
+CREATE PROCEDURE bench.await_follower() LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CALL bench.follow%' AND state = 'active') LOOP
+        PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
+    END LOOP;
+END $$;
+
 -- Measures the chunk from the first states to the second while another session works on it.
 CREATE PROCEDURE bench.follow(phase text, from_state text, VARIADIC to_states text[]) LANGUAGE plpgsql AS $$
 DECLARE
