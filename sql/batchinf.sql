@@ -164,6 +164,8 @@ CREATE TABLE batchinf.pause (
     reason   text NOT NULL,
     failures int NOT NULL DEFAULT 0,
     at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    install  uuid NOT NULL,
+    database oid NOT NULL,
     PRIMARY KEY (server, owner)
 );
 COMMENT ON TABLE batchinf.pause IS 'a server that wants no calls before a time: for all (owner 0), or for the jobs of one owner (his key)';
@@ -258,6 +260,12 @@ FROM batchinf.install i, pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database();
 COMMENT ON VIEW batchinf.here IS 'this install in this database: a job of another one is foreign, and nothing runs before batch_adopt';
 
+CREATE VIEW batchinf.pause_here AS
+SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at
+FROM batchinf.pause q
+JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
+COMMENT ON VIEW batchinf.pause_here IS 'the pauses of this install in this database: after a restore the oids of others mean nothing';
+
 CREATE VIEW batchinf.due AS
 SELECT c.chunk_id, j.server, j.owner, w.wish,
        -- when its next step may be taken; NULL: not while the job is paused
@@ -275,7 +283,7 @@ FROM batchinf.chunk c
 JOIN batchinf.job j ON j.job_id = c.job_id
 JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
 CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END) w(wish)
-LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause q
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.owner)) p ON true
 WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
 COMMENT ON VIEW batchinf.due IS 'the chunks of this database that still want something of a worker, and when';
@@ -332,7 +340,7 @@ SELECT k.job_id, k.chunk_id, k.attempt,
 FROM batchinf.chunk k
 JOIN batchinf.job j ON j.job_id = k.job_id
 LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
-                   FROM batchinf.pause q
+                   FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
 WHERE batchinf.visible(j.owner);
 COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, what they do and what they wait for';
@@ -370,10 +378,10 @@ SELECT s.srvname AS server,
        p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error
 FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
-LEFT JOIN LATERAL (SELECT q.until, q.reason FROM batchinf.pause q
+LEFT JOIN LATERAL (SELECT q.until, q.reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
                    ORDER BY q.until DESC LIMIT 1) p ON true
-LEFT JOIN LATERAL (SELECT q.reason FROM batchinf.pause q
+LEFT JOIN LATERAL (SELECT q.reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
 WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
 COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use, their limits and what holds them up';

@@ -52,7 +52,8 @@ load_server(BiStep *step)
 	return NULL;
 }
 
-/* The user wants no more of it, and nothing is at the provider, or nothing that is paid for. */
+/* The user wants no more of it, and nothing that is paid for is at the provider, as far as can
+ * be known: of an ambiguous chunk he is the one who knows more. */
 static bool
 end_unsent(BiStep *step)
 {

@@ -191,16 +191,25 @@ not_found(BiStep *step, bool complete)
 	}
 }
 
-/* Candidates that are some chunk's of ours are none. */
+static List *
+without_known(List *ids)
+{
+	ListCell   *cell;
+
+	foreach(cell, ids)
+		if (bi_chunk_owns_batch(lfirst(cell)))
+			ids = foreach_delete_current(ids, cell);
+	return ids;
+}
+
+/* Those that are some chunk's of ours are no candidates. */
 static void
 drop_known(void *arg)
 {
 	BiStep	   *step = arg;
-	ListCell   *cell;
 
-	foreach(cell, step->candidates)
-		if (bi_chunk_owns_batch(step->job->server, lfirst(cell)))
-			step->candidates = foreach_delete_current(step->candidates, cell);
+	step->candidates = without_known(step->candidates);
+	step->running = without_known(step->running);
 }
 
 static void send_peek(BiStep *step);
@@ -238,10 +247,12 @@ send_peek(BiStep *step)
 static void
 look_into_candidates(BiStep *step)
 {
-	ErrorData  *error = step->candidates ? bi_xact_run(step->mode, drop_known, step) : NULL;
+	bool		any = step->candidates != NIL || step->running != NIL;
+	ErrorData  *error = any ? bi_xact_run(step->mode, drop_known, step) : NULL;
 
 	if (error)
 		ReThrowError(error);
+	step->pending = step->running != NIL;
 	send_peek(step);
 }
 
@@ -264,7 +275,7 @@ read_find(BiStep *step)
 		return;
 	}
 	step->candidates = list_concat(step->candidates, found.candidates);
-	step->pending = step->pending || found.pending;
+	step->running = list_concat(step->running, found.pending);
 	step->cursor = found.cursor;
 	step->complete = found.complete && found.cursor == NULL;
 	step->work = found.cursor && ++step->part < FIND_PAGES ? send_find : look_into_candidates;

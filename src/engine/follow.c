@@ -138,7 +138,8 @@ read_cancel(BiStep *step)
 	BiVerdict	verdict = step->provider->read_cancel(&step->call, step->ex);
 	BiRecordOf *r;
 
-	if (verdict.kind != BI_OK && verdict.kind != BI_ABSENT && verdict.kind != BI_REFUSED)
+	if ((verdict.kind != BI_OK && verdict.kind != BI_ABSENT && verdict.kind != BI_REFUSED) ||
+		(verdict.kind == BI_ABSENT && is_young(step->chunk)))
 	{
 		bi_react_defer(step, &verdict, BI_CANCELLING);
 		return;

@@ -70,6 +70,7 @@ struct BiStep
 	/* what the moves themselves keep */
 	char	   *cursor;			/* find: where to go on */
 	List	   *candidates;		/* find: ids still to be looked into */
+	List	   *running;		/* find: ids that cannot be told before they have ended */
 	bool		pending;		/* find: one cannot be told yet */
 	bool		complete;		/* find: the list told all there is */
 	int			part;			/* fetch: of the results; cleaning: which thing */

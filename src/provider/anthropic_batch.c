@@ -235,7 +235,7 @@ add_candidate(BiFound *found, const BiJson *batch, char *id)
 	if (status && strcmp(status, "ended") == 0)
 		found->candidates = lappend(found->candidates, id);
 	else
-		found->pending = true;
+		found->pending = lappend(found->pending, id);
 }
 
 bool

@@ -114,7 +114,7 @@ typedef struct BiFound
 	char	   *cursor;			/* where to go on; NULL: that was the last page */
 	bool		complete;		/* after the last page: not found means there is none */
 	List	   *candidates;		/* char *: ids that may be it, and have ended */
-	bool		pending;		/* one that may be it has not ended: it cannot be told yet */
+	List	   *pending;		/* char *: ids that may be it and have not ended: they cannot tell yet */
 } BiFound;
 
 /* One line of a results file. */

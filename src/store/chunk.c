@@ -306,12 +306,11 @@ bi_chunk_room(Oid server)
 }
 
 bool
-bi_chunk_owns_batch(Oid server, const char *batch_id)
+bi_chunk_owns_batch(const char *batch_id)
 {
 	BiArgs		args = {0};
 
-	bi_sql_arg_oid(&args, server);
 	bi_sql_arg_text(&args, batch_id);
-	return bi_sql_run("SELECT FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id WHERE j.server = $1"
-					  " AND (c.batch_id = $2 OR $2 = ANY (string_to_array(c.refs->>'dead', ' '))) LIMIT 1", &args) > 0;
+	return bi_sql_run("SELECT FROM batchinf.chunk c WHERE c.batch_id = $1"
+					  " OR $1 = ANY (string_to_array(c.refs->>'dead', ' ')) LIMIT 1", &args) > 0;
 }

@@ -106,8 +106,8 @@ extern void bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 /* Ends this process's hold on everything; after an error nobody foresaw. */
 extern void bi_chunk_release_all(void);
 
-/* Is that batch one that a chunk of this server has, or had? */
-extern bool bi_chunk_owns_batch(Oid server, const char *batch_id);
+/* Is that batch one that a chunk has, or had? */
+extern bool bi_chunk_owns_batch(const char *batch_id);
 
 /* A few chunks that wait for room on server may look again now. */
 extern void bi_chunk_room(Oid server);

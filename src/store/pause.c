@@ -7,17 +7,6 @@
 #include "store/pause.h"
 #include "store/sql.h"
 
-int
-bi_pause_failures(Oid server, Oid owner)
-{
-	BiArgs		args = {0};
-
-	bi_sql_arg_oid(&args, server);
-	bi_sql_arg_oid(&args, owner);
-	bi_sql_run("SELECT COALESCE(max(failures), 0) FROM batchinf.pause WHERE server = $1 AND owner = $2", &args);
-	return (int) bi_sql_int8(0, 1);
-}
-
 void
 bi_pause_set(Oid server, Oid owner, int64 delay_ms, const char *reason)
 {
@@ -27,10 +16,10 @@ bi_pause_set(Oid server, Oid owner, int64 delay_ms, const char *reason)
 	bi_sql_arg_oid(&args, owner);
 	bi_sql_arg(&args, FLOAT8OID, Float8GetDatum(delay_ms / 1000.0), false);
 	bi_sql_arg_text(&args, reason);
-	bi_sql_run("INSERT INTO batchinf.pause AS p (server, owner, until, reason, failures)"
-			   " VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second', $4, 1)"
+	bi_sql_run("INSERT INTO batchinf.pause AS p (server, owner, until, reason, failures, install, database)"
+			   " SELECT $1, $2, clock_timestamp() + $3 * interval '1 second', $4, 1, h.uuid, h.database FROM batchinf.here h"
 			   " ON CONFLICT (server, owner) DO UPDATE SET until = GREATEST(p.until, EXCLUDED.until), reason = EXCLUDED.reason,"
-			   " failures = p.failures + 1, at = EXCLUDED.at", &args);
+			   " failures = p.failures + 1, at = EXCLUDED.at, install = EXCLUDED.install, database = EXCLUDED.database", &args);
 }
 
 void

@@ -6,9 +6,6 @@
 
 #include "postgres.h"
 
-/* How often in a row the server was paused for owner (InvalidOid: for all). */
-extern int	bi_pause_failures(Oid server, Oid owner);
-
 /* No calls for delay_ms, with that reason; one more in a row. */
 extern void bi_pause_set(Oid server, Oid owner, int64 delay_ms, const char *reason);
 
