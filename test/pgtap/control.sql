@@ -164,7 +164,7 @@ SELECT is((SELECT count(*) FROM batchinf.chunk WHERE job_id = :job AND cancelled
 -- Deadline
 --
 SELECT sim.reset();
-SELECT submit(5, deadline => '1 ms') AS job \gset
+SELECT submit(5, deadline => '1 microsecond') AS job \gset
 CALL batch_work('20 s');
 SELECT is(counts(:job), 'completed 5 pending 0 succeeded 0 errored 0 expired 5 cancelled 0 missing 0 invalid 0 written 0', 'deadline passed before sending: all expired');
 SELECT is(sim.ledger() -> 'requests', '{}', '… and nothing was sent');
