@@ -22,6 +22,7 @@
 #include "store/sql.h"
 #include "store/target.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -128,7 +129,36 @@ batchinf_retry(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(records);
 }
 
-/* A foreign job's server and target, by name and with the caller's rights. */
+/* What a job holds was read with its owner's rights: it goes to him, by name, or to a
+ * superuser. */
+static bool
+may_adopt(const BiJob *job)
+{
+	Oid			owner = get_role_oid(job->owner_name, true);
+
+	return superuser() || (OidIsValid(owner) && has_privs_of_role(GetUserId(), owner));
+}
+
+static void
+check_adoption(const BiJob *job, int64 job_id)
+{
+	if (job == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
+	if (!job->foreign && GetUserNameFromId(job->owner, true) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch job " INT64_FORMAT " is not foreign", job_id),
+				 errdetail("Its owner is there.")));
+	if (!may_adopt(job))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to adopt batch job " INT64_FORMAT, job_id),
+				 errhint("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.", job->owner_name)));
+}
+
+/* Server and target, by name and with the caller's rights. */
 static void
 adopt(int64 job_id)
 {
@@ -136,14 +166,7 @@ adopt(int64 job_id)
 	Oid			target = InvalidOid;
 	Oid			server;
 
-	if (job == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
-	if (!job->foreign)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("batch job " INT64_FORMAT " is not foreign", job_id)));
+	check_adoption(job, job_id);
 	server = bi_server_require(job->server_name, GetUserId());
 	if (job->target_name)
 	{
@@ -163,7 +186,8 @@ batchinf_adopt(PG_FUNCTION_ARGS)
 		adopt(PG_GETARG_INT64(0));
 	else
 		foreach(cell, bi_job_foreign_ids(CurrentMemoryContext))
-			adopt(*(int64 *) lfirst(cell));
+			if (may_adopt(bi_job_load(CurrentMemoryContext, *(int64 *) lfirst(cell))))
+				adopt(*(int64 *) lfirst(cell));
 	bi_sql_finish();
 	bi_wake_at_commit();
 	PG_RETURN_VOID();

@@ -152,7 +152,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	if (bi_sql_run("SELECT j.name, j.owner, j.server, j.server_name, j.target, j.target_name, j.paused, j.cancelled_at IS NOT NULL,"
 				   " j.deadline, NOT (j.install = h.uuid AND j.database = h.database), j.spec->>'query', j.spec->>'prompt',"
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
-				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int"
+				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -177,6 +177,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->spec.response_schema = bi_sql_text(cxt, 0, 18);
 	job->spec.params = bi_sql_text(cxt, 0, 19);
 	job->spec.max_attempts = bi_sql_int8(0, 20);
+	job->owner_name = bi_sql_text(cxt, 0, 21);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
 }

@@ -46,6 +46,7 @@ typedef struct BiJob
 	BiSpec		spec;
 	char	   *name;
 	Oid			owner;
+	char	   *owner_name;		/* as it was at submit */
 	Oid			server;
 	char	   *server_name;
 	Oid			target;			/* InvalidOid: none */

@@ -34,11 +34,11 @@ sub pipe_dump {
 }
 
 # A job of each kind: ended, at the provider, and not sent yet.
-$cluster->do_sql('postgres', 'CREATE ROLE jim', 'CREATE ROLE ann', 'CREATE ROLE eve', 'CREATE DATABASE source');
+$cluster->do_sql('postgres', 'CREATE ROLE jim', 'CREATE ROLE ann', 'CREATE DATABASE source');
 $cluster->do_sql('source', 'CREATE EXTENSION batchinf', $sim->server_sql('openai'), 'CREATE TABLE tickets (id int PRIMARY KEY, body text, label text)',
-    "INSERT INTO tickets SELECT i, 'body ' || i FROM generate_series(1, 40) i", 'GRANT ALL ON tickets TO jim, ann', 'GRANT SELECT ON tickets TO eve',
-    'GRANT USAGE ON FOREIGN SERVER openai TO jim, ann, eve', "CREATE USER MAPPING FOR jim SERVER openai OPTIONS (api_key 'sk-sim')",
-    "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (api_key 'sk-sim')", "CREATE USER MAPPING FOR eve SERVER openai OPTIONS (api_key 'sk-sim')");
+    "INSERT INTO tickets SELECT i, 'body ' || i FROM generate_series(1, 40) i", 'GRANT ALL ON tickets TO jim, ann',
+    'GRANT USAGE ON FOREIGN SERVER openai TO jim, ann', "CREATE USER MAPPING FOR jim SERVER openai OPTIONS (api_key 'sk-sim')",
+    "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (api_key 'sk-sim')");
 my $ended = $cluster->do_sql('source', 'SET ROLE jim', submit_sql(1, 10));
 is($cluster->poll_sql('source', "SELECT state FROM batch_jobs WHERE job_id = $ended", 'completed'), 'completed', 'a job that has ended');
 $sim->config({ batch_seconds => 60 });
@@ -87,11 +87,16 @@ is($cluster->poll_sql('source', "SELECT state FROM batch_jobs WHERE job_id = $fl
 # ---- batch_adopt ----
 
 like(sql('plain', "SELECT batch_adopt(99999)"), qr/ERROR:  batch job 99999 does not exist/, 'batch_adopt of a job that is not');
-like(sql('plain', 'SET ROLE eve', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied/, 'batch_adopt without UPDATE on the target');
-$cluster->do_sql('plain', 'REVOKE USAGE ON FOREIGN SERVER openai FROM eve', 'GRANT ALL ON tickets TO eve');
-like(sql('plain', 'SET ROLE eve', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied for foreign server openai/, 'batch_adopt without USAGE on the server');
-$cluster->do_sql('plain', 'GRANT USAGE ON FOREIGN SERVER openai TO eve', 'DROP USER MAPPING FOR eve SERVER openai');
+$cluster->do_sql('plain', 'REVOKE ALL ON tickets FROM jim', 'GRANT SELECT ON tickets TO jim');
+like(sql('plain', 'SET ROLE jim', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied for column "label"/, 'batch_adopt without UPDATE on the target');
+$cluster->do_sql('plain', 'REVOKE USAGE ON FOREIGN SERVER openai FROM jim', 'GRANT ALL ON tickets TO jim');
+like(sql('plain', 'SET ROLE jim', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied for foreign server openai/, 'batch_adopt without USAGE on the server');
+$cluster->do_sql('plain', 'GRANT USAGE ON FOREIGN SERVER openai TO jim');
 is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
+like(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied to adopt batch job $queued\n/, 'batch_adopt by a stranger: what it holds was read with its owner\'s rights');
+is(sql('plain', 'SET ROLE ann', 'SELECT batch_adopt(NULL)'), '', '… of all: none is a stranger\'s');
+is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
+$cluster->do_sql('postgres', 'GRANT jim TO ann');
 is(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), '', 'batch_adopt by a role with the rights');
 is(sql('plain', "SELECT owner, state FROM batch_jobs WHERE job_id = $queued"), 'ann|paused', '… makes the job its own');
 like(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), qr/ERROR:  batch job $queued is not foreign/, '… once');
