@@ -269,6 +269,7 @@ read_check(const BiCall *call, const BiExchange *ex)
 
 const BiProvider bi_azure = {
 	.name = "azure_openai",
+	.request_id = "apim-request-id",
 	.limits = {
 		.max_requests = 100000,
 		.min_requests = 1,
