@@ -170,6 +170,13 @@ INSERT INTO alice.reasons VALUES
     ('DO $d$ BEGIN RAISE EXCEPTION ''fake shutdown'' USING ERRCODE = ''57P01''; END $d$', 'fake shutdown'),
     ('DO $d$ BEGIN RAISE EXCEPTION ''sorry'' USING DETAIL = ''details''; END $d$', 'sorry (details)'),
     ('SELECT 1/0', 'division by zero');
+-- the words of 16 and newer
+UPDATE alice.reasons r SET reason = w.reason FROM (VALUES
+    ('CREATE ROLE evil SUPERUSER', 'permission denied to create role (%)'),
+    ('CREATE ROLE evil', 'permission denied to create role (%)'),
+    ('ALTER ROLE rights_alice SUPERUSER', 'permission denied to alter role (%)'),
+    ('COPY tool.witness FROM PROGRAM ''true''', 'permission denied to COPY to or from an external program (%)')) AS w(id, reason)
+ WHERE r.id = w.id AND current_setting('server_version_num')::int >= 160000;
 INSERT INTO alice.attack SELECT id FROM alice.reasons;
 INSERT INTO alice.attack VALUES ('SELECT 1'), ('SET LOCAL search_path = alice'), ('SET lock_timeout = 0');
 SELECT tool.ask('SELECT id, tool.say(''x'') AS p FROM alice.attack', 'alice.attack') AS job \gset

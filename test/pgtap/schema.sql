@@ -27,7 +27,7 @@ INSERT INTO t (json, error) VALUES
     ('', 'JSON');
 
 -- What the simulator shall say, percent-encoded.
-CREATE FUNCTION directive(json text) RETURNS text LANGUAGE sql AS $$ SELECT '[[sim:json=' || regexp_replace(encode(convert_to(json, 'UTF8'), 'hex'), '(..)', '%\1', 'g') || ']]' $$;
+CREATE FUNCTION directive(answer text) RETURNS text LANGUAGE sql AS $$ SELECT '[[sim:json=' || regexp_replace(encode(convert_to(answer, 'UTF8'), 'hex'), '(..)', '%\1', 'g') || ']]' $$;
 \set schema '{"type":"object","properties":{"label":{"type":"string","enum":["a","b"]},"price":{"type":"number","minimum":0},"tags":{"type":"array","items":{"type":"string"}},"at":{"$ref":"#/$defs/at"}},"required":["label","price","tags","at"],"additionalProperties":false,"$defs":{"at":{"type":"object","properties":{"line":{"type":"integer"}},"required":["line"],"additionalProperties":false}}}'
 
 SELECT batch_submit('SELECT id, directive(json) AS prompt FROM t ORDER BY id', 's', response_schema => :'schema', target => 't', write_back => '{"label":"$.label","price":"$.price","tags":"$.tags"}') AS job \gset
