@@ -24,7 +24,7 @@ lines() {
 
 wall 'libcurl is included in base/transfer.h only' lines '<curl/' base/transfer.h:
 wall 'base/transfer.h is included by http.c, httpopt.c and transfer.c only' \
-	lines '/transfer\.h"' base/http.c: base/httpopt.c: base/transfer.c:
+	lines '/(transfer|httpopt)\.h"' base/http.c: base/httpopt.c: base/httpopt.h: base/transfer.c:
 wall 'json-c is used in base/json.c only' lines 'json-c|json_object_(get|new|put|object)|json_tokener' base/json.c:
 wall 'libcrypto is used in base/ only' lines '<openssl/' base/
 wall 'versions are asked for in base/compat.h only' lines 'PG_(MAJOR)?VERSION|LIBCURL_VERSION' base/compat.h:

@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "base/http.h"
+#include "base/httpopt.h"
 #include "base/spool.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -101,6 +102,14 @@ bi_http_new(MemoryContext parent)
 	return http;
 }
 
+static CURLcode
+launch(BiTransfer *transfer, CURLM *multi)
+{
+	BI_TRY(bi_transfer_open(transfer));
+	BI_TRY(bi_httpopt_set(transfer));
+	return bi_transfer_launch(transfer, multi);
+}
+
 void
 bi_http_start(BiHttp *http, BiExchange *ex)
 {
@@ -111,7 +120,7 @@ bi_http_start(BiHttp *http, BiExchange *ex)
 		bi_spool_flush(ex->upload);
 	transfer = bi_transfer_new(http->cxt, ex);
 	if (bi_httpopt_check(transfer))
-		code = bi_transfer_launch(transfer, http->multi);
+		code = launch(transfer, http->multi);
 	if (transfer->multi != NULL)
 		http->live++;
 	else

@@ -5,7 +5,7 @@
  * verified, secrets to no other host, nothing that the environment decides.  Knows
  * settings, and nothing of how transfers run.  Called by transfer.c and http.c.
  */
-#include "base/transfer.h"
+#include "base/httpopt.h"
 
 #include "base/address.h"
 #include "base/guc.h"
@@ -33,14 +33,6 @@ static const struct
 	{CURLOPT_TCP_KEEPALIVE, 1},
 	{CURLOPT_LOW_SPEED_LIMIT, 1}
 };
-
-void
-bi_httpopt_free(struct curl_slist *headers)
-{
-	for (struct curl_slist *line = headers; line != NULL; line = line->next)
-		explicit_bzero(line->data, strlen(line->data));
-	curl_slist_free_all(headers);
-}
 
 /* One part of a URL into a buffer; false if there is none or it is too long. */
 static bool

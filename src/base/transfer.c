@@ -165,6 +165,15 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 	return CURL_WRITEFUNC_ERROR;
 }
 
+/* The key is among them. */
+static void
+free_headers(struct curl_slist *headers)
+{
+	for (struct curl_slist *line = headers; line != NULL; line = line->next)
+		explicit_bzero(line->data, strlen(line->data));
+	curl_slist_free_all(headers);
+}
+
 static void
 release_transfer(void *thing)
 {
@@ -177,7 +186,7 @@ release_transfer(void *thing)
 	if (transfer->easy != NULL)
 		curl_easy_cleanup(transfer->easy);
 	transfer->easy = NULL;
-	bi_httpopt_free(transfer->headers);
+	free_headers(transfer->headers);
 	transfer->headers = NULL;
 	free(transfer->lines.data);
 	free(transfer->body.data);
@@ -219,13 +228,15 @@ set_callbacks(BiTransfer *transfer)
 }
 
 CURLcode
-bi_transfer_launch(BiTransfer *transfer, CURLM *multi)
+bi_transfer_open(BiTransfer *transfer)
 {
 	transfer->easy = curl_easy_init();
-	if (transfer->easy == NULL)
-		return CURLE_OUT_OF_MEMORY;
-	BI_TRY(set_callbacks(transfer));
-	BI_TRY(bi_httpopt_set(transfer));
+	return transfer->easy ? set_callbacks(transfer) : CURLE_OUT_OF_MEMORY;
+}
+
+CURLcode
+bi_transfer_launch(BiTransfer *transfer, CURLM *multi)
+{
 	if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
 		return CURLE_OUT_OF_MEMORY;
 	transfer->multi = multi;

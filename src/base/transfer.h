@@ -56,9 +56,12 @@ typedef struct BiTransfer
 #define BI_SET(transfer, option, value) \
 	BI_TRY(curl_easy_setopt((transfer)->easy, (option), (value)))
 
-/* transfer.c: a transfer in a context of its own below parent, whose reset takes it
+/* A transfer in a context of its own below parent, whose reset takes it
  * out of multi and frees it. */
 extern BiTransfer *bi_transfer_new(MemoryContext parent, BiExchange *ex);
+
+/* Makes its easy handle, with the callbacks that receive and send. */
+extern CURLcode bi_transfer_open(BiTransfer *transfer);
 
 /* Puts it on its way; on failure it is not in multi. */
 extern CURLcode bi_transfer_launch(BiTransfer *transfer, CURLM *multi);
@@ -69,15 +72,5 @@ extern void bi_transfer_give_up(BiTransfer *transfer, BiCause cause, const char 
 
 /* It is over with code: fills the reply half of its exchange, frees what is libcurl's. */
 extern void bi_transfer_finish(BiTransfer *transfer, CURLcode code);
-
-/* httpopt.c: may this be asked for at all?  If not, the transfer has its cause.
- * Decides inner_allowed. */
-extern bool bi_httpopt_check(BiTransfer *transfer);
-
-/* All options of the easy handle but the callbacks that receive. */
-extern CURLcode bi_httpopt_set(BiTransfer *transfer);
-
-/* Wipes and frees a list of header lines. */
-extern void bi_httpopt_free(struct curl_slist *headers);
 
 #endif							/* BI_TRANSFER_H */
