@@ -43,6 +43,15 @@ is_wrong_encoding(const BiSpec *spec, const BiJson *body)
 	return spec->task == BI_TASK_EMBEDDING && format && !equals(format, "float");
 }
 
+/* All of several answers are paid for, and one is read. */
+static bool
+has_many_answers(const BiSpec *spec, const BiJson *body)
+{
+	const BiJson *n = bi_json_at(body, "n", NULL);
+
+	return spec->task == BI_TASK_CHAT && n && bi_json_type(n) != BI_JSON_NULL && bi_json_int(n, 0) != 1;
+}
+
 static char *
 refuse_params(const BiSpec *spec)
 {
@@ -59,6 +68,8 @@ refuse_params(const BiSpec *spec)
 			return psprintf("params may not set \"%s\"", *key);
 	if (is_wrong_encoding(spec, params))
 		return pstrdup("params may not set \"encoding_format\" to anything but \"float\"");
+	if (has_many_answers(spec, params))
+		return pstrdup("params may not set \"n\" to anything but 1");
 	return NULL;
 }
 
@@ -120,6 +131,8 @@ refuse_body(const BiSpec *spec, const BiJson *body)
 		return pstrdup("body may not set \"encoding_format\" to anything but \"float\"");
 	if (has_many_inputs(spec, body))
 		return pstrdup("body may not have more than one \"input\"");
+	if (has_many_answers(spec, body))
+		return pstrdup("body may not set \"n\" to anything but 1");
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 -- Everything that batch_submit refuses, each with words of its own; what it lets pass;
 -- and what it leaves behind.
 \i lib.sql
-SELECT plan(126);
+SELECT plan(128);
 
 -- What a statement says: SQLSTATE, message, detail and hint.
 CREATE FUNCTION said(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -183,6 +183,8 @@ SELECT is(refused($$'SELECT 1 AS id', 's', 'p', response_schema => '[]'$$), '220
 SELECT matches(refused($$'SELECT 1 AS id', 's', 'p', response_schema => '{"type":"nonesuch"}'$$), '^22023 \| invalid response_schema \| .*type', 'a malformed schema');
 SELECT is(refused($$'SELECT 1 AS id', 's', 'p', params => '[]'$$), '22023 | argument "params" must be a JSON object', 'params that are no object');
 SELECT is(refused(format($$'SELECT 1 AS id', 's', 'p', params => %L$$, json_build_object(k, 1))), format('0A000 | server "s" cannot do this job | params may not set "%s"', k), 'params with ' || k) FROM unnest(ARRAY['model', 'messages', 'stream']) k;
+SELECT is(refused($$'SELECT 1 AS id', 's', 'p', params => '{"n":2}'$$), '0A000 | server "s" cannot do this job | params may not set "n" to anything but 1', 'params with several answers: all are paid for, one is read');
+SELECT is(refused($$'SELECT 1 AS id, ''{"model":"gpt-5.4-mini","n":2}''::jsonb AS body', 's'$$), '22023 | record "1" cannot be sent | body may not set "n" to anything but 1', 'a body with several answers');
 SELECT is(refused($$'SELECT 1 AS id', 'e', 'p', task => 'embedding', params => '{"input":"x"}'$$), '0A000 | server "e" cannot do this job | params may not set "input"', 'params with input');
 SELECT is(refused($$'SELECT 1 AS id', 'e', 'p', task => 'embedding', params => '{"encoding_format":"base64"}'$$), '0A000 | server "e" cannot do this job | params may not set "encoding_format" to anything but "float"', 'params with base64');
 SELECT is(refused($$'SELECT 1 AS id', 'e', 'p', task => 'embedding', system_prompt => 'x'$$), '0A000 | server "e" cannot do this job | system_prompt cannot be used for embeddings', 'a system prompt for embeddings');
