@@ -12,6 +12,7 @@
 #include "engine/create.h"
 #include "engine/deliver.h"
 #include "engine/follow.h"
+#include "engine/react.h"
 #include "miscadmin.h"
 #include "store/event.h"
 #include "utils/timestamp.h"
@@ -52,13 +53,35 @@ load_server(BiStep *step)
 	return NULL;
 }
 
+/* Its records end as the user wished, and the chunk as that state, which it has already. */
+static void
+end_as_wished(BiStep *step, const char *detail)
+{
+	BiChunk    *chunk = step->chunk;
+	bool		late = step->wish == BI_WISH_DEADLINE;
+
+	(void) bi_result_rest(chunk, late ? BI_EXPIRED : BI_CANCELLED_RECORD, false,
+						  late ? "deadline" : "cancelled", late ? "the job's deadline has passed" : "the job was cancelled");
+	(void) bi_result_settle(chunk, false);
+	chunk->batch_end = late ? "expired" : "cancelled";
+	bi_chunk_save(chunk, step->record.from, true, 0, NULL, NULL);
+	bi_event_add(chunk, late ? "deadline passed" : "cancelled", detail, 0, NULL);
+	bi_job_finish_due();
+}
+
+/* No batch_adopt brings it back, as it does for a job without an owner. */
+static bool
+is_server_gone(const BiStep *step)
+{
+	return step->server == NULL && GetUserNameFromId(step->job->owner, true) != NULL;
+}
+
 /* The user wants no more of it, and nothing that is paid for is at the provider, as far as can
  * be known: of an ambiguous chunk he is the one who knows more. */
 static bool
 end_unsent(BiStep *step)
 {
 	BiChunk    *chunk = step->chunk;
-	bool		late = step->wish == BI_WISH_DEADLINE;
 
 	switch (chunk->state)
 	{
@@ -73,14 +96,48 @@ end_unsent(BiStep *step)
 		default:
 			return false;
 	}
-	(void) bi_result_rest(chunk, late ? BI_EXPIRED : BI_CANCELLED_RECORD, false,
-						  late ? "deadline" : "cancelled", late ? "the job's deadline has passed" : "the job was cancelled");
-	(void) bi_result_settle(chunk, false);
-	chunk->batch_end = late ? "expired" : "cancelled";
-	bi_chunk_save(chunk, step->record.from, true, 0, NULL, NULL);
-	bi_event_add(chunk, late ? "deadline passed" : "cancelled", NULL, 0, NULL);
-	bi_job_finish_due();
+	end_as_wished(step, NULL);
 	return true;
+}
+
+/* The user wants no more of it, and a batch is at the provider: it is to be cancelled there as
+ * soon as that can be asked for.  That needs no server: a missing one is waited for then. */
+static bool
+begin_cancel(BiStep *step)
+{
+	if (step->chunk->state != BI_SUBMITTED && step->chunk->state != BI_RUNNING)
+		return false;
+	step->chunk->state = BI_CANCELLING;
+	bi_chunk_save(step->chunk, step->record.from, true, 0, NULL, NULL);
+	return true;
+}
+
+/* The server was dropped, and with it the way to the provider: what nobody waits for any more
+ * ends here, and what we left there stays. */
+static bool
+abandon(BiStep *step, const char *reason)
+{
+	BiChunk    *chunk = step->chunk;
+
+	switch (chunk->state)
+	{
+		case BI_FETCHING:
+		case BI_DELIVERING:
+			if (step->wish == BI_WISH_NONE)
+				return false;
+			/* FALLTHROUGH */
+		case BI_CANCELLING:
+			chunk->state = BI_CLEANING;
+			end_as_wished(step, reason);
+			return true;
+		case BI_CLEANING:
+			chunk->state = bi_react_final(chunk);
+			bi_chunk_save(chunk, BI_CLEANING, true, 0, NULL, NULL);
+			bi_event_add(chunk, "left behind", reason, 0, NULL);
+			return true;
+		default:
+			return false;
+	}
 }
 
 /* Is there room for one more batch of this size at the server?  NULL, or what is full. */
@@ -144,13 +201,7 @@ choose_move(BiStep *step)
 			break;
 		case BI_SUBMITTED:
 		case BI_RUNNING:
-			if (step->wish == BI_WISH_NONE)
-				hold(step, chunk->state, bi_follow_poll);
-			else
-			{
-				chunk->state = BI_CANCELLING;
-				bi_chunk_save(chunk, step->record.from, true, 0, NULL, NULL);
-			}
+			hold(step, chunk->state, bi_follow_poll);
 			break;
 		case BI_CANCELLING:
 			hold(step, BI_CANCELLING, bi_ref_get(chunk->refs, "cancel_sent") ? bi_follow_poll : bi_follow_cancel);
@@ -186,9 +237,11 @@ prepare(BiStep *step, const BiDue *due)
 		step->work = bi_deliver_rewrite;
 		return;
 	}
-	if (step->wish != BI_WISH_NONE && end_unsent(step))
+	if (step->wish != BI_WISH_NONE && (end_unsent(step) || begin_cancel(step)))
 		return;
 	missing = load_server(step);
+	if (missing && is_server_gone(step) && abandon(step, missing))
+		return;
 	if (missing)
 		wait_for(step, missing, BI_STEP_AGAIN_MS);
 	else

@@ -235,9 +235,8 @@ static void
 cleaned(BiStep *step, const char *left)
 {
 	BiRecordOf *r = bi_step_begin_record(step);
-	const char *end = step->chunk->batch_end;
 
-	step->chunk->state = strcmp(end, "failed") == 0 ? BI_FAILED : strcmp(end, "cancelled") == 0 ? BI_CANCELLED : BI_DONE;
+	step->chunk->state = bi_react_final(step->chunk);
 	step->chunk->failures = 0;
 	r->heard = left == NULL;
 	r->event = left ? "left behind" : bi_ref_get(step->chunk->refs, "input") ? "cleaned" : NULL;

@@ -2,7 +2,7 @@
  * engine/react.c: what replies mean for a chunk and its server.
  *
  * The one place that turns verdicts into waits, pauses and refusals.  Knows no provider
- * by name and no SQL.  Called by create.c and follow.c.
+ * by name and no SQL.  Called by claim.c, create.c and follow.c.
  */
 #include "postgres.h"
 
@@ -92,6 +92,14 @@ BiState
 bi_react_before_create(const BiStep *step)
 {
 	return step->provider->upload ? BI_UPLOADED : BI_PLANNED;
+}
+
+BiState
+bi_react_final(const BiChunk *chunk)
+{
+	if (strcmp(chunk->batch_end, "failed") == 0)
+		return BI_FAILED;
+	return strcmp(chunk->batch_end, "cancelled") == 0 ? BI_CANCELLED : BI_DONE;
 }
 
 void

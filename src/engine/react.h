@@ -44,6 +44,9 @@ extern BiFault *bi_react_fault(const char *code, const char *message);
  * travels with the call, without. */
 extern BiState bi_react_before_create(const BiStep *step);
 
+/* How a chunk ends whose batch has ended. */
+extern BiState bi_react_final(const BiChunk *chunk);
+
 /* The batch's references become the chunk's. */
 extern void bi_react_take_refs(BiStep *step, const BiBatch *batch);
 

@@ -300,7 +300,7 @@ bi_chunk_room(Oid server)
 	bi_sql_arg_oid(&args, server);
 	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now(), waiting_for = NULL WHERE chunk_id IN"
 			   " (SELECT c.chunk_id FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
-			   "  WHERE j.server = $1 AND (c.state = 'planned' OR c.state = 'uploaded' AND c.refs ? 'dead')"
+			   "  WHERE j.server = $1 AND c.next_step_at IS NOT NULL AND (c.state = 'planned' OR c.state = 'uploaded' AND c.refs ? 'dead')"
 			   "  AND c.waiting_for IS NOT NULL AND c.holder_pid IS NULL"
 			   "  ORDER BY c.next_step_at LIMIT 8 FOR UPDATE OF c SKIP LOCKED)", &args);
 }

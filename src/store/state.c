@@ -27,7 +27,8 @@ static const struct
 	[BI_SUBMITTED] = {"submitted", TO(BI_RUNNING) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	[BI_RUNNING] = {"running", TO(BI_SUBMITTED) | TO(BI_CANCELLING) | TO(BI_FETCHING) | TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	[BI_CANCELLING] = {"cancelling", TO(BI_FETCHING) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
-	[BI_FETCHING] = {"fetching", TO(BI_DELIVERING) | TO(BI_AMBIGUOUS)},
+	/* to cleaning: its server was dropped, and nobody waits for it */
+	[BI_FETCHING] = {"fetching", TO(BI_DELIVERING) | TO(BI_CLEANING) | TO(BI_AMBIGUOUS)},
 	/* back: its worker died, and what it had fetched with it */
 	[BI_DELIVERING] = {"delivering", TO(BI_CLEANING) | TO(BI_FETCHING)},
 	[BI_CLEANING] = {"cleaning", TO(BI_DONE) | TO(BI_CANCELLED) | TO(BI_FAILED)},

@@ -56,6 +56,31 @@ SELECT is(count(*), (SELECT succeeded FROM batch_jobs WHERE job_id = :job), '…
 SELECT is((SELECT string_agg(DISTINCT state, ' ') FROM batch_chunks WHERE job_id = :job), 'cancelled', '… its chunk is cancelled');
 
 --
+-- A wish for a running batch whose server cannot be asked
+--
+SELECT sim.server('lost');
+SELECT sim.config('{"batch_seconds": 600}');
+SELECT submit(3, 'lost') AS job \gset
+SELECT submit(3, 'lost', '5 s') AS late \gset
+SELECT sim.start('worker', 'CALL batch_work(''12 s'')');
+SELECT is(sim.until(format('SELECT bool_and(step IN (''submitted'', ''running'')) FROM batch_chunks WHERE job_id IN (%s, %s)', :job, :late), 'true'), 'true', 'two batches are running');
+DROP USER MAPPING FOR CURRENT_USER SERVER lost;
+SELECT batch_cancel(:job);
+SELECT is(sim.until(format('SELECT bool_and(step = ''cancelling'' AND waiting_for LIKE ''%%no user mapping%%'') FROM batch_chunks WHERE job_id IN (%s, %s)', :job, :late), 'true'), 'true', 'without a key, cancel and deadline wait for one');
+SELECT pg_current_xact_id()::text::bigint AS before \gset
+SELECT sim.until(format('SELECT min(next_step_at) < now() + interval ''28 s'' FROM batch_chunks WHERE job_id IN (%s, %s)', :job, :late), 'true') AS waited \gset
+SELECT cmp_ok(pg_current_xact_id()::text::bigint - :before, '<', 100::bigint, '… and the worker does not turn in circles meanwhile');
+DROP SERVER lost CASCADE;
+SELECT sim.finish('worker') AS done \gset
+UPDATE batchinf.chunk SET next_step_at = now() WHERE job_id IN (:job, :late) AND next_step_at IS NOT NULL;
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'cancelled 3 pending 0 succeeded 0 errored 0 expired 0 cancelled 3 missing 0 invalid 0 written 0', 'of a server that was dropped a cancelled job ends all the same');
+SELECT is(counts(:late), 'completed 3 pending 0 succeeded 0 errored 0 expired 3 cancelled 0 missing 0 invalid 0 written 0', '… and one whose deadline has passed');
+SELECT is((SELECT string_agg(DISTINCT step, ' ') FROM batch_chunks WHERE job_id IN (:job, :late)), 'cancelled done', '… with their chunks');
+SELECT ok(bool_or(event = 'left behind' AND detail = 'server "lost" does not exist any more'), '… and the history says what stays at the provider') FROM batch_events WHERE job_id = :job;
+SELECT sim.reset();
+
+--
 -- Pause and resume
 --
 SELECT sim.reset();
