@@ -26,6 +26,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 #include "utils/varlena.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -129,12 +130,12 @@ batchinf_retry(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(records);
 }
 
-/* What a job holds was read with its owner's rights: it goes to him, by name, or to a
- * superuser. */
+/* What a job holds was read with its owner's rights: a foreign one goes to him, by name, or to
+ * a superuser.  In its own install a name proves nothing: another role may bear it by now. */
 static bool
 may_adopt(const BiJob *job)
 {
-	Oid			owner = get_role_oid(job->owner_name, true);
+	Oid			owner = job->foreign ? get_role_oid(job->owner_name, true) : InvalidOid;
 
 	return superuser() || (OidIsValid(owner) && has_privs_of_role(GetUserId(), owner));
 }
@@ -155,7 +156,9 @@ check_adoption(const BiJob *job, int64 job_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to adopt batch job " INT64_FORMAT, job_id),
-				 errhint("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.", job->owner_name)));
+				 job->foreign
+				 ? errhint("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.", job->owner_name)
+				 : errhint("Only a superuser may take over the job of a role that is gone.")));
 }
 
 /* Server and target, by name and with the caller's rights. */
@@ -283,7 +286,7 @@ pause_phase(void *arg)
 Datum
 batchinf_wait(PG_FUNCTION_ARGS)
 {
-	Look		look = {.job_id = PG_GETARG_INT64(0), .cxt = CurrentMemoryContext};
+	Look		look = {.job_id = PG_GETARG_INT64(0)};
 	BiProgress	told = {0};
 	TimestampTz until;
 	int			wait_ms = WAIT_LOOK_MS;
@@ -291,11 +294,14 @@ batchinf_wait(PG_FUNCTION_ARGS)
 	require_no_block(fcinfo, "batch_wait");
 	require_not_null(fcinfo, 0, "job_id");
 	until = until_argument(fcinfo, 1, "timeout");
+	look.cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf wait look", ALLOCSET_SMALL_SIZES);
 	connect_procedure();
 	for (;;)
 	{
-		ErrorData  *error = bi_xact_run(BI_XACT_PROCEDURE, look_phase, &look);
+		ErrorData  *error;
 
+		MemoryContextReset(look.cxt);
+		error = bi_xact_run(BI_XACT_PROCEDURE, look_phase, &look);
 		if (error)
 			ReThrowError(error);
 		tell_progress(&look.progress, &told);

@@ -353,5 +353,15 @@ SELECT is(state || ' ' || pending, 'running 2', 'the job is not given up') FROM 
 SET ROLE rights_alice;
 SELECT is(count(*), 0::bigint, 'the jobs of a role that is gone are nobody''s') FROM batch_jobs WHERE job_id = :job;
 RESET ROLE;
+CREATE ROLE rights_erin;
+GRANT USAGE ON FOREIGN SERVER openai TO rights_erin;
+GRANT SELECT, UPDATE ON busy TO rights_erin;
+SET ROLE rights_erin;
+SELECT throws_ok(format('SELECT batch_adopt(%s)', :job), '42501', format('permission denied to adopt batch job %s', :job), '… nor a new role''s of the same name');
+RESET ROLE;
+SELECT lives_ok(format('SELECT batch_adopt(%s)', :job), '… a superuser may take them over');
+SELECT is(owner::text, current_user::text, '… and is their owner then') FROM batch_jobs WHERE job_id = :job;
+DROP OWNED BY rights_erin;
+DROP ROLE rights_erin;
 
 SELECT * FROM finish();
