@@ -194,19 +194,6 @@ bi_spool_size(const BiSpool *spool)
 	return spool->size + spool->used;
 }
 
-void
-bi_spool_truncate(BiSpool *spool)
-{
-	int			rc;
-
-	spool->used = 0;
-	while ((rc = ftruncate(spool->fd, 0)) < 0 && errno == EINTR)
-		;
-	if (rc < 0)
-		report_failure("truncate");
-	spool->size = 0;
-}
-
 BiLines *
 bi_lines_open(BiSpool *spool, size_t max_line)
 {

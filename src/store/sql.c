@@ -176,15 +176,6 @@ bi_sql_datum(int64 row, int col, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, isnull);
 }
 
-bool
-bi_sql_is_null(int64 row, int col)
-{
-	bool		isnull;
-
-	(void) bi_sql_datum(row, col, &isnull);
-	return isnull;
-}
-
 int64
 bi_sql_int8(int64 row, int col)
 {

@@ -46,7 +46,6 @@ extern int64 bi_sql_run(const char *sql, const BiArgs *args);
 extern int64 bi_sql_run_as_is(const char *sql, const BiArgs *args);
 
 /* Column col (from 1) of row row (from 0) of the last result. */
-extern bool bi_sql_is_null(int64 row, int col);
 extern int64 bi_sql_int8(int64 row, int col);	/* also int4, oid; 0 for NULL */
 extern bool bi_sql_bool(int64 row, int col);
 extern TimestampTz bi_sql_time(int64 row, int col);	/* DT_NOEND for NULL */
