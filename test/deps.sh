@@ -69,6 +69,7 @@ if [ -n "$build_vector" ]; then
 	echo "building pgvector for PostgreSQL $major"
 	source=pgvector_0.8.0.orig.tar.gz
 	sum=SHA256:867a2c328d4928a5a9d6f052cd3bc78c7d60228a9b914ad32aa3db88e9de27b0
+	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)	# the mirror that apt uses
 	folder=$(mktemp -d)
 	(
 		cd "$folder"
