@@ -3,7 +3,7 @@
  *
  * One for each server, mapping and key (known by its hash: a changed key has no token).
  * Never stored, never logged; a visit that leaves forgets them.  Called by step.c and
- * api/check.c.
+ * react.c.
  */
 #include "postgres.h"
 

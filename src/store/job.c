@@ -123,7 +123,7 @@ parse_word(const char *word, const char *const *words, int n)
 			 errmsg("unknown word \"%s\" in the specification of a batch job", word ? word : "NULL")));
 }
 
-/* key names come as one column each, behind the fixed ones: see bi_job_load. */
+/* The names of the key columns, in their order. */
 static List *
 read_key(MemoryContext cxt, int64 job_id)
 {

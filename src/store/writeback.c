@@ -3,7 +3,7 @@
  *
  * The rows travel as one JSON document; json_to_recordset turns each member into its
  * column's type through that type's own input, arrays and row types included.  The
- * role switch is promise 5 of the design.  Called by engine/deliver.c.
+ * role switch is promise 5 of the design.  Called by engine/apply.c.
  */
 #include "postgres.h"
 
