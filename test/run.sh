@@ -108,16 +108,17 @@ each_node() {
 simulator() { each_node test/sim/test*.mjs; }
 client() { each_node test/client/conformance*.mjs; }
 
-# in two runs side by side: they wait most of the time
+# in three runs side by side: they wait most of the time
 pgtap() {
-	local half status=0 runs=()
-	for half in 0 1; do
-		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v half=$half '$0 != "lib.sql" && NR % 2 == half') >"$folder/pgtap.$half" 2>&1 &
-		runs+=($!)
+	local run status=0 pids=()
+	for run in 0 1 2; do
+		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 != "lib.sql" && NR % 3 == run') \
+			>"$folder/pgtap.$run" 2>&1 &
+		pids+=($!)
 	done
-	for half in 0 1; do
-		wait "${runs[half]}" || status=1
-		cat "$folder/pgtap.$half"
+	for run in 0 1 2; do
+		wait "${pids[run]}" || status=1
+		cat "$folder/pgtap.$run"
 	done
 	return $status
 }
