@@ -38,6 +38,18 @@ const DEFAULTS = {
   absent_after_end: 0, // so many first GETs of each ended batch are 404, and of its results
   results_base: null, // in place of this simulator's own address in results_url
   cache_min_tokens: null, // in place of the models' own
+  // AWS's
+  aws_account: '123456789012', // of credentials and buckets that name none
+  aws_regions: ['us-east-1', 'us-west-2', 'eu-central-1'],
+  aws_credentials: { // access key -> secret, token, expires, account, deny: actions
+    AKIDEXAMPLE: { secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
+    ASIAEXAMPLE: { secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', token: 'TOK/EN==' },
+  },
+  aws_clock_ms: 0, // how far AWS's clock is ahead of this machine's
+  aws_kms_keys: ['alias/batch'],
+  s3_buckets: { batch: {}, 'west-batch': { region: 'us-west-2' }, 'foreign-batch': { owner: '999999999999' } }, // region, owner, shared, deny, require_sse
+  s3_min_part_bytes: 5 * 1024 * 1024,
+  s3_unsigned_over_http: false,
 };
 
 class Config {

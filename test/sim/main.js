@@ -14,6 +14,7 @@ const control = require('./control');
 const { createAnthropic } = require('./anthropic');
 const { createAzure } = require('./azure');
 const { createOpenAI } = require('./openai');
+const { createS3 } = require('./s3');
 
 const { values: args } = parseArgs({ options: {
   port: { type: 'string', default: '0' },
@@ -30,7 +31,7 @@ function build() {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
     store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
   };
-  sim.providers = [createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
+  sim.providers = [createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());

@@ -1,5 +1,5 @@
 'use strict';
-// Puts a reply on the wire, whole or spoiled. A reply is {status, headers, and one of json, text, file:{path,size}}.
+// Puts a reply on the wire, whole or spoiled. A reply is {status, headers, and one of json, text, file:{path,size,start}}.
 // JSON is gzipped for clients that accept it; files never are.
 
 const fs = require('fs');
@@ -13,7 +13,8 @@ async function send(req, res, reply, action) {
   const body = bodyOf(req, reply);
   const whole = action.truncate === undefined && !action.wrong_length;
   res.writeHead(reply.status || 200, headersOf(reply, body, action));
-  const end = action.truncate === undefined ? body.size : Math.max(0, Math.min(action.truncate, body.size - 1));
+  const all = req.method === 'HEAD' ? 0 : body.size;
+  const end = action.truncate === undefined ? all : Math.max(0, Math.min(action.truncate, all - 1));
   for await (const piece of pieces(body, end, action.drip)) {
     if (res.destroyed) return;
     await write(res, piece);
@@ -24,7 +25,7 @@ async function send(req, res, reply, action) {
 }
 
 function bodyOf(req, reply) {
-  if (reply.file) return { size: reply.file.size, path: reply.file.path };
+  if (reply.file) return { size: reply.file.size, path: reply.file.path, start: reply.file.start || 0 };
   const bytes = Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
   const zip = reply.json !== undefined && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
   const out = zip ? zlib.gzipSync(bytes) : bytes;
@@ -43,7 +44,7 @@ function headersOf(reply, body, action) {
 async function* pieces(body, end, drip) {
   if (end === 0) return;
   const step = drip ? Math.max(1, Math.floor(drip / DRIP_TICKS)) : 1 << 18;
-  const source = body.path ? fs.createReadStream(body.path, { end: end - 1, highWaterMark: step }) : [body.bytes.subarray(0, end)];
+  const source = body.path ? fs.createReadStream(body.path, { start: body.start, end: body.start + end - 1, highWaterMark: step }) : [body.bytes.subarray(0, end)];
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; at += step) yield chunk.subarray(at, at + step);
   }

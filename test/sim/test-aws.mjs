@@ -1,0 +1,214 @@
+// Tests of the simulator's AWS: signatures, S3. Prints TAP; node only.
+
+import { createHash, createHmac } from 'node:crypto';
+import sigv4 from './aws/sigv4.js';
+import { call, startSim, Tap } from './harness.mjs';
+
+const tap = new Tap();
+const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+const sim = await startSim(['--batch-seconds', '0.04']);
+const HOST = `127.0.0.1:${sim.port}`;
+const sha = (data) => createHash('sha256').update(data).digest('hex');
+const hmac = (key, text) => createHmac('sha256', key).update(text).digest();
+const control = (name, value) => call(sim, value === undefined ? 'GET' : 'POST', `/_sim/${name}`, { body: value && JSON.stringify(value) });
+const reset = () => control('reset', {});
+const stamp = (ms) => new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
+
+// The signature of addresses that need no encoding of their own, written apart from the simulator's.
+function signed(method, target, body, { service = 's3', region = 'us-east-1', key = 'AKIDEXAMPLE', secret = SECRET, host = HOST, headers = {}, at = Date.now(), spoil = (s) => s, leave = [] } = {}) {
+  const date = stamp(at);
+  const hash = headers['x-amz-content-sha256'] || sha(body || '');
+  const all = { host, 'x-amz-date': date, ...(service === 's3' ? { 'x-amz-content-sha256': hash } : {}), ...headers };
+  const names = Object.keys(all).filter((name) => !leave.includes(name)).sort();
+  const [path, query = ''] = target.split('?');
+  const sorted = query.split('&').filter(Boolean).map((p) => (p.includes('=') ? p : `${p}=`)).sort().join('&');
+  const wire = service === 's3' ? path : path.split('/').map((p) => sigv4.encode(p)).join('/');
+  const canonical = [method, wire, sorted, names.map((n) => `${n}:${all[n]}\n`).join(''), names.join(';'), service === 's3' ? hash : sha(body || '')].join('\n');
+  const scope = [date.slice(0, 8), region, service, 'aws4_request'];
+  const signature = hmac(scope.reduce(hmac, `AWS4${secret}`), ['AWS4-HMAC-SHA256', date, scope.join('/'), sha(canonical)].join('\n')).toString('hex');
+  return { ...all, authorization: `AWS4-HMAC-SHA256 Credential=${key}/${scope.join('/')}, SignedHeaders=${names.join(';')}, Signature=${spoil(signature)}` };
+}
+
+function s3(method, target, body, how = {}) {
+  const headers = signed(method, target, body, how);
+  if (method === 'PUT' || method === 'POST') headers['content-length'] = Buffer.byteLength(how.sent || body || '');
+  return call(sim, method, target, { headers, body: how.sent || body });
+}
+
+// The last hexadecimal digit with its lowest bit turned.
+const flip = (signature) => signature.slice(0, -1) + (parseInt(signature.slice(-1), 16) ^ 1).toString(16);
+const tag = (reply, name) => (new RegExp(`<${name}>([^<]*)</${name}>`).exec(reply.body.toString()) || [])[1];
+const refused = (reply, status, code, name) => tap.ok(reply.status === status && tag(reply, 'Code') === code && Boolean(reply.headers['x-amz-request-id']), name, { status: reply.status, body: reply.body.toString() });
+
+// Signatures that botocore made.
+function testVectors() {
+  const at = '20261120T100000Z';
+  const arn = '/model-invocation-job/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Amodel-invocation-job%2Fabcdefghijkl';
+  const token = { 'x-amz-security-token': 'TOKENEXAMPLE==' };
+  const vectors = [
+    ['POST', 'bedrock', '/model-invocation-job', sha('{"jobName":"j1"}'), { 'content-type': 'application/json' }, 'a19397a74fd511c8ad6ab59a62f696c93a3d0e24e5c4093f67c7fb983c37b850'],
+    ['GET', 'bedrock', arn, EMPTY, token, '3a74f941774d876dd13358186b5917e70447e8639e011047c0ca11330440a6df'],
+    ['GET', 'bedrock', '/model-invocation-jobs?maxResults=10&nameContains=run-7&submitTimeAfter=2026-11-20T09%3A00%3A00Z', EMPTY, {}, 'a0f3c0cf5a3aeba580979e3027e44385d9eb1db0b0a739220153cf50952184c4'],
+    ['PUT', 's3', '/in/a%20b.jsonl', 'UNSIGNED-PAYLOAD', {}, 'fbc403b627fbcc1b002ed5cff5e3642c6a15bb1b926601a7b266af85f955dab8'],
+    ['GET', 's3', '/?list-type=2&prefix=out%2Fjob%2F', EMPTY, {}, '8ccffdb9d38a3fff6d14e78da0b5d0f2ae15a0168f8eafa7708e8f40ddc6fc79'],
+    ['POST', 's3', '/in/big.jsonl?uploads', EMPTY, {}, 'ba4176b3067c83b11745ea7b0bc054d45b5e2d18654514a1f24988bcc1997113'],
+  ];
+  for (const [method, service, url, payloadHash, more, signature] of vectors) {
+    const host = service === 's3' ? 'bkt.s3.us-east-1.amazonaws.com' : 'bedrock.us-east-1.amazonaws.com';
+    const headers = { host, 'x-amz-date': at, ...(service === 's3' ? { 'x-amz-content-sha256': payloadHash } : {}), ...more };
+    const judge = (given) => {
+      const authorization = `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261120/us-east-1/${service}/aws4_request, SignedHeaders=${Object.keys(headers).sort().join(';')}, Signature=${given}`;
+      try {
+        return sigv4.verify({ method, url, rawHeaders: Object.entries({ ...headers, authorization }).flat() }, { service, regions: ['us-east-1'], payloadHash, now: Date.UTC(2026, 10, 20, 10), skewMs: 0,
+          credentials: { AKIDEXAMPLE: { secret: SECRET, token: more['x-amz-security-token'] } } }).accessKey;
+      } catch (error) {
+        return error.kind;
+      }
+    };
+    tap.is([judge(signature), judge(flip(signature))], ['AKIDEXAMPLE', 'signature'], `botocore's ${method} ${service} ${url.slice(0, 40)}, and one bit beside it`);
+  }
+}
+
+async function testSignatures() {
+  await s3('PUT', '/batch/a', 'x');
+  const get = (how) => s3('GET', '/batch/a', '', how);
+  tap.is((await get()).body.toString(), 'x', 'a good signature');
+  refused(await call(sim, 'GET', '/batch/a'), 403, 'AccessDenied', 'none');
+  refused(await get({ spoil: flip }), 403, 'SignatureDoesNotMatch', 'wrong by one bit');
+  refused(await get({ secret: `${SECRET}x` }), 403, 'SignatureDoesNotMatch', 'wrong secret');
+  refused(await get({ key: 'AKIDNOBODY' }), 403, 'InvalidAccessKeyId', 'unknown key');
+  refused(await get({ service: 'sts' }), 400, 'AuthorizationHeaderMalformed', 'another service');
+  refused(await get({ region: 'mars-1' }), 400, 'AuthorizationHeaderMalformed', 'no such region');
+  refused(await get({ at: Date.now() - 16 * 60e3 }), 403, 'RequestTimeTooSkewed', 'sixteen minutes late');
+  tap.is((await get({ at: Date.now() - 14 * 60e3 })).status, 200, 'fourteen are borne');
+  refused(await get({ headers: { 'x-amz-meta-a': '1' }, leave: ['x-amz-meta-a'] }), 403, 'AccessDenied', 'an x-amz header unsigned');
+  const session = { key: 'ASIAEXAMPLE' };
+  tap.is((await get({ ...session, headers: { 'x-amz-security-token': 'TOK/EN==' } })).status, 200, 'a session token');
+  refused(await get({ ...session, headers: { 'x-amz-security-token': 'TOK/EN=' } }), 400, 'InvalidToken', 'a wrong one');
+  refused(await get(session), 403, 'InvalidAccessKeyId', 'none');
+  await control('config', { aws_credentials: { ASIAEXAMPLE: { secret: SECRET, token: 'TOK/EN==', expires: '2026-01-01T00:00:00Z' } } });
+  refused(await get({ ...session, headers: { 'x-amz-security-token': 'TOK/EN==' } }), 400, 'ExpiredToken', 'an expired one');
+  const logged = (await control('requests')).json.pop();
+  tap.is([logged.headers.authorization.length < 10, logged.headers['x-amz-security-token']], [true, '...EN=='], 'neither stands in the log');
+  await reset();
+  await control('config', { aws_clock_ms: 20 * 60e3 });
+  refused(await get(), 403, 'RequestTimeTooSkewed', 'a clock of the service that is ahead');
+  await reset();
+}
+
+async function testObjects() {
+  const body = '0123456789';
+  const put = await s3('PUT', '/batch/in/a%20b%2B.jsonl', body, { headers: { 'content-type': 'application/jsonl' } });
+  tap.is([put.status, put.headers.etag], [200, `"${createHash('md5').update(body).digest('hex')}"`], 'put');
+  const got = await s3('GET', '/batch/in/a%20b%2B.jsonl');
+  tap.is([got.status, got.body.toString(), got.headers['content-type'], got.headers['content-length']], [200, body, 'application/jsonl', '10'], 'get');
+  const head = await s3('HEAD', '/batch/in/a%20b%2B.jsonl');
+  tap.is([head.status, head.body.length, head.headers['content-length'], head.headers.etag], [200, 0, '10', put.headers.etag], 'head');
+  const range = async (text) => {
+    const reply = await s3('GET', '/batch/in/a%20b%2B.jsonl', '', { headers: { range: text } });
+    return [reply.status, reply.body.toString(), reply.headers['content-range']];
+  };
+  tap.is([await range('bytes=3-5'), await range('bytes=8-'), await range('bytes=-2'), await range('bytes=4-99')],
+    [[206, '345', 'bytes 3-5/10'], [206, '89', 'bytes 8-9/10'], [206, '89', 'bytes 8-9/10'], [206, '456789', 'bytes 4-9/10']], 'ranges');
+  refused(await s3('GET', '/batch/in/a%20b%2B.jsonl', '', { headers: { range: 'bytes=10-' } }), 416, 'InvalidRange', 'past the end');
+  refused(await s3('GET', '/batch/in/a%20b%2B.jsonl', '', { headers: { 'if-match': '"other"' } }), 412, 'PreconditionFailed', 'if-match');
+  refused(await s3('PUT', '/batch/in/a%20b%2B.jsonl', 'y', { headers: { 'if-none-match': '*' } }), 412, 'PreconditionFailed', 'create once');
+  refused(await s3('PUT', '/batch/x', 'hello', { sent: 'hellp' }), 400, 'XAmzContentSHA256Mismatch', 'a body that is not the signed one');
+  refused(await s3('PUT', '/batch/x', 'hello', { headers: { 'content-md5': 'AAAAAAAAAAAAAAAAAAAAAA==' } }), 400, 'BadDigest', 'Content-MD5');
+  refused(await s3('PUT', '/batch/x', 'hello', { headers: { 'x-amz-checksum-crc32': 'AAAAAA==' } }), 400, 'BadDigest', 'a checksum');
+  refused(await s3('PUT', '/batch/x', 'hello', { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } }), 400, 'InvalidRequest', 'an unsigned payload over http');
+  const chunked = { ...signed('PUT', '/batch/x', 'hello'), 'transfer-encoding': 'chunked' };
+  refused(await call(sim, 'PUT', '/batch/x', { headers: chunked, body: 'hello' }), 501, 'NotImplemented', 'chunked without aws-chunked');
+  await control('config', { s3_unsigned_over_http: true });
+  tap.is((await s3('PUT', '/batch/x', 'hello', { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })).status, 200, 'where it is allowed');
+  tap.is([(await s3('DELETE', '/batch/x')).status, (await s3('DELETE', '/batch/x')).status], [204, 204], 'delete, twice');
+  refused(await s3('GET', '/batch/x'), 404, 'NoSuchKey', 'gone');
+  tap.is((await control('ledger')).json.files_left.map((f) => f.id), ['s3://batch/in/a b+.jsonl'], 'files_left');
+  await reset();
+}
+
+async function testBuckets() {
+  const host = `batch.s3.us-east-1.localhost:${sim.port}`;
+  tap.is((await s3('PUT', '/k', 'virtual', { host })).status, 200, 'virtual-host style');
+  tap.is((await s3('GET', '/batch/k')).body.toString(), 'virtual', 'is the same object as path style');
+  refused(await s3('GET', '/k', '', { host, region: 'us-west-2' }), 400, 'AuthorizationHeaderMalformed', 'a scope that is not the host\'s region');
+  refused(await s3('GET', '/nowhere/k'), 404, 'NoSuchBucket', 'no bucket');
+  const moved = await s3('GET', '/west-batch/k');
+  refused(moved, 301, 'PermanentRedirect', 'a bucket elsewhere');
+  tap.is([moved.headers['x-amz-bucket-region'], tag(moved, 'Endpoint')], ['us-west-2', 'west-batch.s3.us-west-2.amazonaws.com'], 'says where');
+  refused(await s3('GET', '/west-batch/k', '', { region: 'us-west-2' }), 404, 'NoSuchKey', 'and is there');
+  refused(await s3('GET', '/foreign-batch/k'), 403, 'AccessDenied', 'somebody else\'s bucket');
+  refused(await s3('GET', '/batch/k', '', { headers: { 'x-amz-expected-bucket-owner': '999999999999' } }), 403, 'AccessDenied', 'another owner expected');
+  tap.is((await s3('GET', '/batch/k', '', { headers: { 'x-amz-expected-bucket-owner': '123456789012' } })).status, 200, 'the owner expected');
+  await control('config', { s3_buckets: { batch: { deny: ['s3:PutObject', 's3:ListBucket'], require_sse: 'aws:kms' } } });
+  refused(await s3('PUT', '/batch/k', 'x'), 403, 'AccessDenied', 'denied');
+  refused(await s3('GET', '/batch/none'), 403, 'AccessDenied', 'missing, for those who may not list');
+  await reset();
+  refused(await s3('PUT', '/batch/k', 'x', { headers: { 'x-amz-acl': 'public-read' } }), 400, 'AccessControlListNotSupported', 'an ACL');
+  const sse = { 'x-amz-server-side-encryption': 'aws:kms', 'x-amz-server-side-encryption-aws-kms-key-id': 'alias/batch' };
+  tap.is((await s3('PUT', '/batch/k', 'x', { headers: sse })).headers['x-amz-server-side-encryption-aws-kms-key-id'], 'alias/batch', 'a key for encryption');
+  refused(await s3('PUT', '/batch/k', 'x', { headers: { ...sse, 'x-amz-server-side-encryption-aws-kms-key-id': 'alias/none' } }), 400, 'KMS.NotFoundException', 'an unknown one');
+  const west = '<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>';
+  refused(await s3('PUT', '/new-one', west), 400, 'IllegalLocationConstraintException', 'a constraint that is not the region\'s');
+  tap.is([(await s3('PUT', '/new-one', west, { region: 'us-west-2' })).status, (await s3('HEAD', '/new-one', '', { region: 'us-west-2' })).status], [200, 200], 'a new bucket');
+  refused(await s3('PUT', '/new-one', west, { region: 'us-west-2' }), 409, 'BucketAlreadyOwnedByYou', 'twice');
+  await reset();
+}
+
+async function testList() {
+  for (const key of ['a/1', 'a/2', 'a/b/3', 'a/b/4', 'b', 'Z']) await s3('PUT', `/batch/${key}`, 'x');
+  const list = async (query) => {
+    const reply = await s3('GET', `/batch?list-type=2${query}`);
+    const all = (name) => [...reply.body.toString().matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map((m) => m[1]);
+    return { keys: all('Key'), prefixes: [...reply.body.toString().matchAll(/<CommonPrefixes><Prefix>([^<]*)/g)].map((m) => m[1]), next: tag(reply, 'NextContinuationToken'), more: tag(reply, 'IsTruncated'), reply };
+  };
+  tap.is((await list('')).keys, ['Z', 'a/1', 'a/2', 'a/b/3', 'a/b/4', 'b'], 'in the order of bytes');
+  const folder = await list('&prefix=a%2F&delimiter=%2F');
+  tap.is([folder.keys, folder.prefixes], [['a/1', 'a/2'], ['a/b/']], 'prefix and delimiter');
+  const pages = [];
+  for (let next = ''; next !== undefined;) {
+    const page = await list(`&max-keys=4${next && `&continuation-token=${encodeURIComponent(next)}`}`);
+    pages.push(page.keys.length);
+    next = page.next;
+  }
+  tap.is(pages, [4, 2], 'continuation, with tokens that need encoding');
+  tap.is((await list('&start-after=a%2Fb%2F3')).keys, ['a/b/4', 'b'], 'start-after');
+  refused((await list('&continuation-token=nope')).reply, 400, 'InvalidArgument', 'a token of nobody');
+  await reset();
+}
+
+async function testUploads() {
+  await control('config', { s3_min_part_bytes: 10 });
+  const id = encodeURIComponent(tag(await s3('POST', '/batch/mp?uploads'), 'UploadId'));
+  const part = async (n, text) => (await s3('PUT', `/batch/mp?partNumber=${n}&uploadId=${id}`, text)).headers.etag;
+  const tags = [await part(1, 'a'.repeat(10)), await part(2, 'b'.repeat(9)), await part(3, 'c')];
+  const finish = (numbers) => s3('POST', `/batch/mp?uploadId=${id}`, `<CompleteMultipartUpload>${numbers.map((n) => `<Part><PartNumber>${n}</PartNumber><ETag>${tags[n - 1].replace(/"/g, '&quot;')}</ETag></Part>`).join('')}</CompleteMultipartUpload>`);
+  refused(await finish([1, 2, 3]), 400, 'EntityTooSmall', 'a small part that is not the last');
+  refused(await finish([1, 1]), 400, 'InvalidPartOrder', 'order');
+  tap.is((await s3('GET', `/batch/mp?uploadId=${id}`)).body.toString().match(/<PartNumber>/g).length, 3, 'list parts');
+  refused(await s3('GET', '/batch/mp'), 404, 'NoSuchKey', 'nothing is there before the end');
+  const done = await finish([1, 2]);
+  tap.ok(done.status === 200 && /-2"/.test(tag(done, 'ETag').replace(/&quot;/g, '"')), 'complete', done.body.toString());
+  tap.is((await s3('GET', '/batch/mp')).body.toString(), 'a'.repeat(10) + 'b'.repeat(9), 'the parts together');
+  refused(await finish([1]), 404, 'NoSuchUpload', 'once only');
+  const other = encodeURIComponent(tag(await s3('POST', '/batch/mp2?uploads'), 'UploadId'));
+  tap.is([(await s3('DELETE', `/batch/mp2?uploadId=${other}`)).status, (await s3('DELETE', `/batch/mp2?uploadId=${other}`)).status], [204, 404], 'abort');
+  await reset();
+}
+
+async function testS3Faults() {
+  await s3('PUT', '/batch/a', 'x'.repeat(100));
+  await control('faults', { match: { path_regex: '/batch/' }, action: { status: 503 } });
+  refused(await s3('GET', '/batch/a'), 503, 'SlowDown', 'a status');
+  await control('faults', { match: { path_regex: '/batch/' }, action: { truncate: 40 } });
+  const cut = await s3('GET', '/batch/a');
+  tap.ok(cut.error && cut.body.length === 40, 'a cut download');
+  await control('faults', { match: { method: 'PUT' }, action: { lost_after_effect: true } });
+  tap.ok((await s3('PUT', '/batch/lost', 'x')).error && (await s3('GET', '/batch/lost')).status === 200, 'an upload whose answer is lost');
+  await reset();
+}
+
+for (const test of [testVectors, testSignatures, testObjects, testBuckets, testList, testUploads, testS3Faults]) await tap.group(test.name, test);
+await sim.stop();
+process.exit(tap.done());
