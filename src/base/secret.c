@@ -17,6 +17,8 @@
 #include "storage/fd.h"
 
 #include "base/secret.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 
 #define SCRUB_MIN 8
 
@@ -168,4 +170,34 @@ bi_secret_wipe(char *secret)
 {
 	if (secret != NULL)
 		explicit_bzero(secret, strlen(secret));
+}
+
+static void
+add_part(pg_cryptohash_ctx *hash, const char *part)
+{
+	static const uint8 end = 0;
+
+	if (part && pg_cryptohash_update(hash, (const uint8 *) part, strlen(part)) < 0)
+		elog(ERROR, "could not compute a digest");
+	if (pg_cryptohash_update(hash, &end, 1) < 0)
+		elog(ERROR, "could not compute a digest");
+}
+
+char *
+bi_secret_digest(const char *const *parts, int n)
+{
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *text = palloc(33);
+
+	if (hash == NULL || pg_cryptohash_init(hash) < 0)
+		elog(ERROR, "could not compute a digest");
+	for (int i = 0; i < n; i++)
+		add_part(hash, parts[i]);
+	if (pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a digest");
+	pg_cryptohash_free(hash);
+	for (int i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", digest[i]);
+	return text;
 }

@@ -44,6 +44,8 @@ load_server(BiStep *step)
 	if (!OidIsValid(step->server->mapping))
 		return psprintf("the job's owner has no user mapping for server \"%s\"", job->server_name);
 	step->secret = bi_secret_read(&step->server->key, &why);
+	bi_secret_wipe(step->server->key.api_key);
+	bi_secret_wipe(step->server->key.client_secret);
 	if (step->secret == NULL)
 		return psprintf("no key for server \"%s\": %s", job->server_name, why);
 	step->limits = bi_registry_limits(step->provider, step->server);
@@ -169,6 +171,7 @@ static void
 begin_create(BiStep *step)
 {
 	step->chunk->tries++;
+	step->chunk->refs = bi_ref_set(step->chunk->refs, BI_CREATE_ACCOUNT, bi_create_account(step));
 	step->chunk->claimed_at = GetCurrentTimestamp();
 	hold(step, BI_CREATING, bi_create_send);
 }

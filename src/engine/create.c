@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/guc.h"
+#include "base/secret.h"
 #include "engine/create.h"
 #include "engine/react.h"
 #include "engine/render.h"
@@ -165,12 +166,32 @@ has_settled(BiStep *step)
 	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_guc_settle_time;
 }
 
+char *
+bi_create_account(const BiStep *step)
+{
+	const BiServer *server = step->server;
+	const char *parts[] = {step->chunk->intent, server->base_url, server->organization, server->project, step->secret};
+
+	return bi_secret_digest(parts, lengthof(parts));
+}
+
+/* Is it the same as when the call was made?  One that was made before this was noted is. */
+static bool
+is_same_account(const BiStep *step)
+{
+	const char *account = bi_ref_get(step->chunk->refs, BI_CREATE_ACCOUNT);
+
+	return account == NULL || strcmp(account, bi_create_account(step)) == 0;
+}
+
 static void
 not_found(BiStep *step, bool complete)
 {
 	BiRecordOf *r;
 
-	if (step->pending)
+	if (!is_same_account(step))
+		bi_react_ambiguous(step, "address or key have changed since the call was made; only with the old ones can the batch be looked for");
+	else if (step->pending)
 		bi_react_ambiguous(step, "a batch that may be this one has not ended; only its results tell");
 	else if (!complete)
 		bi_react_ambiguous(step, "the provider's list is not complete, and the batch is not on it");
@@ -225,8 +246,8 @@ read_peek(BiStep *step)
 		submitted(step, linitial(step->candidates), "found again");
 		return;
 	}
-	/* One that is gone is not ours: ours would be kept. */
-	if (verdict.kind != BI_OK && verdict.kind != BI_ABSENT)
+	/* Also one that is absent: its results may not be there yet. */
+	if (verdict.kind != BI_OK)
 		step->pending = true;
 	step->candidates = list_delete_first(step->candidates);
 	step->work = send_peek;

@@ -328,25 +328,44 @@ bi_job_foreign_ids(MemoryContext cxt)
 	return ids;
 }
 
+#define OURS_UNENDED \
+	"batchinf.job j JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database" \
+	" CROSS JOIN LATERAL (SELECT bool_and(k.state IN ('cleaning', 'done', 'cancelled', 'failed') AND k.write_waiting = 0) AS over," \
+	"   bool_and(k.batch_end IS NOT DISTINCT FROM 'failed') AS failed," \
+	"   max(k.error) FILTER (WHERE k.batch_end = 'failed') AS error" \
+	"   FROM batchinf.chunk k WHERE k.job_id = j.job_id) f" \
+	" WHERE j.ended IS NULL AND f.over IS NOT FALSE"
+
+/* Locks them; whether they are over is asked again by a statement that sees what a
+ * batch_retry has committed meanwhile. */
+static bool
+lock_finished(BiArgs *args)
+{
+	int64		n = bi_sql_run("SELECT j.job_id FROM " OURS_UNENDED " FOR NO KEY UPDATE OF j SKIP LOCKED", NULL);
+	Datum	   *ids = palloc(sizeof(Datum) * (n + 1));
+
+	for (int64 i = 0; i < n; i++)
+		ids[i] = Int64GetDatum(bi_sql_int8(i, 1));
+	bi_sql_arg_array(args, INT8OID, ids, NULL, (int) n);
+	return n > 0;
+}
+
 void
 bi_job_finish_due(void)
 {
+	BiArgs		args = {0};
 	int64		n;
 
-	n = bi_sql_run("WITH over AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled, f.failed, f.error"
-				   "   FROM batchinf.job j JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
-				   "   CROSS JOIN LATERAL (SELECT bool_and(k.state IN ('cleaning', 'done', 'cancelled', 'failed') AND k.write_waiting = 0) AS over,"
-				   "      bool_and(k.batch_end IS NOT DISTINCT FROM 'failed') AS failed,"
-				   "      max(k.error) FILTER (WHERE k.batch_end = 'failed') AS error"
-				   "      FROM batchinf.chunk k WHERE k.job_id = j.job_id) f"
-				   "   WHERE j.ended IS NULL AND f.over IS NOT FALSE"
-				   "   FOR NO KEY UPDATE OF j SKIP LOCKED),"
+	if (!lock_finished(&args))
+		return;
+	n = bi_sql_run("WITH over AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled, f.failed, f.error FROM "
+				   OURS_UNENDED " AND j.job_id = ANY ($1)),"
 				   " done AS (UPDATE batchinf.job j SET finished_at = now(),"
 				   "   ended = CASE WHEN o.cancelled THEN 'cancelled' WHEN o.failed THEN 'failed' ELSE 'completed' END,"
 				   "   error = CASE WHEN o.failed THEN o.error END"
 				   "   FROM over o WHERE j.job_id = o.job_id RETURNING j.job_id, j.ended, j.records)"
 				   " SELECT job_id, ended, records,"
-				   "  " NOTIFY_END " FROM done", NULL);
+				   "  " NOTIFY_END " FROM done", &args);
 	for (int64 i = 0; i < n; i++)
 		ereport(LOG,
 				(errmsg("batch job " INT64_FORMAT " has ended: %s, " INT64_FORMAT " records",
