@@ -50,6 +50,13 @@ const DEFAULTS = {
   s3_buckets: { batch: {}, 'west-batch': { region: 'us-west-2' }, 'foreign-batch': { owner: '999999999999' } }, // region, owner, shared, deny, require_sse
   s3_min_part_bytes: 5 * 1024 * 1024,
   s3_unsigned_over_http: false,
+  aws_roles: { 'arn:aws:iam::123456789012:role/BedrockBatch': {} }, // ARN -> pass, trust: false; deny: actions; account
+  bedrock_api_keys: ['BEDROCK_API_KEY'],
+  bedrock_min_records: 100,
+  bedrock_max_records: 50000,
+  bedrock_max_file_bytes: 1e9,
+  bedrock_max_job_bytes: 5e9,
+  bedrock_max_jobs: 20, // of a model, not ended
 };
 
 class Config {

@@ -1,8 +1,8 @@
-// Tests of the simulator's AWS: signatures, S3. Prints TAP; node only.
+// Tests of the simulator's AWS: signatures, S3, Bedrock's jobs. Prints TAP; node only.
 
 import { createHash, createHmac } from 'node:crypto';
 import sigv4 from './aws/sigv4.js';
-import { call, startSim, Tap } from './harness.mjs';
+import { call, startSim, Tap, until } from './harness.mjs';
 
 const tap = new Tap();
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
@@ -209,6 +209,113 @@ async function testS3Faults() {
   await reset();
 }
 
-for (const test of [testVectors, testSignatures, testObjects, testBuckets, testList, testUploads, testS3Faults]) await tap.group(test.name, test);
+const bedrock = (method, target, body = '', how = {}) => call(sim, method, target, { headers: signed(method, target, body, { service: 'bedrock', ...how, headers: { ...(body && { 'content-type': 'application/json' }), ...how.headers } }), body });
+const refusedJob = (reply, status, type, name) => tap.ok(reply.status === status && (reply.headers['x-amzn-errortype'] || '').startsWith(`${type}:`) && reply.json.message, name, { status: reply.status, type: reply.headers['x-amzn-errortype'], body: reply.body.toString() });
+const ROLE = 'arn:aws:iam::123456789012:role/BedrockBatch';
+const job = (more = {}) => ({ jobName: 'run7', roleArn: ROLE, modelId: 'amazon.nova-lite-v1:0', modelInvocationType: 'Converse', inputDataConfig: { s3InputDataConfig: { s3Uri: 's3://batch/in/a.jsonl' } }, outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://batch/out/' } }, ...more });
+const create = (more, how) => bedrock('POST', '/model-invocation-job', JSON.stringify(job(more)), how);
+const getJob = async (id) => (await bedrock('GET', `/model-invocation-job/${id}`)).json;
+const ended = (id) => until(async () => {
+  const found = await getJob(id);
+  return found.endTime && found;
+}, `job ${id} to end`);
+const say = (text) => ({ messages: [{ role: 'user', content: [{ text }] }] });
+
+// Puts the inputs, runs a job over them: {id, job, lines by recordId, manifest, raw}.
+async function whole(inputs, more = {}, during = () => undefined) {
+  await control('config', { bedrock_min_records: 1 });
+  await s3('PUT', '/batch/in/a.jsonl', inputs.map((modelInput, i) => `${JSON.stringify({ recordId: `r${i}`, modelInput })}\n`).join(''));
+  const made = await create(more);
+  if (made.status !== 200) throw new Error(made.body.toString());
+  const id = made.json.jobArn.split('/').pop();
+  await during(id);
+  const found = await ended(id);
+  const raw = (await s3('GET', `/batch/out/${id}/a.jsonl.out`)).body.toString().split('\n').filter(Boolean);
+  const lines = Object.fromEntries(raw.filter((l) => l.endsWith('}')).map((l) => JSON.parse(l)).map((l) => [l.recordId, l]));
+  return { id, job: found, lines, raw, manifest: (await s3('GET', `/batch/out/${id}/manifest.json.out`)).json };
+}
+
+async function testJobs() {
+  const { id, job: found, lines, manifest } = await whole([say('one'), say('[[sim:error=429:slow]]'), { ...say('x'), modelId: 'm' }, say('[[sim:missing]]')], { clientRequestToken: 'tok-1' });
+  tap.is([found.status, found.totalRecordCount, found.successRecordCount, found.errorRecordCount, found.clientRequestToken], ['Completed', 4, 2, 2, 'tok-1'], 'a job');
+  tap.ok(lines.r0.modelOutput.output.message.content[0].text.startsWith('Sim ') && lines.r0.modelOutput.usage.totalTokens > 0, 'an answer', lines.r0);
+  tap.is([lines.r1.error, lines.r2.error.errorCode, 'r3' in lines], [{ errorCode: 429, errorMessage: 'slow' }, 400, false], 'errors, and a record without output');
+  tap.is([manifest.totalRecordCount, manifest.successRecordCount, manifest.errorRecordCount], [4, 2, 2], 'the manifest');
+  tap.is((await create({ clientRequestToken: 'tok-1' })).json.jobArn, found.jobArn, 'the same token is the same job');
+  refusedJob(await create({ clientRequestToken: 'tok-1', jobName: 'other' }), 400, 'ConflictException', 'with other parameters it is not');
+  tap.is((await getJob(encodeURIComponent(found.jobArn))).jobArn, found.jobArn, 'by its ARN, whose path is encoded twice');
+  tap.is((await call(sim, 'GET', `/model-invocation-job/${id}`, { headers: { authorization: 'Bearer BEDROCK_API_KEY' } })).json.status, 'Completed', 'an API key');
+  const ledger = (await control('ledger')).json;
+  tap.is([ledger.billed_requests, ledger.batches.length], [2, 1], 'the ledger');
+  await reset();
+}
+
+async function testJobAuth() {
+  const list = (how) => bedrock('GET', '/model-invocation-jobs', '', how);
+  tap.is((await list()).status, 200, 'a good signature');
+  refusedJob(await list({ spoil: flip }), 403, 'InvalidSignatureException', 'wrong by one bit');
+  refusedJob(await list({ key: 'AKIDNOBODY' }), 403, 'UnrecognizedClientException', 'unknown key');
+  refusedJob(await list({ at: Date.now() - 6 * 60e3 }), 403, 'InvalidSignatureException', 'six minutes late');
+  refusedJob(await list({ region: 'mars-1' }), 403, 'InvalidSignatureException', 'no such region');
+  refusedJob(await call(sim, 'GET', '/model-invocation-jobs'), 403, 'MissingAuthenticationTokenException', 'nothing');
+  refusedJob(await call(sim, 'GET', '/model-invocation-jobs', { headers: { authorization: 'Bearer no' } }), 403, 'AccessDeniedException', 'a wrong API key');
+}
+
+async function testJobFailures() {
+  refusedJob(await create({ roleArn: `${ROLE}2` }), 403, 'AccessDeniedException', 'a role that cannot be passed');
+  refusedJob(await create({ modelId: 'amazon.titan-text-express-v1' }), 400, 'ValidationException', 'a model without batches');
+  refusedJob(await create({ modelId: 'nobody.knows' }), 400, 'ValidationException', 'an unknown model');
+  refusedJob(await create({ jobName: 'a_b' }), 400, 'ValidationException', 'a name');
+  refusedJob(await create({ outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://batch/dt=1/' } } }), 400, 'ValidationException', 'a key with =');
+  const fails = async (more) => (await ended((await create(more)).json.jobArn.split('/').pop())).message;
+  await s3('PUT', '/batch/in/a.jsonl', `${JSON.stringify({ recordId: 'r', modelInput: say('x') })}\n`);
+  tap.ok(/less records \(1\) than the required minimum of: 100$/.test(await fails()), 'too few records fail later');
+  tap.ok(/GetObject/.test(await fails({ inputDataConfig: { s3InputDataConfig: { s3Uri: 's3://none/in/a.jsonl' } } })), 'a missing bucket');
+  await s3('PUT', '/batch/in/a.jsonl', 'nonsense\n');
+  tap.ok(/Line 1 of a.jsonl is not valid JSON/.test(await fails()), 'a line that is none');
+  await control('config', { aws_roles: { [ROLE]: { deny: ['s3:PutObject'] } } });
+  tap.ok(/PutObject|Line/.test(await fails()), 'a role that may not write');
+  await control('config', { bedrock_max_jobs: 0 });
+  refusedJob(await create(), 400, 'ServiceQuotaExceededException', 'too many jobs');
+  await reset();
+}
+
+async function testJobEnds() {
+  const four = ['a', 'b', 'c', 'd'].map(say);
+  for (const [outcome, status, got] of [['partial', 'PartiallyCompleted', 2], ['cancelled', 'Stopped', 2], ['expired', 'Expired', 0], ['failed', 'Failed', 0]]) {
+    await control('faults', { match: { path_regex: '/model-invocation-job$' }, action: { batch_outcome: outcome } });
+    const { job: found, lines } = await whole(four);
+    tap.is([found.status, Object.keys(lines).length], [status, got], outcome);
+  }
+  await control('faults', { match: { path_regex: '/model-invocation-job$' }, action: { batch_outcome: 'in_progress_forever' } });
+  const { job: stopped, id } = await whole(four, {}, async (name) => {
+    await until(async () => (await getJob(name)).processedRecordCount === 2, 'half of it to run');
+    tap.is((await bedrock('POST', `/model-invocation-job/${name}/stop`)).json, {}, 'stop');
+  });
+  tap.is([stopped.status, stopped.processedRecordCount], ['Stopped', 2], 'what ran is there');
+  refusedJob(await bedrock('POST', `/model-invocation-job/${id}/stop`), 400, 'ConflictException', 'not twice');
+  const list = (await bedrock('GET', '/model-invocation-jobs?maxResults=1&statusEquals=Stopped')).json;
+  tap.is([list.invocationJobSummaries.map((j) => j.jobArn), typeof list.nextToken], [[stopped.jobArn], 'string'], 'the list, newest first');
+  const rest = (await bedrock('GET', `/model-invocation-jobs?maxResults=1&nextToken=${encodeURIComponent(list.nextToken)}&statusEquals=Stopped`)).json;
+  tap.is([rest.invocationJobSummaries.length, rest.nextToken], [1, undefined], 'goes on');
+  await reset();
+}
+
+async function testFamilies() {
+  const one = async (modelId, input) => (await whole([input], { modelId, modelInvocationType: 'InvokeModel' })).lines.r0;
+  const out = async (modelId, input) => (await one(modelId, input)).modelOutput;
+  tap.is((await out('us.anthropic.claude-haiku-4-5-20251001-v1:0', { anthropic_version: 'bedrock-2023-05-31', max_tokens: 64, messages: [{ role: 'user', content: 'hi' }] })).content[0].type, 'text', 'Claude');
+  tap.is((await one('anthropic.claude-haiku-4-5-20251001-v1:0', { anthropic_version: 'bedrock-2023-05-31', model: 'x', max_tokens: 64, messages: [] })).error.errorMessage, 'model: Extra inputs are not permitted', 'Claude with a model');
+  tap.ok((await out('amazon.nova-lite-v1:0', { schemaVersion: 'messages-v1', ...say('hi') })).output.message.content[0].text, 'Nova');
+  const titan = await out('amazon.titan-embed-text-v2:0', { inputText: 'hi there', dimensions: 256 });
+  tap.ok(titan.embedding.length === 256 && titan.inputTextTokenCount > 0, 'Titan');
+  const texts = { texts: ['a', 'b'], input_type: 'search_document' };
+  tap.is([(await out('cohere.embed-english-v3', texts)).embeddings.map((v) => v.length), (await out('cohere.embed-v4:0', { ...texts, output_dimension: 256 })).embeddings.float.map((v) => v.length)], [[1024, 1024], [256, 256]], 'Cohere');
+  tap.ok((await out('meta.llama3-3-70b-instruct-v1:0', { prompt: 'hi' })).generation.startsWith('Sim '), 'Llama');
+  tap.ok((await out('mistral.mistral-large-2407-v1:0', { prompt: 'hi' })).outputs[0].text.startsWith('Sim '), 'Mistral');
+  await reset();
+}
+
+for (const test of [testVectors, testSignatures, testObjects, testBuckets, testList, testUploads, testS3Faults, testJobs, testJobAuth, testJobFailures, testJobEnds, testFamilies]) await tap.group(test.name, test);
 await sim.stop();
 process.exit(tap.done());
