@@ -1,0 +1,33 @@
+/*
+ * base/digest.h: SHA-256 and HMAC, PostgreSQL's own.
+ */
+#ifndef BI_DIGEST_H
+#define BI_DIGEST_H
+
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+
+#define BI_DIGEST_SIZE PG_SHA256_DIGEST_LENGTH
+#define BI_DIGEST_HEX (2 * BI_DIGEST_SIZE + 1)
+
+/* All need a resource owner.  Between begin and end nothing is ereported. */
+typedef struct BiDigest
+{
+	pg_cryptohash_ctx *ctx;
+	bool		broken;
+} BiDigest;
+
+extern void bi_digest_begin(BiDigest *hash);
+extern void bi_digest_bytes(BiDigest *hash, const char *bytes, size_t len);
+extern void bi_digest_text(BiDigest *hash, const char *text);
+
+/* Frees it; hex has BI_DIGEST_HEX bytes.  ereports where anything failed. */
+extern void bi_digest_end(BiDigest *hash, char *hex);
+
+/* dest, of BI_DIGEST_SIZE bytes, may be the key itself. */
+extern void bi_digest_hmac(const void *key, size_t key_len, const char *text, uint8 *dest);
+extern void bi_digest_hex(const uint8 *digest, char *hex);
+
+#endif							/* BI_DIGEST_H */

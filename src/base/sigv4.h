@@ -1,0 +1,49 @@
+/*
+ * base/sigv4.h: AWS Signature Version 4 for one exchange.
+ */
+#ifndef BI_SIGV4_H
+#define BI_SIGV4_H
+
+#include "postgres.h"
+
+#include "base/exchange.h"
+
+/* What the signature says of the body. */
+typedef enum BiSigv4Payload
+{
+	BI_SIGV4_BODY,				/* the SHA-256 of the exchange's body, spool included */
+	BI_SIGV4_GIVEN,				/* payload_hash, which the caller worked out before */
+	BI_SIGV4_UNSIGNED			/* nothing: for S3 over https only */
+} BiSigv4Payload;
+
+typedef struct BiSigv4
+{
+	const char *access_key;
+	const char *secret_key;
+	const char *session_token;	/* or NULL */
+	const char *region;
+	const char *service;		/* "s3", "bedrock", … as AWS names it in the scope */
+	int64		now_unix;		/* seconds: the caller's clock */
+
+	/* S3's rules: the path counts as it stands, x-amz-content-sha256 is sent.  All
+	 * others: the path is normalised and percent-encoded once more. */
+	bool		s3;
+
+	BiSigv4Payload payload;
+	const char *payload_hash;	/* 64 lower-case hex digits, with BI_SIGV4_GIVEN */
+} BiSigv4;
+
+/* Adds x-amz-date, x-amz-security-token, x-amz-content-sha256 and Authorization to a
+ * request that is whole but for them: later changes make it invalid.  Signs the host that
+ * libcurl takes from the URL, unless the request has a header for it, and every header of
+ * the request but those that may change on the way.
+ *
+ * Path and query of the URL are percent-encoded already, a query's plus sign is a plus
+ * sign.  An S3 key's bytes are each encoded but for A-Z a-z 0-9 - . _ ~ and the slash.
+ *
+ * ereports where the body's spool cannot be read, where the request is signed already, and
+ * for what may not be signed; no secret is in the words.  Nothing of the secrets stays
+ * behind in memory but the headers, which bi_exchange_wipe overwrites.  Needs no transaction. */
+extern void bi_sigv4_sign(BiExchange *ex, const BiSigv4 *with);
+
+#endif							/* BI_SIGV4_H */
