@@ -14,9 +14,15 @@ if ! bash test/deps.sh; then
 	exit 1
 fi
 
+# the servers of a part that was killed have nobody else to end them
+clean_up() {
+	find "$folder/tmp" -name postmaster.pid -exec head -qn 1 {} + 2>/dev/null | xargs -r kill -QUIT 2>/dev/null
+	rm -rf "$folder"
+}
+
 folder=$(mktemp -d /tmp/batchinf.XXXXXX)
 child=
-trap 'rm -rf "$folder"' EXIT
+trap clean_up EXIT
 trap 'kill "$child" 2>/dev/null; wait; exit 1' INT TERM HUP
 mkdir "$folder/tree" "$folder/tmp"
 chmod 755 "$folder" "$folder/tree"

@@ -19,6 +19,9 @@ my $port = 5432;                # only a part of the socket's name
 my @running;
 my $listener_pid;
 
+# so that END is run
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
+
 END {
     my $status = $?;
     if (defined $dir) {
