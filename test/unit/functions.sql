@@ -1,3 +1,4 @@
+\set ECHO none
 -- The unit module's functions, for the sessions of unit_*.sql; :module is its path.
 SET client_min_messages = warning;
 CREATE SCHEMA unit;
@@ -19,3 +20,4 @@ CREATE FUNCTION unit_line(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STR
 CREATE FUNCTION unit_openai_strict(bytea) RETURNS bool AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_sigv4(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 RESET client_min_messages;
+\set ECHO all
