@@ -75,6 +75,7 @@ submitted(BiStep *step, const char *batch_id, const char *event)
 	step->chunk->failures = 0;
 	step->chunk->polls = 0;
 	step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, NULL);
+	step->chunk->refs = bi_ref_set(step->chunk->refs, BI_CREATE_ACCOUNT, NULL);
 	r->detail = step->chunk->batch_id;
 	r->heard = true;
 	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 1, BI_REACT_DEFER_CAP_MS, 0);
