@@ -37,7 +37,7 @@ extern bool bi_secret_fits(const char *key, size_t len);
 extern void bi_secret_scrub(char *text, size_t len, const char *key);
 
 /* A digest of these parts (NULL counts as none), 32 hexadecimal digits, palloc'd: tells equal
- * from other, and nothing of a key that nobody can guess. */
+ * from other, and nothing of a key that nobody can guess.  Needs a transaction. */
 extern char *bi_secret_digest(const char *const *parts, int n);
 
 /* Overwrites the key; NULL is allowed.  Does not free it. */

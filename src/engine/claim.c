@@ -24,6 +24,16 @@ wait_for(BiStep *step, const char *reason, int64 delay_ms)
 	bi_chunk_save(step->chunk, step->record.from, true, delay_ms, reason, NULL);
 }
 
+/* In a transaction: PostgreSQL's hashes belong to its resource owner. */
+static char *
+account_digest(const BiStep *step)
+{
+	const BiServer *server = step->server;
+	const char *parts[] = {step->chunk->intent, server->base_url, server->organization, server->project, step->secret};
+
+	return bi_secret_digest(parts, lengthof(parts));
+}
+
 /* Server, mapping, right and key, or the reason why not. */
 static const char *
 load_server(BiStep *step)
@@ -48,6 +58,7 @@ load_server(BiStep *step)
 	bi_secret_wipe(step->server->key.client_secret);
 	if (step->secret == NULL)
 		return psprintf("no key for server \"%s\": %s", job->server_name, why);
+	step->account = account_digest(step);
 	step->limits = bi_registry_limits(step->provider, step->server);
 	step->call.job = job;
 	step->call.server = step->server;
@@ -171,7 +182,7 @@ static void
 begin_create(BiStep *step)
 {
 	step->chunk->tries++;
-	step->chunk->refs = bi_ref_set(step->chunk->refs, BI_CREATE_ACCOUNT, bi_create_account(step));
+	step->chunk->refs = bi_ref_set(step->chunk->refs, BI_CREATE_ACCOUNT, step->account);
 	step->chunk->claimed_at = GetCurrentTimestamp();
 	hold(step, BI_CREATING, bi_create_send);
 }

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "base/guc.h"
-#include "base/secret.h"
 #include "engine/create.h"
 #include "engine/react.h"
 #include "engine/render.h"
@@ -167,22 +166,13 @@ has_settled(BiStep *step)
 	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_guc_settle_time;
 }
 
-char *
-bi_create_account(const BiStep *step)
-{
-	const BiServer *server = step->server;
-	const char *parts[] = {step->chunk->intent, server->base_url, server->organization, server->project, step->secret};
-
-	return bi_secret_digest(parts, lengthof(parts));
-}
-
 /* Is it the same as when the call was made?  One that was made before this was noted is. */
 static bool
 is_same_account(const BiStep *step)
 {
 	const char *account = bi_ref_get(step->chunk->refs, BI_CREATE_ACCOUNT);
 
-	return account == NULL || strcmp(account, bi_create_account(step)) == 0;
+	return account == NULL || strcmp(account, step->account) == 0;
 }
 
 static void

@@ -15,12 +15,9 @@ extern void bi_create_send(BiStep *step);
 /* creating or ambiguous, of unknown fate: looks for the batch. */
 extern void bi_create_find(BiStep *step);
 
-/* The chunk's reference that says with which account the create call was made. */
+/* The chunk's reference that says with which account (BiStep) the create call was made: only
+ * under the same one does "there is none" say anything. */
 #define BI_CREATE_ACCOUNT "account"
-
-/* Address and key that a step has now, as a digest salted with the chunk's intent: only
- * under the same account does "there is none" say anything. */
-extern char *bi_create_account(const BiStep *step);
 
 /* A request could not even be made: the login for it failed.  Nothing had an effect. */
 extern void bi_create_unsent(BiStep *step, const BiVerdict *verdict);

@@ -53,6 +53,7 @@ struct BiStep
 	BiCall		call;
 	BiWish		wish;
 	char	   *secret;			/* wiped when the step is over */
+	char	   *account;		/* digest of address and key, salted with the intent */
 	int			server_failures;
 
 	/* what it does next: a piece of work, or an exchange under way */
