@@ -2,11 +2,13 @@
  * api/check.c: batch_check: are address, key and model of a server good?
  *
  * Knows the words of the answer.  The request and the meaning of its reply are
- * the provider's, the network is base/http.c's.  The one exchange of the house
+ * the provider's, the network is base/http.c's.  The only exchanges of the house
  * inside a user's statement: interruptible, at most 30 s, free of charge.  Must
  * not raise for what is the provider's or the key's fault.  Called from SQL.
  */
 #include "postgres.h"
+
+#include <time.h>
 
 #include "fmgr.h"
 #include "funcapi.h"
@@ -14,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "base/exchange.h"
@@ -87,9 +90,9 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 /* One exchange: false, with *finding, where no reply came.  Its headers are wiped by then, or
  * by the reset of its context. */
 static bool
-carry(BiExchange *ex, const char *secret, Finding *finding)
+carry(BiExchange *ex, const char *secret, TimestampTz deadline, Finding *finding)
 {
-	bi_http_run(ex, CHECK_TIMEOUT_MS);
+	bi_http_run(ex, (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline));
 	if (ex->transport != BI_TRANSPORT_REPLIED)
 	{
 		*finding = judge_transport(ex);
@@ -109,63 +112,86 @@ new_exchange(const BiServer *server)
 	return ex;
 }
 
-/* What proves who we are: the key, or a token for it.  NULL, with *finding, where there is
- * no token to be had. */
-static char *
-get_proof(const BiProvider *provider, const BiCall *call, char *secret, Finding *finding)
-{
-	BiExchange *ex = new_exchange(call->server);
-	char	   *token = NULL;
-	int			lifetime;
-	BiVerdict	verdict;
-
-	if (provider->login == NULL || !provider->login(call, secret, ex))
-		return secret;
-	if (!carry(ex, secret, finding))
-		return NULL;
-	verdict = provider->read_login(call, ex, &token, &lifetime);
-	if (verdict.kind == BI_OK)
-		return token;
-	*finding = judge_reply(call->server, ex, &verdict);
-	return NULL;
-}
-
-static Finding
-ask(const BiProvider *provider, const BiCall *call, const char *proof)
-{
-	BiExchange *ex = new_exchange(call->server);
-	Finding		finding;
-	BiVerdict	verdict;
-
-	provider->check(call, ex);
-	provider->authorize(call, proof, ex);
-	if (!carry(ex, proof, &finding))
-		return finding;
-	verdict = provider->read_check(call, ex);
-	return judge_reply(call->server, ex, &verdict);
-}
-
 static void
 wipe(void *secret)
 {
 	bi_secret_wipe(secret);
 }
 
-/* However the statement ends, key and token are in no memory of ours afterwards. */
+/* However the statement ends, it is in no memory of ours afterwards. */
+static char *
+guard(char *secret)
+{
+	(void) bi_foreign_own(CurrentMemoryContext, secret, wipe);
+	return secret;
+}
+
+/* More requests than any login or check has. */
+#define TURNS_MAX 100
+
+/* What proves who we are: the key, or a token for it.  NULL, with *finding, where there is
+ * no token to be had. */
+static char *
+get_proof(const BiProvider *provider, const BiServer *server, char *secret, TimestampTz deadline, Finding *finding)
+{
+	BiCall		call = {.server = server, .now = (int64) time(NULL)};
+
+	for (int turn = 0; provider->login && turn < TURNS_MAX; turn++)
+	{
+		BiExchange *ex = new_exchange(server);
+		char	   *token = NULL;
+		int			lifetime;
+		BiVerdict	verdict;
+
+		if (!provider->login(&call, secret, ex))
+			return secret;
+		if (!carry(ex, secret, deadline, finding))
+			return NULL;
+		verdict = provider->read_login(&call, ex, &token, &lifetime);
+		if (verdict.kind != BI_OK)
+		{
+			*finding = judge_reply(server, ex, &verdict);
+			return NULL;
+		}
+		if (verdict.next == NULL)
+			return guard(token);
+		call.cursor = guard(verdict.next);
+	}
+	return secret;
+}
+
+static Finding
+ask(const BiProvider *provider, const BiServer *server, const char *proof, TimestampTz deadline)
+{
+	BiCall		call = {.server = server, .now = (int64) time(NULL)};
+	Finding		finding = {0};
+
+	for (int turn = 0; turn < TURNS_MAX; turn++)
+	{
+		BiExchange *ex = new_exchange(server);
+		BiVerdict	verdict;
+
+		provider->check(&call, ex);
+		provider->authorize(&call, proof, ex);
+		if (!carry(ex, proof, deadline, &finding))
+			return finding;
+		verdict = provider->read_check(&call, ex);
+		finding = judge_reply(server, ex, &verdict);
+		if (verdict.kind != BI_OK || verdict.next == NULL)
+			break;
+		call.cursor = verdict.next;
+	}
+	return finding;
+}
+
 static Finding
 ask_provider(const BiProvider *provider, const BiServer *server, char *secret)
 {
-	BiCall		call = {.server = server};
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CHECK_TIMEOUT_MS);
 	Finding		finding = {0};
-	char	   *proof;
+	char	   *proof = get_proof(provider, server, guard(secret), deadline, &finding);
 
-	(void) bi_foreign_own(CurrentMemoryContext, secret, wipe);
-	proof = get_proof(provider, &call, secret, &finding);
-	if (proof == NULL)
-		return finding;
-	if (proof != secret)
-		(void) bi_foreign_own(CurrentMemoryContext, proof, wipe);
-	return ask(provider, &call, proof);
+	return proof ? ask(provider, server, proof, deadline) : finding;
 }
 
 static Finding
@@ -183,9 +209,7 @@ check_server(BiServer *server, Oid user)
 		return (Finding) {"no_user_mapping",
 						  psprintf("there is no user mapping for user \"%s\" or for PUBLIC", GetUserNameFromId(user, false))};
 
-	secret = bi_secret_read(&server->key, &why);
-	bi_secret_wipe(server->key.api_key);
-	bi_secret_wipe(server->key.client_secret);
+	secret = bi_registry_secret(provider, server, &why);
 	if (secret == NULL)
 		return (Finding) {"bad_key", why};
 	if (server->model != NULL)

@@ -11,7 +11,7 @@
 #include "api/mapping.h"
 
 /* All of one mapping's ways to name its one key. */
-static const char *const keys[] = {"api_key", "api_key_file", "api_key_env", "client_secret"};
+static const char *const keys[] = {"api_key", "api_key_file", "api_key_env", "client_secret", "service_account", "service_account_file"};
 
 /* The first may not be without the second. */
 static const struct
@@ -23,6 +23,9 @@ static const struct
 	{"client_secret", "client_id"},
 	{"tenant_id", "client_id"},
 	{"client_id", "tenant_id"},
+	{"access_key_id", "secret_access_key"},
+	{"secret_access_key", "access_key_id"},
+	{"session_token", "access_key_id"},
 };
 
 /* Where both are given, one says what the other is not. */

@@ -21,16 +21,15 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/varlena.h"
 
+#include "api/choice.h"
 #include "api/mapping.h"
 #include "base/guc.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "base/url.h"
 #include "provider/registry.h"
 #include "store/server.h"
-
-#define CLOSE_ENOUGH 4
 
 typedef struct Option
 {
@@ -40,6 +39,7 @@ typedef struct Option
 	int64		min;			/* of numbers */
 	int64		max;
 	bool		zero;			/* 0 is good too */
+	bool		lines;			/* may have several */
 	const char *const *words;	/* that it may be */
 } Option;
 
@@ -53,53 +53,17 @@ refuse_value(const Option *option, const char *detail)
 			 errdetail_internal("%s", detail)));
 }
 
-/* What a wrong word might have been. */
-typedef struct Choices
-{
-	const char *word;
-	StringInfoData valid;		/* all candidates, for the detail */
-	const char *closest;		/* or NULL */
-	int			distance;		/* its distance */
-} Choices;
-
-static void
-begin_choices(Choices *choices, const char *word)
-{
-	choices->word = word;
-	choices->closest = NULL;
-	choices->distance = CLOSE_ENOUGH + 1;
-	initStringInfo(&choices->valid);
-}
-
-static void
-add_choice(Choices *choices, const char *candidate)
-{
-	int			len = strlen(choices->word);
-	int			distance;
-
-	appendStringInfo(&choices->valid, "%s%s", choices->valid.len > 0 ? ", " : "", candidate);
-	if (len >= NAMEDATALEN)
-		return;
-	distance = varstr_levenshtein_less_equal(choices->word, len, candidate, strlen(candidate),
-											 1, 1, 1, CLOSE_ENOUGH, true);
-	if (distance < choices->distance && distance <= len / 2)
-	{
-		choices->closest = candidate;
-		choices->distance = distance;
-	}
-}
-
 static void
 check_provider(const Option *option, const char *value)
 {
-	Choices		choices;
+	BiChoices	choices;
 	const char *name;
 
 	if (bi_registry_find(value) != NULL)
 		return;
-	begin_choices(&choices, value);
+	bi_choice_begin(&choices, value);
 	for (int i = 0; (name = bi_registry_name(i)) != NULL; i++)
-		add_choice(&choices, name);
+		bi_choice_add(&choices, name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized provider \"%s\"", value),
@@ -129,6 +93,29 @@ static void
 check_text(const Option *option, const char *value)
 {
 	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
+}
+
+/* Goes into host names. */
+static void
+check_name(const Option *option, const char *value)
+{
+	if (value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+		refuse_value(option, "The value must consist of lower-case letters, digits and hyphens.");
+}
+
+/* The bucket's name may become a host name, the prefix a path. */
+static void
+check_storage(const Option *option, const char *value)
+{
+	const char *bucket = value + 5;
+	size_t		len = strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-_");
+	const char *prefix = bucket + len;
+
+	if ((strncmp(value, "s3://", 5) != 0 && strncmp(value, "gs://", 5) != 0) || len < 3 || len > 222 ||
+		(*prefix != '\0' && *prefix != '/') ||
+		prefix[strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.")] != '\0' ||
+		strstr(prefix, "//") || strstr(prefix, "/."))
+		refuse_value(option, "The value must be s3://bucket/prefix or gs://bucket/prefix, the prefix of letters, digits, \"-\", \"_\", \".\" and single \"/\".");
 }
 
 /* Goes into request headers too. */
@@ -194,6 +181,25 @@ check_file(const Option *option, const char *value)
 		refuse_value(option, "The value must be an absolute path on the database server.");
 }
 
+/* A key of several lines, which is no one's but a document's. */
+static void
+check_document(const Option *option, const char *value)
+{
+	if (bi_json_type(bi_json_parse(value, strlen(value))) != BI_JSON_OBJECT)
+		refuse_value(option, "The value must be the JSON object that the provider's console gave.");
+}
+
+static void check_word(const Option *option, const char *value);
+
+/* All but the mapping's own keys are the machine's. */
+static void
+check_source(const Option *option, const char *value)
+{
+	check_word(option, value);
+	if (strcmp(value, "static") != 0)
+		check_privilege(option);
+}
+
 static void
 check_environment(const Option *option, const char *value)
 {
@@ -206,14 +212,14 @@ check_environment(const Option *option, const char *value)
 static void
 check_word(const Option *option, const char *value)
 {
-	Choices		choices;
+	BiChoices	choices;
 
-	begin_choices(&choices, value);
+	bi_choice_begin(&choices, value);
 	for (const char *const *word = option->words; *word; word++)
 	{
 		if (strcmp(*word, value) == 0)
 			return;
-		add_choice(&choices, *word);
+		bi_choice_add(&choices, *word);
 	}
 	refuse_value(option, psprintf("Valid values are: %s.", choices.valid.data));
 }
@@ -231,6 +237,17 @@ static const Option options[] = {
 	{"metadata", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
 	{"authority_url", ForeignServerRelationId, check_url},
 	{"token_scope", ForeignServerRelationId, check_token},
+	{"region", ForeignServerRelationId, check_name},
+	{"location", ForeignServerRelationId, check_name},
+	{"role_arn", ForeignServerRelationId, check_token},
+	{"storage_url", ForeignServerRelationId, check_storage},
+	{"storage_base_url", ForeignServerRelationId, check_url},
+	{"storage_style", ForeignServerRelationId, check_word, .words = (const char *const[]) {"virtual", "path", NULL}},
+	{"storage_kms_key", ForeignServerRelationId, check_token},
+	{"storage_owner", ForeignServerRelationId, check_token},
+	{"storage_create", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
+	{"runtime_base_url", ForeignServerRelationId, check_url},
+	{"request_labels", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
 	{"max_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"min_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},
@@ -244,6 +261,13 @@ static const Option options[] = {
 	{"tenant_id", UserMappingRelationId, check_key},
 	{"client_id", UserMappingRelationId, check_key},
 	{"client_secret", UserMappingRelationId, check_key},
+	{"service_account", UserMappingRelationId, check_document, .lines = true},
+	{"service_account_file", UserMappingRelationId, check_file},
+	{"access_key_id", UserMappingRelationId, check_key},
+	{"secret_access_key", UserMappingRelationId, check_key},
+	{"session_token", UserMappingRelationId, check_key},
+	{"credential_source", UserMappingRelationId, check_source,
+	.words = (const char *const[]) {"static", "environment", "web_identity", "container", "instance", NULL}},
 };
 
 static const Option *
@@ -260,13 +284,13 @@ find_option(const char *name, Oid catalog)
 static void
 refuse_option(const char *name, Oid catalog)
 {
-	Choices		choices;
+	BiChoices	choices;
 
-	begin_choices(&choices, name);
+	bi_choice_begin(&choices, name);
 	for (int i = 0; i < lengthof(options); i++)
 	{
 		if (options[i].catalog == catalog)
-			add_choice(&choices, options[i].name);
+			bi_choice_add(&choices, options[i].name);
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
@@ -284,7 +308,7 @@ check_value(const Option *option, const char *value)
 		refuse_value(option, "The value must not be empty.");
 	for (const char *p = value; *p != '\0'; p++)
 	{
-		if ((unsigned char) *p < ' ' || *p == 0x7f)
+		if (((unsigned char) *p < ' ' || *p == 0x7f) && !(option->lines && strchr("\t\r\n", *p)))
 			refuse_value(option, "The value must not have control characters or line breaks in it.");
 	}
 	option->check(option, value);

@@ -23,7 +23,6 @@ static const Block v4_blocks[] = {
 	{{10, 0, 0, 0}, 8},			/* private */
 	{{100, 64, 0, 0}, 10},		/* carrier-grade NAT */
 	{{127, 0, 0, 0}, 8},		/* loopback */
-	{{169, 254, 0, 0}, 16},		/* link-local, metadata services */
 	{{172, 16, 0, 0}, 12},		/* private */
 	{{192, 0, 0, 0}, 24},		/* protocol assignments */
 	{{192, 168, 0, 0}, 16},		/* private */
@@ -35,6 +34,17 @@ static const Block v6_blocks[] = {
 	{{0xfc, 0, 0, 0}, 7},		/* unique local */
 	{{0xfe, 0x80, 0, 0}, 9},	/* link-local, site-local */
 	{{0xff, 0, 0, 0}, 8}		/* multicast */
+};
+
+/* Of clouds: keys without a password for whoever can reach them. */
+static const Block v4_metadata[] = {
+	{{169, 254, 0, 0}, 16},		/* all that is link-local */
+	{{100, 100, 100, 200}, 32}
+};
+
+static const Block v6_metadata[] = {
+	{{0xfd, 0x00, 0x0e, 0xc2}, 32},
+	{{0xfd, 0x20, 0x0c, 0xe0}, 32}
 };
 
 static bool
@@ -49,60 +59,65 @@ in_block(const uint8 *addr, const Block *block)
 }
 
 static bool
-v4_inner(const uint8 *addr)
+in_any(const uint8 *addr, const Block *blocks, int nblocks)
 {
-	for (int i = 0; i < lengthof(v4_blocks); i++)
+	for (int i = 0; i < nblocks; i++)
 	{
-		if (in_block(addr, &v4_blocks[i]))
+		if (in_block(addr, &blocks[i]))
 			return true;
 	}
 	return false;
+}
+
+static BiAddress
+judge_v4(const uint8 *addr)
+{
+	if (in_any(addr, v4_metadata, lengthof(v4_metadata)))
+		return BI_ADDRESS_METADATA;
+	return in_any(addr, v4_blocks, lengthof(v4_blocks)) ? BI_ADDRESS_INNER : BI_ADDRESS_OUTER;
 }
 
 /*
  * Addresses that carry an IPv4 one are judged by that: mapped and compatible
  * (which makes :: and ::1 part of 0.0.0.0/8), NAT64 and 6to4.
  */
-static bool
-v6_inner(const uint8 *addr)
+static BiAddress
+judge_v6(const uint8 *addr)
 {
 	static const uint8 zero[10] = {0};
 	static const uint8 nat64[12] = {0, 0x64, 0xff, 0x9b};
 
 	if (memcmp(addr, zero, 10) == 0 &&
 		((addr[10] == 0 && addr[11] == 0) || (addr[10] == 0xff && addr[11] == 0xff)))
-		return v4_inner(addr + 12);
+		return judge_v4(addr + 12);
 	if (memcmp(addr, nat64, sizeof(nat64)) == 0)
-		return v4_inner(addr + 12);
+		return judge_v4(addr + 12);
 	if (addr[0] == 0x20 && addr[1] == 0x02)
-		return v4_inner(addr + 2);
-	for (int i = 0; i < lengthof(v6_blocks); i++)
-	{
-		if (in_block(addr, &v6_blocks[i]))
-			return true;
-	}
-	return false;
+		return judge_v4(addr + 2);
+	if (in_any(addr, v6_metadata, lengthof(v6_metadata)))
+		return BI_ADDRESS_METADATA;
+	return in_any(addr, v6_blocks, lengthof(v6_blocks)) ? BI_ADDRESS_INNER : BI_ADDRESS_OUTER;
 }
 
-bool
-bi_address_inner(const struct sockaddr *addr)
+BiAddress
+bi_address_judge(const struct sockaddr *addr)
 {
 	if (addr->sa_family == AF_INET)
-		return v4_inner((const uint8 *) &((const struct sockaddr_in *) addr)->sin_addr);
+		return judge_v4((const uint8 *) &((const struct sockaddr_in *) addr)->sin_addr);
 	if (addr->sa_family == AF_INET6)
-		return v6_inner((const uint8 *) &((const struct sockaddr_in6 *) addr)->sin6_addr);
-	return true;
+		return judge_v6((const uint8 *) &((const struct sockaddr_in6 *) addr)->sin6_addr);
+	return BI_ADDRESS_INNER;
 }
 
-bool
-bi_address_text_inner(const char *text, bool otherwise)
+BiAddress
+bi_address_judge_text(const char *text, BiAddress otherwise)
 {
 	uint8		addr[16];
 	char		bare[INET6_ADDRSTRLEN];
 	size_t		len = strlen(text);
 
 	if (inet_pton(AF_INET, text, addr) == 1)
-		return v4_inner(addr);
+		return judge_v4(addr);
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']')
 	{
 		text++;
@@ -112,5 +127,5 @@ bi_address_text_inner(const char *text, bool otherwise)
 		return otherwise;
 	memcpy(bare, text, len);
 	bare[len] = '\0';
-	return inet_pton(AF_INET6, bare, addr) == 1 ? v6_inner(addr) : otherwise;
+	return inet_pton(AF_INET6, bare, addr) == 1 ? judge_v6(addr) : otherwise;
 }

@@ -8,12 +8,17 @@
 
 #include <sys/socket.h>
 
-/* Is it loopback, link-local, private, or otherwise no address of the public
- * network?  Any family but IPv4 and IPv6 is. */
-extern bool bi_address_inner(const struct sockaddr *addr);
+typedef enum BiAddress
+{
+	BI_ADDRESS_OUTER,			/* of the public network */
+	BI_ADDRESS_INNER,			/* loopback, private and the like; any family but IPv4 and IPv6 */
+	BI_ADDRESS_METADATA			/* where clouds give keys to whoever asks; link-local */
+} BiAddress;
+
+extern BiAddress bi_address_judge(const struct sockaddr *addr);
 
 /* The same for an address in text form, IPv6 with or without brackets; otherwise
  * where text is not an address. */
-extern bool bi_address_text_inner(const char *text, bool otherwise);
+extern BiAddress bi_address_judge_text(const char *text, BiAddress otherwise);
 
 #endif							/* BI_ADDRESS_H */

@@ -9,6 +9,7 @@
 
 #include "base/exchange.h"
 #include "base/foreign.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "base/spool.h"
 #include "datatype/timestamp.h"
@@ -272,8 +273,8 @@ bi_exchange_retry_after(const BiExchange *ex, int64 now_unix)
 	return wait;
 }
 
-void
-bi_exchange_scrub(BiExchange *ex, const char *secret)
+static void
+scrub_one(BiExchange *ex, const char *secret)
 {
 	ListCell   *lc;
 
@@ -284,6 +285,21 @@ bi_exchange_scrub(BiExchange *ex, const char *secret)
 
 		bi_secret_scrub(header->value, strlen(header->value), secret);
 	}
+}
+
+void
+bi_exchange_scrub(BiExchange *ex, const char *secret)
+{
+	static const char *const members[] = {
+		"private_key", "refresh_token", "client_secret", "subject_token", "bearer", "authorization",
+		"SecretAccessKey", "Token", "WebIdentityToken"
+	};
+	BiJson	   *document = secret && *secret == '{' ? bi_json_parse(secret, strlen(secret)) : NULL;
+
+	if (document == NULL)
+		scrub_one(ex, secret);
+	for (int i = 0; i < lengthof(members); i++)
+		scrub_one(ex, bi_json_string(bi_json_get(document, members[i]), NULL));
 }
 
 void

@@ -58,7 +58,8 @@ typedef struct BiExchange
 	StringInfoData tail;
 
 	/* what the network may be asked for (promise 6) */
-	bool		allow_http;		/* plain http, loopback, link-local, private addresses */
+	bool		allow_http;		/* plain http, loopback, private addresses */
+	bool		metadata;		/* also the machine's metadata service, which nothing else may reach */
 
 	/* where a 2xx body goes: a spool, or NULL for memory */
 	struct BiSpool *download;
@@ -101,7 +102,8 @@ extern void bi_exchange_add_reply_line(BiExchange *ex, const char *line, size_t 
 extern int64 bi_exchange_retry_after(const BiExchange *ex, int64 now_unix);
 
 /* Blots out the secret where the reply quotes it, in its body in memory and its headers:
- * before anybody reads them. */
+ * before anybody reads them.  Of a secret that is a JSON object, those of its members that
+ * have the names of secrets. */
 extern void bi_exchange_scrub(BiExchange *ex, const char *secret);
 
 /* Overwrites the values of all request headers and the body's head, which holds a login's

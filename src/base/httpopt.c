@@ -64,19 +64,20 @@ check_url(BiTransfer *transfer)
 {
 	char		scheme[16];
 	char		host[256];
+	BiAddress	address;
 
 	if (!split_url(transfer->ex->url, scheme, sizeof(scheme), host, sizeof(host)))
 	{
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "%s", "the URL is not valid");
 		return false;
 	}
-	transfer->inner_allowed = transfer->ex->allow_http || bi_guc_http_host_allowed(host);
-	if (transfer->inner_allowed)
-		return true;
-	if (strcmp(scheme, "https") != 0)
-		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "host \"%s\" may be asked by https only", host);
+	transfer->metadata_allowed = transfer->ex->metadata;
+	transfer->inner_allowed = transfer->ex->metadata || transfer->ex->allow_http || bi_guc_http_host_allowed(host);
 	/* Behind a proxy an address is never seen again. */
-	else if (bi_address_text_inner(host, false))
+	address = bi_address_judge_text(host, BI_ADDRESS_OUTER);
+	if (strcmp(scheme, "https") != 0 && !transfer->inner_allowed)
+		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "host \"%s\" may be asked by https only", host);
+	else if (address == BI_ADDRESS_METADATA ? !transfer->metadata_allowed : address == BI_ADDRESS_INNER && !transfer->inner_allowed)
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "address %s is not allowed", host);
 	return transfer->cause == BI_CAUSE_NONE;
 }
@@ -183,7 +184,7 @@ in_seconds(int ms)
 static CURLcode
 set_connection(BiTransfer *transfer)
 {
-	const char *proxy = bi_guc_proxy ? bi_guc_proxy : "";
+	const char *proxy = bi_guc_proxy && !transfer->metadata_allowed ? bi_guc_proxy : "";
 
 	for (int i = 0; i < lengthof(fixed_options); i++)
 		BI_SET(transfer, fixed_options[i].option, fixed_options[i].value);
@@ -191,7 +192,7 @@ set_connection(BiTransfer *transfer)
 	BI_SET(transfer, CURLOPT_PROXY, proxy);
 	BI_SET(transfer, CURLOPT_NOPROXY, "");
 	if (*proxy)
-		transfer->inner_allowed = true;	/* from here on it is the proxy's address */
+		transfer->inner_allowed = true; /* from here on it is the proxy's address */
 	if (bi_guc_ca_file != NULL && *bi_guc_ca_file)
 	{
 		BI_SET(transfer, CURLOPT_CAINFO, bi_guc_ca_file);

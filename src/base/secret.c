@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mb/pg_wchar.h"
 #include "storage/fd.h"
 
 #include "base/secret.h"
@@ -33,9 +34,16 @@ bi_secret_fits(const char *key, size_t len)
 	return len > 0;
 }
 
-/* A copy without the white space at its ends, or NULL with *why. */
+/* What a reference names. */
+typedef enum Kind
+{
+	KIND_KEY,					/* visible ASCII */
+	KIND_DOCUMENT				/* any text */
+} Kind;
+
+/* A copy without the white space at its ends, or NULL with *why.  what: who gave it. */
 static char *
-take_key(const char *bytes, size_t len, const char *option, char **why)
+take_key(const char *bytes, size_t len, Kind kind, const char *what, char **why)
 {
 	while (len > 0 && isspace((unsigned char) bytes[0]))
 		bytes++, len--;
@@ -43,9 +51,11 @@ take_key(const char *bytes, size_t len, const char *option, char **why)
 		len--;
 
 	if (len == 0)
-		*why = psprintf("the key given by option \"%s\" is empty", option);
-	else if (!bi_secret_fits(bytes, len))
-		*why = psprintf("the key given by option \"%s\" has characters other than visible ASCII in it", option);
+		*why = psprintf("the key given by %s is empty", what);
+	else if (kind == KIND_KEY && !bi_secret_fits(bytes, len))
+		*why = psprintf("the key given by %s has characters other than visible ASCII in it", what);
+	else if (memchr(bytes, '\0', len) || !pg_verify_mbstr(PG_UTF8, bytes, len, true))
+		*why = psprintf("what %s gives is no UTF-8 text", what);
 	else
 		return pnstrdup(bytes, len);
 	return NULL;
@@ -73,24 +83,24 @@ read_all(int fd, char *buffer, size_t size)
 }
 
 static char *
-read_open_file(int fd, char *buffer, char **why)
+read_open_file(int fd, char *buffer, Kind kind, const char *what, char **why)
 {
 	struct stat st;
 	ssize_t		len;
 
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		*why = pstrdup("file named by option \"api_key_file\" is not a regular file");
+		*why = psprintf("file named by %s is not a regular file", what);
 	else if ((len = read_all(fd, buffer, BI_SECRET_MAX + 1)) < 0)
-		*why = psprintf("could not read file named by option \"api_key_file\": %m");
+		*why = psprintf("could not read file named by %s: %m", what);
 	else if (len > BI_SECRET_MAX)
-		*why = psprintf("file named by option \"api_key_file\" is larger than %d kB", BI_SECRET_MAX / 1024);
+		*why = psprintf("file named by %s is larger than %d kB", what, BI_SECRET_MAX / 1024);
 	else
-		return take_key(buffer, len, "api_key_file", why);
+		return take_key(buffer, len, kind, what, why);
 	return NULL;
 }
 
 static char *
-read_file(const char *path, char **why)
+read_file(const char *path, Kind kind, const char *what, char **why)
 {
 	char	   *key;
 	char	   *buffer;
@@ -98,7 +108,7 @@ read_file(const char *path, char **why)
 
 	if (!is_absolute_path(path))
 	{
-		*why = pstrdup("option \"api_key_file\" is not an absolute path");
+		*why = psprintf("%s is not an absolute path", what);
 		return NULL;
 	}
 
@@ -106,11 +116,11 @@ read_file(const char *path, char **why)
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
 	{
-		*why = psprintf("could not read file named by option \"api_key_file\": %m");
+		*why = psprintf("could not read file named by %s: %m", what);
 		return NULL;
 	}
 	buffer = palloc(BI_SECRET_MAX + 1);
-	key = read_open_file(fd, buffer, why);
+	key = read_open_file(fd, buffer, kind, what, why);
 	explicit_bzero(buffer, BI_SECRET_MAX + 1);
 	pfree(buffer);
 	CloseTransientFile(fd);
@@ -123,7 +133,7 @@ read_environment(const char *name, char **why)
 	const char *value = getenv(name);
 
 	if (value != NULL)
-		return take_key(value, strlen(value), "api_key_env", why);
+		return take_key(value, strlen(value), KIND_KEY, "option \"api_key_env\"", why);
 	*why = pstrdup("environment variable named by option \"api_key_env\" is not set for the server");
 	return NULL;
 }
@@ -132,17 +142,37 @@ char *
 bi_secret_read(const BiKeyRef *ref, char **why)
 {
 	*why = NULL;
-	if (ref->api_key != NULL)
-		return take_key(ref->api_key, strlen(ref->api_key), "api_key", why);
-	if (ref->client_secret != NULL)
-		return take_key(ref->client_secret, strlen(ref->client_secret), "client_secret", why);
-	if (ref->api_key_file != NULL)
-		return read_file(ref->api_key_file, why);
-	if (ref->api_key_env != NULL)
+	if (ref->api_key)
+		return take_key(ref->api_key, strlen(ref->api_key), KIND_KEY, "option \"api_key\"", why);
+	if (ref->client_secret)
+		return take_key(ref->client_secret, strlen(ref->client_secret), KIND_KEY, "option \"client_secret\"", why);
+	if (ref->service_account)
+		return take_key(ref->service_account, strlen(ref->service_account), KIND_DOCUMENT, "option \"service_account\"", why);
+	if (ref->api_key_file)
+		return read_file(ref->api_key_file, KIND_KEY, "option \"api_key_file\"", why);
+	if (ref->service_account_file)
+		return read_file(ref->service_account_file, KIND_DOCUMENT, "option \"service_account_file\"", why);
+	if (ref->api_key_env)
 		return read_environment(ref->api_key_env, why);
-	*why = pstrdup("the user mapping has none of the options \"api_key\", \"api_key_file\", \"api_key_env\" and \"client_secret\"");
+	*why = pstrdup("the user mapping has no option that gives a key, such as \"api_key\" or \"api_key_file\"");
 	return NULL;
 }
+
+static const char *
+host_variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+static char *
+host_file(const char *path, char **why)
+{
+	return read_file(path, KIND_DOCUMENT, "the server's environment", why);
+}
+
+const BiHost bi_secret_host = {host_variable, host_file};
 
 void
 bi_secret_scrub(char *text, size_t len, const char *key)
@@ -170,6 +200,16 @@ bi_secret_wipe(char *secret)
 {
 	if (secret != NULL)
 		explicit_bzero(secret, strlen(secret));
+}
+
+void
+bi_secret_wipe_refs(BiKeyRef *ref)
+{
+	bi_secret_wipe(ref->api_key);
+	bi_secret_wipe(ref->client_secret);
+	bi_secret_wipe(ref->service_account);
+	bi_secret_wipe(ref->secret_access_key);
+	bi_secret_wipe(ref->session_token);
 }
 
 static void

@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-/* References as a user mapping has them; any may be NULL.  At most one of the first four is
+/* References as a user mapping has them; any may be NULL.  At most one of the first six is
  * set. */
 typedef struct BiKeyRef
 {
@@ -14,9 +14,16 @@ typedef struct BiKeyRef
 	char	   *api_key_file;
 	char	   *api_key_env;
 	char	   *client_secret;	/* of the client below */
+	char	   *service_account;	/* a JSON document */
+	char	   *service_account_file;
 
 	char	   *tenant_id;		/* no secrets: whose key it is, where a login must tell */
 	char	   *client_id;
+
+	char	   *access_key_id;	/* of secret_access_key */
+	char	   *secret_access_key;
+	char	   *session_token;
+	char	   *credential_source;	/* which of several places: see the option */
 } BiKeyRef;
 
 /* The most of a key file that is read. */
@@ -26,6 +33,18 @@ typedef struct BiKeyRef
  * content of any file) where the reference gives none.  Never ereports for a missing
  * or unreadable file.  Needs a transaction, which closes the file if memory runs out. */
 extern char *bi_secret_read(const BiKeyRef *ref, char **why);
+
+/* What the machine has, for those who may use it. */
+typedef struct BiHost
+{
+	const char *(*variable) (const char *name); /* of the server's environment; NULL: not set */
+	char	   *(*file) (const char *path, char **why); /* as bi_secret_read, any text without NUL */
+} BiHost;
+
+extern const BiHost bi_secret_host;
+
+/* Overwrites those of the references that are secrets themselves. */
+extern void bi_secret_wipe_refs(BiKeyRef *ref);
 
 /* Can these bytes stand in a request header?  Visible ASCII only: a line break would
  * begin a header of its own. */

@@ -43,6 +43,14 @@ keep_bytes(BiBytes *bytes, const char *more, size_t len)
 	return true;
 }
 
+static bool
+is_allowed(const BiTransfer *transfer, BiAddress address)
+{
+	if (address == BI_ADDRESS_METADATA)
+		return transfer->metadata_allowed;
+	return address == BI_ADDRESS_OUTER || transfer->inner_allowed;
+}
+
 /* A new connection: is the resolved address one that we may talk to?  That of a
  * proxy always is, and what it resolves we do not see. */
 static curl_socket_t
@@ -53,7 +61,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 
 	if (transfer->given_up)
 		return CURL_SOCKET_BAD;
-	if (!transfer->inner_allowed && bi_address_inner(&addr->addr))
+	if (!is_allowed(transfer, bi_address_judge(&addr->addr)))
 	{
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "%s",
 							"the host has a loopback, link-local or private address, which is not allowed");
@@ -74,7 +82,7 @@ before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 
 	if (transfer->given_up)
 		return CURL_PREREQFUNC_ABORT;
-	if (!transfer->inner_allowed && bi_address_text_inner(ip, true))
+	if (!is_allowed(transfer, bi_address_judge_text(ip, BI_ADDRESS_INNER)))
 	{
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "address %s is not allowed", ip);
 		return CURL_PREREQFUNC_ABORT;

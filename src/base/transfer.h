@@ -35,6 +35,7 @@ typedef struct BiTransfer
 	struct curl_slist *headers;
 	bool		given_up;		/* callbacks touch nothing any more, ex may be gone */
 	bool		inner_allowed;	/* plain http and inner addresses */
+	bool		metadata_allowed;
 	bool		started;		/* the peer may have seen a byte of the request */
 	BiCause		cause;			/* why we refuse or gave up, with its words */
 	char		why[256];

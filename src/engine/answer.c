@@ -187,6 +187,7 @@ bi_answer_read(BiStep *step, BiResult *results)
 		if (line != NULL && len == 0)
 			continue;
 		memset(&results[n], 0, sizeof(BiResult));
+		step->deliver->nlines++;
 		bytes += len;
 		if (read_result(step, line, len, &results[n]))
 			n++;

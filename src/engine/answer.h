@@ -22,6 +22,7 @@ struct BiDeliver
 	int64		first_seq;
 	int64		last_seq;
 	BiJson	   *schema;
+	int64		nlines;			/* read so far, empty ones aside */
 	int64		duplicates;
 	int64		unknown;
 	int64		malformed;

@@ -29,7 +29,8 @@ static char *
 account_digest(const BiStep *step)
 {
 	const BiServer *server = step->server;
-	const char *parts[] = {step->chunk->intent, server->base_url, server->organization, server->project, step->secret};
+	char	   *whose = step->provider->account ? step->provider->account(&step->call, step->secret) : step->secret;
+	const char *parts[] = {step->chunk->intent, server->base_url, server->organization, server->project, whose};
 
 	return bi_secret_digest(parts, lengthof(parts));
 }
@@ -53,16 +54,14 @@ load_server(BiStep *step)
 		return psprintf("server \"%s\" has the unknown provider \"%s\"", job->server_name, step->server->provider);
 	if (!OidIsValid(step->server->mapping))
 		return psprintf("the job's owner has no user mapping for server \"%s\"", job->server_name);
-	step->secret = bi_secret_read(&step->server->key, &why);
-	bi_secret_wipe(step->server->key.api_key);
-	bi_secret_wipe(step->server->key.client_secret);
+	step->secret = bi_registry_secret(step->provider, step->server, &why);
 	if (step->secret == NULL)
 		return psprintf("no key for server \"%s\": %s", job->server_name, why);
-	step->account = account_digest(step);
-	step->limits = bi_registry_limits(step->provider, step->server);
 	step->call.job = job;
 	step->call.server = step->server;
 	step->call.chunk = step->chunk;
+	step->account = account_digest(step);
+	step->limits = bi_registry_limits(step->provider, step->server);
 	return NULL;
 }
 

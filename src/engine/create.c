@@ -22,6 +22,8 @@
 
 /* Upload */
 
+static void upload_turn(BiStep *step);
+
 static void
 read_upload(BiStep *step)
 {
@@ -29,10 +31,15 @@ read_upload(BiStep *step)
 	BiVerdict	verdict = step->provider->read_upload(&step->call, step->ex, &refs);
 	BiRecordOf *r;
 
+	step->chunk->refs = refs;
+	if (bi_step_next_turn(step, &verdict))
+	{
+		step->work = upload_turn;
+		return;
+	}
 	switch (verdict.kind)
 	{
 		case BI_OK:
-			step->chunk->refs = refs;
 			step->chunk->failures = 0;
 			r = bi_react_record(step, BI_UPLOADED, "uploaded");
 			r->detail = psprintf(INT64_FORMAT " records, " INT64_FORMAT " bytes", step->render->lines, bi_spool_size(step->render->spool));
@@ -48,13 +55,20 @@ read_upload(BiStep *step)
 }
 
 static void
-send_upload(BiStep *step)
+upload_turn(BiStep *step)
 {
 	BiExchange *ex = bi_step_exchange(step);
 
 	ex->upload = step->render->spool;
 	step->provider->upload(&step->call, ex);
 	bi_step_send(step, read_upload);
+}
+
+static void
+send_upload(BiStep *step)
+{
+	bi_step_begin_turns(step);
+	upload_turn(step);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "engine/apply.h"
 #include "engine/deliver.h"
+#include "engine/react.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -69,17 +70,48 @@ settle_also(BiStep *step)
 	bi_job_finish_due();
 }
 
+/* The provider told of more lines than came, or of none: those that came are delivered, and
+ * the rest is asked for again, a few times. */
+static bool
+is_short(const BiStep *step)
+{
+	const char *told = bi_ref_get(step->chunk->refs, BI_REF_LINES);
+
+	return told != NULL && strtoll(told, NULL, 10) > step->deliver->nlines;
+}
+
+static char *
+describe(const BiStep *step)
+{
+	const BiDeliver *d = step->deliver;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (d->duplicates || d->unknown || d->malformed)
+		appendStringInfo(&text, INT64_FORMAT " duplicate, " INT64_FORMAT " unknown and " INT64_FORMAT " malformed lines",
+						 d->duplicates, d->unknown, d->malformed);
+	if (is_short(step))
+		appendStringInfo(&text, "%s" INT64_FORMAT " lines came, and the provider told of %s", text.len > 0 ? "; " : "",
+						 d->nlines, bi_ref_get(step->chunk->refs, BI_REF_LINES));
+	return text.len > 0 ? text.data : NULL;
+}
+
 static void
 settle(BiStep *step)
 {
-	BiDeliver  *d = step->deliver;
-	BiRecordOf *r = bi_step_begin_record(step);
+	BiVerdict	verdict = {BI_UNCLEAR, "incomplete", describe(step)};
+	BiRecordOf *r;
 
+	if (is_short(step) && step->chunk->failures < BI_REACT_ABSENT_TRIES)
+	{
+		bi_react_defer(step, &verdict, BI_FETCHING);
+		return;
+	}
+	r = bi_step_begin_record(step);
 	step->chunk->state = BI_CLEANING;
+	step->chunk->failures = 0;
 	r->event = "delivered";
-	if (d->duplicates || d->unknown || d->malformed)
-		r->detail = psprintf(INT64_FORMAT " duplicate, " INT64_FORMAT " unknown and " INT64_FORMAT " malformed lines",
-							 d->duplicates, d->unknown, d->malformed);
+	r->detail = verdict.message;
 	r->also = settle_also;
 	bi_step_record(step, NULL);
 }

@@ -175,6 +175,15 @@ ends_whole(BiSpool *spool)
 }
 
 static void
+cannot_fetch(BiStep *step, const BiVerdict *verdict)
+{
+	if (verdict->kind == BI_ABSENT && step->chunk->failures >= BI_REACT_ABSENT_TRIES)
+		bi_react_ambiguous(step, "the provider does not have the results file");
+	else
+		bi_react_defer(step, verdict, BI_FETCHING);
+}
+
+static void
 read_fetch(BiStep *step)
 {
 	BiVerdict	verdict = step->provider->read_fetch(&step->call, step->ex);
@@ -190,10 +199,8 @@ read_fetch(BiStep *step)
 		step->part++;
 		step->work = send_fetch;
 	}
-	else if (verdict.kind == BI_ABSENT && step->chunk->failures >= BI_REACT_ABSENT_TRIES)
-		bi_react_ambiguous(step, "the provider does not have the results file");
 	else
-		bi_react_defer(step, &verdict, BI_FETCHING);
+		cannot_fetch(step, &verdict);
 }
 
 static void
@@ -213,19 +220,11 @@ send_fetch(BiStep *step)
 	bi_spool_close(spool);
 	r = bi_step_begin_record(step);
 	step->chunk->state = BI_DELIVERING;
-	step->chunk->failures = 0;
 	r->hold = true;
 	r->heard = true;
 	bi_step_record(step, bi_deliver_start);
 }
 
-void
-bi_follow_fetch(BiStep *step)
-{
-	step->part = 0;
-	step->spools = NIL;
-	send_fetch(step);
-}
 
 /* Clean */
 
@@ -246,6 +245,15 @@ cleaned(BiStep *step, const char *left)
 }
 
 static void
+cannot_clean(BiStep *step, const BiVerdict *verdict)
+{
+	if (verdict->kind == BI_REFUSED || step->chunk->failures >= CLEAN_TRIES)
+		cleaned(step, bi_react_text(verdict));
+	else
+		bi_react_defer(step, verdict, BI_CLEANING);
+}
+
+static void
 read_discard(BiStep *step)
 {
 	BiVerdict	verdict = step->provider->read_discard(&step->call, step->ex);
@@ -255,10 +263,8 @@ read_discard(BiStep *step)
 		step->part++;
 		step->work = send_discard;
 	}
-	else if (verdict.kind == BI_REFUSED || step->chunk->failures >= CLEAN_TRIES)
-		cleaned(step, bi_react_text(&verdict));
 	else
-		bi_react_defer(step, &verdict, BI_CLEANING);
+		cannot_clean(step, &verdict);
 }
 
 static void
@@ -270,9 +276,52 @@ send_discard(BiStep *step)
 		cleaned(step, NULL);
 }
 
+/* What an ended batch left there: listed anew each time, for fetch and for clean */
+
+static void outputs_turn(BiStep *step);
+
+static void
+read_outputs(BiStep *step)
+{
+	bool		cleaning = step->chunk->state == BI_CLEANING;
+	BiVerdict	verdict = step->provider->read_outputs(&step->call, step->ex, &step->chunk->refs);
+
+	if (bi_step_next_turn(step, &verdict))
+		step->work = outputs_turn;
+	else if (verdict.kind == BI_OK || (verdict.kind == BI_ABSENT && cleaning))
+		step->work = cleaning ? send_discard : send_fetch;
+	else if (cleaning)
+		cannot_clean(step, &verdict);
+	else
+		cannot_fetch(step, &verdict);
+}
+
+static void
+outputs_turn(BiStep *step)
+{
+	step->provider->outputs(&step->call, bi_step_exchange(step));
+	bi_step_send(step, read_outputs);
+}
+
+void
+bi_follow_fetch(BiStep *step)
+{
+	step->part = 0;
+	step->spools = NIL;
+	bi_step_begin_turns(step);
+	if (step->provider->outputs)
+		outputs_turn(step);
+	else
+		send_fetch(step);
+}
+
 void
 bi_follow_clean(BiStep *step)
 {
 	step->part = 0;
-	send_discard(step);
+	bi_step_begin_turns(step);
+	if (step->provider->outputs)
+		outputs_turn(step);
+	else
+		send_discard(step);
 }

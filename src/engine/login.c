@@ -1,7 +1,8 @@
 /*
  * engine/login.c: remembers the tokens that providers gave for keys.
  *
- * One for each server, mapping and key (known by its hash: a changed key has no token).
+ * One for each server and mapping, of the key it was had for (known by its hash: a changed
+ * key has no token).
  * Never stored, never logged; a visit that leaves forgets them.  Called by step.c and
  * react.c.
  */
@@ -28,17 +29,22 @@ typedef struct Token
 
 static List *tokens = NIL;
 
-static Token *
-lookup(const BiServer *server, const char *secret)
+static uint64
+hash(const char *secret)
 {
-	uint64		key = hash_bytes_extended((const unsigned char *) secret, strlen(secret), 0);
+	return hash_bytes_extended((const unsigned char *) secret, strlen(secret), 0);
+}
+
+static Token *
+lookup(const BiServer *server)
+{
 	ListCell   *cell;
 
 	foreach(cell, tokens)
 	{
 		Token	   *token = lfirst(cell);
 
-		if (token->server == server->oid && token->mapping == server->mapping && token->key == key)
+		if (token->server == server->oid && token->mapping == server->mapping)
 			return token;
 	}
 	return NULL;
@@ -47,15 +53,15 @@ lookup(const BiServer *server, const char *secret)
 char *
 bi_login_find(const BiServer *server, const char *secret)
 {
-	Token	   *token = lookup(server, secret);
+	Token	   *token = lookup(server);
 
-	return token && token->until > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
+	return token && token->key == hash(secret) && token->until > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
 }
 
 void
-bi_login_drop(const BiServer *server, const char *secret)
+bi_login_drop(const BiServer *server)
 {
-	Token	   *token = lookup(server, secret);
+	Token	   *token = lookup(server);
 
 	if (token == NULL)
 		return;
@@ -71,11 +77,11 @@ bi_login_keep(const BiServer *server, const char *secret, const char *text, int 
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Token	   *token;
 
-	bi_login_drop(server, secret);
+	bi_login_drop(server);
 	token = palloc(sizeof(Token));
 	token->server = server->oid;
 	token->mapping = server->mapping;
-	token->key = hash_bytes_extended((const unsigned char *) secret, strlen(secret), 0);
+	token->key = hash(secret);
 	token->token = pstrdup(text);
 	token->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) (lifetime - Min(lifetime / 5, MARGIN_MAX)) * 1000);
 	tokens = lappend(tokens, token);

@@ -13,6 +13,6 @@ extern char *bi_login_find(const BiServer *server, const char *secret);
 extern void bi_login_keep(const BiServer *server, const char *secret, const char *token, int lifetime);
 
 /* It was refused. */
-extern void bi_login_drop(const BiServer *server, const char *secret);
+extern void bi_login_drop(const BiServer *server);
 
 #endif							/* BI_LOGIN_H */

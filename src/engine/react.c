@@ -75,7 +75,7 @@ bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 	BiRecordOf *r = bi_react_record(step, back, "deferred");
 
 	if (verdict->kind == BI_DENIED)
-		bi_login_drop(step->server, step->secret);
+		bi_login_drop(step->server);
 	r->detail = bi_react_text(verdict);
 	r->waiting_for = r->detail;
 	r->pause_ms = pause_length(step, verdict, &r->pause_owner);

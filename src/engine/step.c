@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "base/http.h"
 #include "base/secret.h"
 #include "engine/login.h"
@@ -122,42 +124,73 @@ start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
 	bi_http_start(step->http, ex);
 }
 
+/* proof is NULL for the secret itself; it is the step's from now on. */
 static void
-start_authorized(BiStep *step, BiExchange *ex, const char *proof)
+start_authorized(BiStep *step, BiExchange *ex, char *proof)
 {
-	step->provider->authorize(&step->call, proof, ex);
+	bi_secret_wipe(step->proof);
+	step->proof = proof;
+	step->call.now = (int64) time(NULL);
+	step->provider->authorize(&step->call, proof ? proof : step->secret, ex);
 	start_exchange(step, ex, step->behind_login);
 }
 
-/* The key has been exchanged for a token, or not. */
+static bool start_login(BiStep *step, BiExchange *ex);
+
+static void
+set_login_cursor(BiStep *step, char *cursor)
+{
+	bi_secret_wipe(step->login_cursor);
+	step->login_cursor = cursor;
+}
+
+static BiCall
+login_call(const BiStep *step)
+{
+	BiCall		call = step->call;
+
+	call.cursor = step->login_cursor;
+	call.now = (int64) time(NULL);
+	return call;
+}
+
+/* The key has been exchanged for a token, or not, or not yet. */
 static void
 read_login(BiStep *step)
 {
+	BiCall		call = login_call(step);
 	char	   *token;
 	int			lifetime;
-	BiVerdict	verdict = step->provider->read_login(&step->call, step->ex, &token, &lifetime);
+	BiVerdict	verdict = step->provider->read_login(&call, step->ex, &token, &lifetime);
+	MemoryContext cxt = step->ex->cxt;
 
+	set_login_cursor(step, verdict.kind == BI_OK ? verdict.next : NULL);
 	if (verdict.kind != BI_OK)
 	{
 		step->unsent(step, &verdict);
 		return;
 	}
-	MemoryContextDelete(step->ex->cxt);
-	bi_login_keep(step->server, step->secret, token, lifetime);
-	start_authorized(step, step->behind, token);
-	bi_secret_wipe(token);
+	if (verdict.next == NULL)
+	{
+		bi_login_keep(step->server, step->secret, token, lifetime);
+		start_authorized(step, step->behind, token);
+	}
+	else if (!start_login(step, step->behind))
+		elog(ERROR, "the login of server \"%s\" does not end", step->server->name);
+	MemoryContextDelete(cxt);
 }
 
 /* Does this provider want a token for this key?  Then that comes first. */
 static bool
 start_login(BiStep *step, BiExchange *ex)
 {
+	BiCall		call = login_call(step);
 	BiExchange *login;
 
 	if (step->provider->login == NULL)
 		return false;
 	login = new_exchange(step);
-	if (!step->provider->login(&step->call, step->secret, login))
+	if (!step->provider->login(&call, step->secret, login))
 		return false;
 	step->behind = ex;
 	start_exchange(step, login, read_login);
@@ -171,11 +204,37 @@ bi_step_send(BiStep *step, BiStepWork reply)
 	char	   *token = step->provider->login ? bi_login_find(step->server, step->secret) : NULL;
 
 	step->behind_login = reply;
+	set_login_cursor(step, NULL);
 	if (token == NULL && start_login(step, ex))
 		return;
-	start_authorized(step, ex, token ? token : step->secret);
-	if (token)
-		bi_secret_wipe(token);
+	start_authorized(step, ex, token);
+}
+
+/* Listings have a thousand entries a page: more pages than this are none of ours. */
+#define TURNS_MAX 1000
+
+void
+bi_step_begin_turns(BiStep *step)
+{
+	step->call.cursor = NULL;
+	step->turns = 0;
+}
+
+bool
+bi_step_next_turn(BiStep *step, BiVerdict *verdict)
+{
+	if (verdict->kind != BI_OK || verdict->next == NULL)
+	{
+		step->call.cursor = NULL;
+		return false;
+	}
+	step->call.cursor = verdict->next;
+	if (++step->turns < TURNS_MAX)
+		return true;
+	verdict->kind = BI_UNCLEAR;
+	verdict->code = "endless";
+	verdict->message = "the provider's pages do not end";
+	return false;
 }
 
 /* An error that no phase has caught: no transaction is open.  The chunk stays in the
@@ -230,6 +289,8 @@ bi_step_reply(BiStep *step)
 
 	/* Some providers quote the key that they refuse. */
 	bi_exchange_scrub(step->ex, step->secret);
+	bi_exchange_scrub(step->ex, step->proof);
+	bi_exchange_scrub(step->ex, step->login_cursor);
 	step->reply = NULL;
 	run_guarded(step, reply);
 }
@@ -253,6 +314,8 @@ void
 bi_step_free(BiStep *step)
 {
 	bi_secret_wipe(step->secret);
+	bi_secret_wipe(step->proof);
+	bi_secret_wipe(step->login_cursor);
 	MemoryContextDelete(step->cxt);
 }
 

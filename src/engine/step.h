@@ -63,6 +63,8 @@ struct BiStep
 	BiStepWork	reply;			/* called when ex is over */
 	BiExchange *behind;			/* what goes on once the login that is under way is over … */
 	BiStepWork	behind_login;	/* … and who reads it */
+	char	   *login_cursor;	/* of a login of several requests; may be secret */
+	char	   *proof;			/* what the exchange under way was authorized with; wiped with its reply */
 	void		(*unsent) (BiStep *step, const BiVerdict *verdict); /* … or who takes it that the login failed */
 
 	BiRecordOf	record;
@@ -75,6 +77,7 @@ struct BiStep
 	bool		pending;		/* find: one cannot be told yet */
 	bool		complete;		/* find: the list told all there is */
 	int			part;			/* fetch: of the results; cleaning: which thing */
+	int			turns;			/* requests of one routine so far */
 	List	   *spools;			/* fetched parts, BiSpool */
 	List	   *faults;			/* of a batch that was refused, BiFault */
 	struct BiRender *render;
@@ -99,6 +102,13 @@ extern const char *bi_step_describe(const BiStep *step);
 /* Sends a request that a provider routine writes. */
 extern BiExchange *bi_step_exchange(BiStep *step);
 extern void bi_step_send(BiStep *step, BiStepWork reply);
+
+/* A routine of several requests begins … */
+extern void bi_step_begin_turns(BiStep *step);
+
+/* … and goes on: true where its verdict says so, with the cursor for the next one.  One that
+ * does not end becomes UNCLEAR. */
+extern bool bi_step_next_turn(BiStep *step, BiVerdict *verdict);
 
 /* Records step->record with the chunk as it is now, then goes on or ends. */
 extern void bi_step_record(BiStep *step, BiStepWork then);

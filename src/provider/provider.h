@@ -23,7 +23,13 @@ typedef struct BiCall
 	const BiJob *job;
 	const BiServer *server;
 	const BiChunk *chunk;
+	const char *cursor;			/* of a routine that asks several times: NULL at first, then what
+								 * its verdict had as next */
+	int64		now;			/* the time, in Unix seconds: signatures need it */
 } BiCall;
+
+/* The reference that says how many lines the results have, all files together. */
+#define BI_REF_LINES "lines"
 
 /* What a reply means for what was asked. */
 typedef enum BiVerdictKind
@@ -43,6 +49,8 @@ typedef struct BiVerdict
 	char	   *code;			/* the provider's or ours, never NULL unless OK */
 	char	   *message;		/* in words, cut to a sensible length, never NULL unless OK; of a
 								 * check that is OK: what it could not tell, or NULL */
+	char	   *next;			/* OK, but not over: the same routine again with this cursor.  Of
+								 * login, upload, outputs and check only; else NULL */
 } BiVerdict;
 
 /* A request line is a frame: fixed text with slots. */
@@ -164,10 +172,24 @@ typedef struct BiProvider
 	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
 	/*
+	 * The secret that this mapping means, palloc'd, or NULL with *why in one line that
+	 * quotes nothing.  host is NULL where the mapping may not use what the machine has.  The
+	 * routine itself: NULL where bi_secret_read does.
+	 */
+	char	   *(*secret) (const BiServer *server, const BiHost *host, char **why);
+
+	/*
+	 * Whose batches this server and secret see: where it changes, "not found" proves
+	 * nothing.  NULL: address, organization, project and the secret itself.
+	 */
+	char	   *(*account) (const BiCall *call, const char *secret);
+
+	/*
 	 * Where the key must first be exchanged for a token: writes that request, false
 	 * where this server's key is used as it is.  The token is kept in memory only, until
 	 * shortly before its lifetime (seconds) ends, and given to authorize in the key's
-	 * place.  NULL: never.
+	 * place.  An address that the mapping gave, and not the server, is asked only for what
+	 * server->may_use_host allows.  NULL: never.
 	 */
 	bool		(*login) (const BiCall *call, const char *secret, BiExchange *ex);
 	BiVerdict	(*read_login) (const BiCall *call, const BiExchange *ex, char **token, int *lifetime);
@@ -175,8 +197,8 @@ typedef struct BiProvider
 	/* Adds what proves who we are to a request that is ready but for it. */
 	void		(*authorize) (const BiCall *call, const char *secret, BiExchange *ex);
 
-	/* Sends the input (ex->upload is set by the caller); refs name it from then on.
-	 * NULL: the input travels with create, which then finds ex->upload set. */
+	/* Sends the input (ex->upload is set by the caller, for each request of it); refs name it
+	 * from then on.  NULL: the input travels with create, which then finds ex->upload set. */
 	void		(*upload) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_upload) (const BiCall *call, const BiExchange *ex, List **refs);
 
@@ -200,6 +222,14 @@ typedef struct BiProvider
 	void		(*cancel) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_cancel) (const BiCall *call, const BiExchange *ex);
 
+	/*
+	 * What an ended batch left there, where poll did not tell: its refs, for fetch and
+	 * discard, and BI_REF_LINES where the provider tells how many lines there are.  Asked
+	 * before each of both, whatever the batch's end; chunk->batch_id may be NULL.  NULL: poll tells all.
+	 */
+	void		(*outputs) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read_outputs) (const BiCall *call, const BiExchange *ex, List **refs);
+
 	/* The part-th results file, from 0; false: there are no more. */
 	bool		(*fetch) (const BiCall *call, int part, BiExchange *ex);
 	BiVerdict	(*read_fetch) (const BiCall *call, const BiExchange *ex);
@@ -211,7 +241,7 @@ typedef struct BiProvider
 	bool		(*discard) (const BiCall *call, int i, BiExchange *ex);
 	BiVerdict	(*read_discard) (const BiCall *call, const BiExchange *ex);
 
-	/* A free call that tells whether key and model are good: OK, DENIED, ABSENT (model). */
+	/* Free calls that tell whether key and model are good: OK, DENIED, ABSENT (model). */
 	void		(*check) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_check) (const BiCall *call, const BiExchange *ex);
 } BiProvider;

@@ -54,6 +54,18 @@ bi_registry_limits(const BiProvider *provider, const BiServer *server)
 }
 
 char *
+bi_registry_secret(const BiProvider *provider, BiServer *server, char **why)
+{
+	const BiHost *host = server->may_use_host ? &bi_secret_host : NULL;
+	char	   *secret;
+
+	*why = NULL;
+	secret = provider->secret ? provider->secret(server, host, why) : bi_secret_read(&server->key, why);
+	bi_secret_wipe_refs(&server->key);
+	return secret;
+}
+
+char *
 bi_registry_base_url(const BiProvider *provider, const BiServer *server)
 {
 	return bi_wire_base_url(server, provider->base_url ? provider->base_url : "");

@@ -15,6 +15,10 @@ extern const char *bi_registry_name(int i);
 /* The server's limits, with the provider's defaults where it sets none. */
 extern BiLimits bi_registry_limits(const BiProvider *provider, const BiServer *server);
 
+/* The secret that the server's mapping means, palloc'd, or NULL with *why; the references'
+ * own secrets are wiped.  Needs a transaction. */
+extern char *bi_registry_secret(const BiProvider *provider, BiServer *server, char **why);
+
 /* The base URL without a slash at its end. */
 extern char *bi_registry_base_url(const BiProvider *provider, const BiServer *server);
 

@@ -14,12 +14,14 @@
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
@@ -49,6 +51,17 @@ static const Field text_fields[] = {
 	{"metadata", offsetof(BiServer, metadata)},
 	{"authority_url", offsetof(BiServer, authority_url)},
 	{"token_scope", offsetof(BiServer, token_scope)},
+	{"region", offsetof(BiServer, region)},
+	{"location", offsetof(BiServer, location)},
+	{"role_arn", offsetof(BiServer, role_arn)},
+	{"storage_url", offsetof(BiServer, storage_url)},
+	{"storage_base_url", offsetof(BiServer, storage_base_url)},
+	{"storage_style", offsetof(BiServer, storage_style)},
+	{"storage_kms_key", offsetof(BiServer, storage_kms_key)},
+	{"storage_owner", offsetof(BiServer, storage_owner)},
+	{"storage_create", offsetof(BiServer, storage_create)},
+	{"runtime_base_url", offsetof(BiServer, runtime_base_url)},
+	{"request_labels", offsetof(BiServer, request_labels)},
 };
 
 static const Field number_fields[] = {
@@ -66,8 +79,14 @@ static const Field key_fields[] = {
 	{"api_key_file", offsetof(BiKeyRef, api_key_file)},
 	{"api_key_env", offsetof(BiKeyRef, api_key_env)},
 	{"client_secret", offsetof(BiKeyRef, client_secret)},
+	{"service_account", offsetof(BiKeyRef, service_account)},
+	{"service_account_file", offsetof(BiKeyRef, service_account_file)},
 	{"tenant_id", offsetof(BiKeyRef, tenant_id)},
 	{"client_id", offsetof(BiKeyRef, client_id)},
+	{"access_key_id", offsetof(BiKeyRef, access_key_id)},
+	{"secret_access_key", offsetof(BiKeyRef, secret_access_key)},
+	{"session_token", offsetof(BiKeyRef, session_token)},
+	{"credential_source", offsetof(BiKeyRef, credential_source)},
 };
 
 /* Does the wrapper belong to our extension?  Its name alone would say nothing. */
@@ -125,6 +144,20 @@ fill_numbers(BiServer *server, List *options)
 	}
 }
 
+/*
+ * The server's owner must have the right to what the machine has, and so must who made the
+ * mapping: PUBLIC's is made by that owner, a source was judged when it was named, and any
+ * other may be its user's own work.
+ */
+static bool
+may_use_host(const BiServer *server, Oid mapping_user)
+{
+	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
+		return false;
+	return !OidIsValid(mapping_user) || server->key.credential_source != NULL ||
+		has_privs_of_role(mapping_user, ROLE_PG_READ_SERVER_FILES);
+}
+
 /* The user's own mapping, else the one of PUBLIC, whole: they are not merged. */
 static void
 fill_mapping(BiServer *server, Oid user)
@@ -132,6 +165,7 @@ fill_mapping(BiServer *server, Oid user)
 	HeapTuple	tuple;
 	Datum		options;
 	bool		isnull;
+	Oid			mapping_user;
 
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server->oid));
 	if (!HeapTupleIsValid(tuple))
@@ -143,7 +177,9 @@ fill_mapping(BiServer *server, Oid user)
 	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
 		fill_texts(&server->key, key_fields, lengthof(key_fields), untransformRelOptions(options));
+	mapping_user = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
 	ReleaseSysCache(tuple);
+	server->may_use_host = may_use_host(server, mapping_user);
 }
 
 BiServer *

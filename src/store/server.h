@@ -30,6 +30,17 @@ typedef struct BiServer
 	char	   *metadata;		/* on, off: may a batch carry ours? */
 	char	   *authority_url;	/* where tokens are had for a client's secret */
 	char	   *token_scope;
+	char	   *region;			/* AWS */
+	char	   *location;		/* Google: a region, a multi-region or global */
+	char	   *role_arn;		/* that the provider takes on to reach the storage */
+	char	   *storage_url;	/* s3://bucket/prefix, gs://bucket/prefix */
+	char	   *storage_base_url;	/* of a store that is not the vendor's own */
+	char	   *storage_style;	/* virtual, path: where a bucket's name stands */
+	char	   *storage_kms_key;
+	char	   *storage_owner;	/* the account that the bucket must belong to */
+	char	   *storage_create; /* on, off: make a missing bucket? */
+	char	   *runtime_base_url;	/* of real-time calls: not used for batches */
+	char	   *request_labels; /* on, off: may a request carry ours? */
 	int64		max_requests;
 	int64		min_requests;
 	int64		max_bytes;
@@ -39,6 +50,8 @@ typedef struct BiServer
 	int64		expires_after;	/* seconds */
 
 	Oid			mapping;		/* InvalidOid: no user mapping for that user */
+	bool		may_use_host;	/* may it mean keys that the machine has: its environment, its
+								 * files, its metadata service? */
 	BiKeyRef	key;
 } BiServer;
 

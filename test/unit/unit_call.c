@@ -61,6 +61,17 @@ read_server(const BiJson *json)
 	server->metadata = text_of(json, "metadata", NULL);
 	server->authority_url = text_of(json, "authority_url", NULL);
 	server->token_scope = text_of(json, "token_scope", NULL);
+	server->region = text_of(json, "region", NULL);
+	server->location = text_of(json, "location", NULL);
+	server->role_arn = text_of(json, "role_arn", NULL);
+	server->storage_url = text_of(json, "storage_url", NULL);
+	server->storage_base_url = text_of(json, "storage_base_url", NULL);
+	server->storage_style = text_of(json, "storage_style", NULL);
+	server->storage_kms_key = text_of(json, "storage_kms_key", NULL);
+	server->storage_owner = text_of(json, "storage_owner", NULL);
+	server->storage_create = text_of(json, "storage_create", NULL);
+	server->request_labels = text_of(json, "request_labels", NULL);
+	server->may_use_host = bi_json_bool(bi_json_at(json, "may_use_host", NULL), false);
 	server->key.tenant_id = text_of(json, "tenant_id", NULL);
 	server->key.client_id = text_of(json, "client_id", NULL);
 	server->model = text_of(json, "model", NULL);
@@ -121,6 +132,8 @@ unit_call_read(const BiJson *json)
 	call->job = read_job(bi_json_at(json, "spec", NULL));
 	call->server = read_server(bi_json_at(json, "server", NULL));
 	call->chunk = read_chunk(bi_json_at(json, "chunk", NULL));
+	call->cursor = text_of(json, "cursor", NULL);
+	call->now = bi_json_int(bi_json_at(json, "now", NULL), 1795168800);	/* 2026-11-20 10:00:00 UTC */
 	return call;
 }
 

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "base/spool.h"
 #include "provider/openai.h"
 #include "provider/registry.h"
 #include "unit.h"
@@ -83,12 +84,23 @@ unit_frame(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
+static const char *
+secret_of(const BiJson *json, const char *otherwise)
+{
+	char	   *secret = bi_json_cstring(bi_json_at(json, "secret", NULL));
+
+	return secret ? secret : otherwise;
+}
+
 /* Fills the exchange by that routine; false where it says that there are no more. */
 static bool
 write_request(const BiProvider *provider, const char *routine, const BiJson *json, const BiCall *call, BiExchange *ex)
 {
 	int			part = (int) bi_json_int(bi_json_at(json, "part", NULL), 0);
 
+	/* The engine sets it where the input travels. */
+	if (strcmp(routine, provider->upload ? "upload" : "create") == 0)
+		ex->upload = bi_spool_new(CurrentMemoryContext);
 	if (strcmp(routine, "upload") == 0)
 		provider->upload(call, ex);
 	else if (strcmp(routine, "create") == 0)
@@ -96,7 +108,7 @@ write_request(const BiProvider *provider, const char *routine, const BiJson *jso
 	else if (strcmp(routine, "find") == 0)
 		provider->find(call, bi_json_cstring(bi_json_at(json, "cursor", NULL)), ex);
 	else if (strcmp(routine, "login") == 0)
-		return provider->login != NULL && provider->login(call, "s&=cr t/+~", ex);
+		return provider->login != NULL && provider->login(call, secret_of(json, "s&=cr t/+~"), ex);
 	else if (strcmp(routine, "peek") == 0)
 		provider->peek(call, call->chunk->batch_id, ex);
 	else if (strcmp(routine, "poll") == 0)
@@ -105,6 +117,8 @@ write_request(const BiProvider *provider, const char *routine, const BiJson *jso
 		provider->cancel(call, ex);
 	else if (strcmp(routine, "check") == 0)
 		provider->check(call, ex);
+	else if (strcmp(routine, "outputs") == 0)
+		provider->outputs(call, ex);
 	else if (strcmp(routine, "fetch") == 0)
 		return provider->fetch(call, part, ex);
 	else if (strcmp(routine, "discard") == 0)
@@ -129,7 +143,7 @@ unit_request(PG_FUNCTION_ARGS)
 	if (!write_request(provider, routine, json, call, ex))
 		PG_RETURN_NULL();
 	if (strcmp(routine, "login") != 0)
-		provider->authorize(call, "sk-test", ex);
+		provider->authorize(call, secret_of(json, "sk-test"), ex);
 	initStringInfo(&out);
 	appendStringInfo(&out, "%s %s\n", ex->method, ex->url);
 	foreach(lc, ex->headers)
@@ -138,7 +152,7 @@ unit_request(PG_FUNCTION_ARGS)
 		appendStringInfo(&out, "(cut after " INT64_FORMAT " bytes)\n", ex->cut_after);
 	if (ex->has_body)
 		appendStringInfo(&out, "\n%s%s%s", ex->head.data,
-						 strcmp(routine, provider->upload ? "upload" : "create") == 0 ? "<input>" : "", ex->tail.data);
+						 ex->upload ? "<input>" : "", ex->tail.data);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
@@ -220,7 +234,15 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 	}
 	else if (strcmp(routine, "upload") == 0)
 	{
+		refs = call->chunk->refs;
 		verdict = provider->read_upload(call, ex, &refs);
+		if (verdict.kind == BI_OK)
+			unit_call_add_refs(out, "refs", refs);
+	}
+	else if (strcmp(routine, "outputs") == 0)
+	{
+		refs = call->chunk->refs;
+		verdict = provider->read_outputs(call, ex, &refs);
 		if (verdict.kind == BI_OK)
 			unit_call_add_refs(out, "refs", refs);
 	}
@@ -270,6 +292,7 @@ unit_reply(PG_FUNCTION_ARGS)
 	unit_call_add_text(&out, "verdict", kinds[verdict.kind]);
 	unit_call_add_text(&out, "code", verdict.code);
 	unit_call_add_text(&out, "message", verdict.message);
+	unit_call_add_text(&out, "next", verdict.next);
 	appendStringInfo(&out, "%s%s}", read.len > 0 ? "," : "", read.data);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
