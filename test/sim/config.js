@@ -57,6 +57,21 @@ const DEFAULTS = {
   bedrock_max_file_bytes: 1e9,
   bedrock_max_job_bytes: 5e9,
   bedrock_max_jobs: 20, // of a model, not ended
+  // Google's
+  google_projects: { 'proj-1': { number: '123456789012' }, 'other-proj': { number: '999999999999' } },
+  google_service_accounts: { 'batch@proj-1.iam.gserviceaccount.com': {} }, // keys: {ID: PEM}, projects, deny: permissions, disabled
+  google_tokens: { 'ya29.sim': { account: 'batch@proj-1.iam.gserviceaccount.com' } }, // scopes, expires
+  google_users: { 'sim-client.apps.googleusercontent.com': { secret: 'GOCSPX-sim', refresh_tokens: { '1//sim-refresh': { email: 'user@example.com' } } } }, // projects, deny, revoked
+  google_workload_pools: { // audience -> subject tokens: subject, impersonates, projects, deny, expires
+    '//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/sim': {
+      subject_tokens: { 'sim-subject-token': { subject: 'sim', projects: ['proj-1'], impersonates: ['batch@proj-1.iam.gserviceaccount.com'] } } },
+  },
+  google_metadata_account: 'batch@proj-1.iam.gserviceaccount.com', // of the machine; null: it has none
+  google_token_seconds: 3599,
+  google_clock_ms: 0, // how far Google's clock is ahead of this machine's
+  google_retry_delay: '1s', // RetryInfo of 429 and 503
+  gcs_buckets: { batch: {}, 'west-batch': { location: 'US-WEST1' }, 'foreign-batch': { project: 'other-proj' } }, // location, project, deny
+  gcs_session_seconds: 7 * 86400, // of a resumable upload
 };
 
 class Config {

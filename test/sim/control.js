@@ -1,6 +1,7 @@
 'use strict';
 // The tests' own door: /_sim/*. No key. README.md has the forms.
 
+const { credentials } = require('./google/identity/credentials');
 const { readText, Refusal } = require('./server');
 
 const ROUTES = {
@@ -14,6 +15,7 @@ const ROUTES = {
   'GET /_sim/config': (sim) => sim.config.shown(),
   'POST /_sim/config': (sim, body) => sim.config.change(body),
   'POST /_sim/foreign': (sim, body) => foreign(sim, body),
+  'GET /_sim/google_credentials': (sim, body, query, base) => credentials(sim, base, Object.fromEntries(query)),
   'POST /_sim/reset': (sim) => (sim.reset(), { ok: true }),
 };
 
@@ -39,12 +41,14 @@ function foreign(sim, { provider: name, ...wish }) {
   return { ids: provider.foreign(wish) };
 }
 
+const baseOf = ({ req }) => `${req.socket.encrypted ? 'https' : 'http'}://${req.headers.host}`;
+
 async function handle(ctx) {
   const route = ROUTES[`${ctx.method} ${ctx.path}`];
   if (!route) throw new Refusal({ status: 404, json: { error: 'no such control' } });
   const text = await readText(ctx);
   try {
-    return { json: route(ctx.sim, text ? JSON.parse(text) : {}, ctx.query) };
+    return { json: route(ctx.sim, text ? JSON.parse(text) : {}, ctx.query, baseOf(ctx)) };
   } catch (error) {
     throw new Refusal({ status: 400, json: { error: error.message } });
   }

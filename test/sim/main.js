@@ -14,6 +14,7 @@ const control = require('./control');
 const { createAnthropic } = require('./anthropic');
 const { createAzure } = require('./azure');
 const { createBedrock } = require('./bedrock');
+const { createGoogle } = require('./google');
 const { createOpenAI } = require('./openai');
 const { createS3 } = require('./s3');
 
@@ -32,7 +33,7 @@ function build() {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
     store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
   };
-  sim.providers = [createBedrock(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
+  sim.providers = [createBedrock(sim), ...createGoogle(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());

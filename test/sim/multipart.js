@@ -1,13 +1,13 @@
 'use strict';
-// A strict streaming parser of multipart/form-data. Memory stays flat: bytes of a part go to its sink as they come.
-// Not tolerated: a preamble, parts without a name, a missing final boundary.
+// A strict streaming parser of multipart/form-data and multipart/related. Memory stays flat: bytes of a part go to its sink
+// as they come. Not tolerated: a preamble, form parts without a name, a missing final boundary.
 
 const MAX_HEAD = 16 * 1024;
 
-// Reads the whole request. open({name, filename, type}) returns a sink {write(buffer), end()}.
+// Reads the whole request. open({name, filename, type}) returns a sink {write(buffer), end()}; related parts have only a type.
 // Always consumes the request to its end; throws an Error at the end if anything was wrong.
-async function parseMultipart(req, open) {
-  const parser = new Parser(boundaryOf(req.headers['content-type']), open);
+async function parseMultipart(req, open, kind = 'form-data') {
+  const parser = new Parser(boundaryOf(req.headers['content-type'], kind), (head) => open(describe(head, kind)));
   let failure = null;
   for await (const chunk of req) {
     if (failure) continue;
@@ -21,10 +21,10 @@ async function parseMultipart(req, open) {
   parser.finish();
 }
 
-function boundaryOf(contentType) {
-  const found = /^multipart\/form-data\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*$/i.exec(contentType || '');
-  if (!found) throw new Error('multipart boundary missing or malformed');
-  return found[1] || found[2];
+function boundaryOf(contentType, kind) {
+  const found = /^multipart\/([a-z-]+)\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*$/i.exec(contentType || '');
+  if (!found || found[1].toLowerCase() !== kind) throw new Error('multipart boundary missing or malformed');
+  return found[2] || found[3];
 }
 
 class Parser {
@@ -64,7 +64,7 @@ class Parser {
     const end = this.rest.indexOf('\r\n\r\n');
     if (end < 0 && this.rest.length > MAX_HEAD) throw new Error('multipart part headers too long');
     if (end < 0) return false;
-    this.sink = this.open(parseHead(this.rest.toString('utf8', 0, end)));
+    this.sink = this.open(this.rest.toString('utf8', 0, end));
     return this.go(end + 4, this.inBody);
   }
 
@@ -96,11 +96,16 @@ class Parser {
 }
 
 function parseHead(text) {
-  const headers = Object.fromEntries(text.split('\r\n').map((line) => {
+  return Object.fromEntries(text.split('\r\n').map((line) => {
     const colon = line.indexOf(':');
     if (colon < 1) throw new Error('malformed multipart part header');
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   }));
+}
+
+function describe(head, kind) {
+  const headers = parseHead(head);
+  if (kind === 'related') return { type: headers['content-type'] };
   const disposition = headers['content-disposition'] || '';
   const name = parameter(disposition, 'name');
   if (!/^form-data\s*;/i.test(disposition) || name === undefined) throw new Error('multipart part without a name');

@@ -62,7 +62,7 @@ async function answer(ctx) {
 
 // What was received has its effect, also when the client does not wait for it.
 async function delay(ctx, ms) {
-  if (/json/.test(ctx.req.headers['content-type'])) ctx.text = await readText(ctx);
+  if (/json\b/.test(ctx.req.headers['content-type'])) ctx.text = await readText(ctx);
   await sleep(ms);
 }
 

@@ -1,0 +1,48 @@
+'use strict';
+// Cloud Storage's JSON API as a provider of the simulator: routes, and how its answers are dressed.
+
+const { createService } = require('../service');
+const { authenticate } = require('./auth');
+const { plain, usualError } = require('./errors');
+const objects = require('./objects');
+const { Refusal } = require('../../server');
+const { State } = require('./state');
+const uploads = require('./uploads');
+
+// A download, by its address or by alt=media, is refused in plain text.
+function download(ctx) {
+  ctx.media = true;
+  try {
+    return objects.getObject(ctx);
+  } catch (error) {
+    if (error instanceof Refusal) error.reply = plain(error.reply);
+    throw error;
+  }
+}
+
+const getObject = (ctx) => (ctx.query.get('alt') === 'media' ? download(ctx) : objects.getObject(ctx));
+
+const ROUTES = [
+  ['GET', '/storage/v1/b/{bucket}', objects.getBucket],
+  ['GET', '/storage/v1/b/{bucket}/o', objects.listObjects],
+  ['GET', '/storage/v1/b/{bucket}/o/{object}', getObject],
+  ['GET', '/download/storage/v1/b/{bucket}/o/{object}', getObject],
+  ['DELETE', '/storage/v1/b/{bucket}/o/{object}', objects.deleteObject],
+  ['POST', '/upload/storage/v1/b/{bucket}/o', uploads.insert],
+  ['PUT', '/upload/storage/v1/b/{bucket}/o', uploads.putSession],
+  ['DELETE', '/upload/storage/v1/b/{bucket}/o', uploads.cancelSession],
+];
+
+function createGcs(sim) {
+  const state = new State(sim);
+  sim.gcs = state;
+  return createService(sim, {
+    name: 'gcs',
+    owns: /^\/(upload\/|download\/)?storage\/v1(\/|$)/,
+    routes: ROUTES, state, authenticate, errorReply: usualError,
+    headers: () => ({ 'X-GUploader-UploadID': state.newId(), Server: 'UploadServer' }),
+    files: () => state.files(),
+  });
+}
+
+module.exports = { createGcs };

@@ -1,0 +1,89 @@
+'use strict';
+// Buckets, objects and upload sessions. Vertex AI reads and writes here as its service agent.
+
+const crypto = require('crypto');
+const { stamp, tick } = require('../times');
+const { Hasher } = require('./hash');
+
+class State {
+  constructor(sim) {
+    this.sim = sim;
+    this.sessions = new Map();
+    this.clear();
+  }
+
+  clear() {
+    for (const session of this.sessions.values()) session.drop();
+    this.stored = new Map();
+    this.sessions = new Map();
+  }
+
+  bucket(name) {
+    const { gcs_buckets: all } = this.sim.config;
+    return Object.hasOwn(all, name) ? { location: 'US', project: Object.keys(this.sim.config.google_projects)[0], ...all[name] } : null;
+  }
+
+  // Name -> object of a bucket.
+  objects(bucket) {
+    if (!this.stored.has(bucket)) this.stored.set(bucket, new Map());
+    return this.stored.get(bucket);
+  }
+
+  // Objects in the order of their names' bytes.
+  sorted(bucket) {
+    return [...this.objects(bucket).values()].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  }
+
+  // traits: {data, hashes, type, metadata}
+  put(bucket, name, traits) {
+    this.remove(bucket, name);
+    const micros = tick();
+    const object = { bucket, name, generation: String(micros), created: stamp(micros), metadata: undefined, ...traits };
+    this.objects(bucket).set(name, object);
+    return object;
+  }
+
+  remove(bucket, name) {
+    const object = this.objects(bucket).get(name);
+    if (!object) return;
+    this.sim.store.remove(object.data);
+    this.objects(bucket).delete(name);
+  }
+
+  // For the lines of an object that no client uploads.
+  writer() {
+    return new ObjectWriter(this);
+  }
+
+  newId() {
+    return crypto.randomBytes(48).toString('base64url');
+  }
+
+  files() {
+    const objects = [...this.stored.values()].flatMap((kept) => [...kept.values()].map((o) => ({ id: `gs://${o.bucket}/${o.name}`, purpose: 'gcs', filename: o.name.split('/').pop(), bytes: o.data.size })));
+    const sessions = [...this.sessions.values()].filter((s) => s.open).map((s) => ({ id: s.id, purpose: 'gcs-upload', filename: s.name.split('/').pop(), bytes: s.size }));
+    return [...objects, ...sessions];
+  }
+}
+
+// Lines that become an object when they are all there.
+class ObjectWriter {
+  constructor(state) {
+    Object.assign(this, { state, out: state.sim.store.create(), hasher: new Hasher() });
+  }
+
+  line(text) {
+    this.hasher.update(Buffer.from(`${text}\n`));
+    this.out.line(text);
+  }
+
+  become(bucket, name, type) {
+    return this.state.put(bucket, name, { data: this.out.close(), hashes: this.hasher.digest(), type });
+  }
+
+  drop() {
+    this.state.sim.store.remove(this.out.close());
+  }
+}
+
+module.exports = { State };

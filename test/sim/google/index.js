@@ -1,0 +1,9 @@
+'use strict';
+// All of Google's services, in the order in which they are asked whether a request is theirs.
+
+const { createGcs } = require('./gcs');
+const { createIdentity } = require('./identity');
+
+const createGoogle = (sim) => [...createIdentity(sim), createGcs(sim)];
+
+module.exports = { createGoogle };
