@@ -147,7 +147,7 @@ get_proof(const BiProvider *provider, const BiServer *server, char *secret, Time
 			return secret;
 		if (!carry(ex, secret, deadline, finding))
 			return NULL;
-		verdict = provider->read_login(&call, ex, &token, &lifetime);
+		verdict = provider->read_login(&call, secret, ex, &token, &lifetime);
 		if (verdict.kind != BI_OK)
 		{
 			*finding = judge_reply(server, ex, &verdict);

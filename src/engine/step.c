@@ -161,7 +161,7 @@ read_login(BiStep *step)
 	BiCall		call = login_call(step);
 	char	   *token;
 	int			lifetime;
-	BiVerdict	verdict = step->provider->read_login(&call, step->ex, &token, &lifetime);
+	BiVerdict	verdict = step->provider->read_login(&call, step->secret, step->ex, &token, &lifetime);
 	MemoryContext cxt = step->ex->cxt;
 
 	set_login_cursor(step, verdict.kind == BI_OK ? verdict.next : NULL);

@@ -144,7 +144,7 @@ refused_login(const BiExchange *ex, BiVerdict verdict)
 }
 
 static BiVerdict
-read_login(const BiCall *call, const BiExchange *ex, char **token, int *lifetime)
+read_login(const BiCall *call, const char *secret, const BiExchange *ex, char **token, int *lifetime)
 {
 	BiVerdict	verdict = bi_openai_reply_verdict(ex);
 	BiJson	   *json;

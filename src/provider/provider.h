@@ -192,7 +192,7 @@ typedef struct BiProvider
 	 * server->may_use_host allows.  NULL: never.
 	 */
 	bool		(*login) (const BiCall *call, const char *secret, BiExchange *ex);
-	BiVerdict	(*read_login) (const BiCall *call, const BiExchange *ex, char **token, int *lifetime);
+	BiVerdict	(*read_login) (const BiCall *call, const char *secret, const BiExchange *ex, char **token, int *lifetime);
 
 	/* Adds what proves who we are to a request that is ready but for it. */
 	void		(*authorize) (const BiCall *call, const char *secret, BiExchange *ex);

@@ -209,7 +209,7 @@ add_found(StringInfo out, const BiFound *found)
 
 /* What the routine makes of the reply, added to out. */
 static BiVerdict
-take_reply(const BiProvider *provider, const char *routine, const BiCall *call, const BiExchange *ex, StringInfo out)
+take_reply(const BiProvider *provider, const char *routine, const BiCall *call, const char *secret, const BiExchange *ex, StringInfo out)
 {
 	BiVerdict	verdict = {BI_UNCLEAR, "no_routine", "no such routine"};
 	BiBatch		batch;
@@ -248,7 +248,7 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 	}
 	else if (strcmp(routine, "login") == 0)
 	{
-		verdict = provider->read_login(call, ex, &token, &lifetime);
+		verdict = provider->read_login(call, secret, ex, &token, &lifetime);
 		unit_call_add_text(out, "token", token);
 		unit_call_add_int(out, "lifetime", lifetime);
 	}
@@ -286,7 +286,7 @@ unit_reply(PG_FUNCTION_ARGS)
 	write_request(provider, routine, json, call, ex);
 	read_reply(json, PG_GETARG_BYTEA_PP(2), ex);
 	initStringInfo(&read);
-	verdict = take_reply(provider, routine, call, ex, &read);
+	verdict = take_reply(provider, routine, call, secret_of(json, "s&=cr t/+~"), ex, &read);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	unit_call_add_text(&out, "verdict", kinds[verdict.kind]);

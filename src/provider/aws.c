@@ -1,0 +1,54 @@
+/*
+ * provider/aws.c: who we are at AWS: signatures.
+ *
+ * Knows regions, accounts and which requests are signed how.  Called by the providers that
+ * live at AWS.
+ */
+#include "postgres.h"
+
+#include "base/json.h"
+#include "base/sigv4.h"
+#include "provider/aws.h"
+
+const char *
+bi_aws_region(const BiServer *server)
+{
+	return server->region ? server->region : "";
+}
+
+/* arn:PARTITION:iam::ACCOUNT:role/NAME, as far as the account. */
+char *
+bi_aws_account(const BiCall *call, const char *secret)
+{
+	const char *role = call->server->role_arn ? call->server->role_arn : "";
+	const char *end = role;
+
+	for (int colons = 0; *end && (*end != ':' || ++colons < 5); end++)
+		;
+	return psprintf("%.*s %s", (int) (end - role), role, bi_aws_region(call->server));
+}
+
+void
+bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchange *ex)
+{
+	BiJson	   *json = bi_json_parse(proof, strlen(proof));
+	const char *bearer = bi_json_string(bi_json_at(json, "bearer", NULL), NULL);
+	const char *access_key = bi_json_string(bi_json_at(json, "AccessKeyId", NULL), NULL);
+	const char *secret_key = bi_json_string(bi_json_at(json, "SecretAccessKey", NULL), NULL);
+	bool		s3 = strcmp(service, "s3") == 0;
+	BiSigv4		with = {
+		.access_key = access_key ? access_key : "",
+		.secret_key = secret_key ? secret_key : "",
+		.session_token = bi_json_string(bi_json_at(json, "Token", NULL), NULL),
+		.region = bi_aws_region(call->server),
+		.service = service,
+		.now_unix = call->now,
+		.s3 = s3,
+		.payload = s3 && strncmp(ex->url, "https://", 8) == 0 ? BI_SIGV4_UNSIGNED : BI_SIGV4_BODY,
+	};
+
+	if (bearer && !s3)
+		bi_exchange_add_header(ex, "Authorization", psprintf("Bearer %s", bearer));
+	else
+		bi_sigv4_sign(ex, &with);
+}

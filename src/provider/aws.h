@@ -1,0 +1,30 @@
+/*
+ * provider/aws.h: who we are at AWS: credentials and signatures, for the providers that
+ * live there.
+ */
+#ifndef BI_AWS_H
+#define BI_AWS_H
+
+#include "provider/provider.h"
+
+/*
+ * A proof is the JSON object {"AccessKeyId":…,"SecretAccessKey":…,"Token":…,"bearer":…}:
+ * credentials, with a session's token and an API key of Bedrock where there are such.  All are
+ * visible ASCII, and so is the whole.
+ */
+
+/* Of a provider: its secret routine.  A proof, or what bi_aws_login gets one for. */
+extern char *bi_aws_secret(const BiServer *server, const BiHost *host, char **why);
+
+/* Of a provider: its account routine, for which the account of role_arn and the region do:
+ * jobs are seen by all keys of an account, whenever they change. */
+extern char *bi_aws_account(const BiCall *call, const char *secret);
+
+/* Never NULL; "" where the server names none, for which bi_aws_secret gives no secret. */
+extern const char *bi_aws_region(const BiServer *server);
+
+/* Signs a request that is whole but for that (base/sigv4.h).  service: "s3", whose bodies are
+ * left out over https, or another, such as "bedrock", where an API key goes before a signature. */
+extern void bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchange *ex);
+
+#endif							/* BI_AWS_H */
