@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/digest.h"
 #include "base/exchange.h"
 
@@ -23,7 +24,7 @@ typedef struct BiCanonicalUrl
 } BiCanonicalUrl;
 
 /* ereports that the request cannot be signed; why has nothing of it. */
-extern void bi_canonical_refuse(const char *why) pg_attribute_noreturn();
+pg_noreturn extern void bi_canonical_refuse(const char *why);
 
 /* Takes the URL apart as libcurl does. */
 extern void bi_canonical_split(const char *text, bool as_is, BiCanonicalUrl *url);

@@ -47,6 +47,11 @@
 #define BI_DATCONNLIMIT_INVALID (-2)
 #endif
 
+/* 18 says it before the declaration. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* 19 can end a worker by itself when its database is wanted. */
 #ifdef BGWORKER_INTERRUPTIBLE
 #define BI_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
