@@ -1,6 +1,7 @@
 /*
  * api/planner.c: cuts records into chunks by the server's limits on records, bytes
- * and estimated tokens, and finds duplicate keys.
+ * and estimated tokens, and finds duplicate keys.  A last chunk that is smaller than a batch
+ * may be takes what it lacks from the one before.
  *
  * Sizes are exact, from the frame of the request line; tokens are estimated as a
  * quarter of the bytes.  Called by submit.c.
@@ -86,10 +87,24 @@ line_size(const BiPlanner *planner, int64 seq, const char *input)
 }
 
 static int64
+tokens_of(int64 bytes)
+{
+	return bytes / BYTES_PER_TOKEN + 1;
+}
+
+static void
+count_in(BiChunk *chunk, int records, int64 bytes, int64 tokens)
+{
+	chunk->records += records;
+	chunk->bytes += bytes;
+	chunk->tokens += tokens;
+}
+
+static int64
 place(BiPlanner *planner, int64 seq, const char *record_id, const char *input)
 {
 	int64		bytes = line_size(planner, seq, input);
-	int64		tokens = bytes / BYTES_PER_TOKEN + 1;
+	int64		tokens = tokens_of(bytes);
 
 	if (bytes > planner->limits->max_bytes)
 		ereport(ERROR,
@@ -98,9 +113,7 @@ place(BiPlanner *planner, int64 seq, const char *record_id, const char *input)
 				 errdetail("Its request has " INT64_FORMAT " bytes, the limit is " INT64_FORMAT ".", bytes, planner->limits->max_bytes)));
 	if (!fits(planner, bytes, tokens))
 		open_chunk(planner);
-	planner->open->records++;
-	planner->open->bytes += bytes;
-	planner->open->tokens += tokens;
+	count_in(planner->open, 1, bytes, tokens);
 	return planner->open->id;
 }
 
@@ -146,11 +159,53 @@ refuse_duplicates(Tuplesortstate *keys)
 	tuplesort_end(keys);
 }
 
+static void
+borrow(BiPlanner *planner, BiChunk *from, BiChunk *to, int n)
+{
+	BiRecord   *records = palloc(sizeof(BiRecord) * n);
+
+	n = bi_record_move_last(CurrentMemoryContext, from->id, to->id, n, records);
+	for (int i = 0; i < n; i++)
+	{
+		int64		bytes = line_size(planner, records[i].seq, records[i].input);
+
+		count_in(from, -1, -bytes, -tokens_of(bytes));
+		count_in(to, 1, bytes, tokens_of(bytes));
+	}
+}
+
+/* No batch may be smaller than the least the provider takes: it would be refused whole. */
+static void
+balance(BiPlanner *planner)
+{
+	const BiLimits *limits = planner->limits;
+	BiChunk    *last = llast(planner->chunks);
+	BiChunk    *before = list_nth(planner->chunks, list_length(planner->chunks) - 2);
+	int64		lacking = limits->min_requests - last->records;
+	ListCell   *cell;
+
+	if (lacking > 0 && before->records - lacking >= limits->min_requests)
+		borrow(planner, before, last, (int) lacking);
+	foreach(cell, planner->chunks)
+	{
+		const BiChunk *chunk = lfirst(cell);
+
+		if (chunk->records < limits->min_requests || chunk->bytes > limits->max_bytes)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("the records cannot be cut into batches of at least " INT64_FORMAT " each", limits->min_requests),
+					 errdetail("One with " INT64_FORMAT " records is as large as it may be.", chunk->records),
+					 errhint("The server's options \"min_requests\", \"max_requests\", \"max_bytes\" and \"max_enqueued_tokens\" set the bounds.")));
+	}
+}
+
 BiPlanned
 bi_planner_finish(BiPlanner *planner)
 {
 	bi_record_flush(planner->stage);
 	refuse_duplicates(planner->keys);
+	if (list_length(planner->chunks) > 1)
+		balance(planner);
 	planner->planned.chunks = list_length(planner->chunks);
 	return planner->planned;
 }

@@ -15,6 +15,7 @@
 #include "engine/react.h"
 #include "miscadmin.h"
 #include "store/event.h"
+#include "store/gather.h"
 #include "utils/timestamp.h"
 
 /* In the claim's transaction: the chunk stays where it is and says why. */
@@ -186,6 +187,34 @@ begin_create(BiStep *step)
 	hold(step, BI_CREATING, bi_create_send);
 }
 
+/* The provider would refuse so small a batch.  True: it is not sent now, or not at all. */
+static bool
+is_too_small(BiStep *step)
+{
+	BiChunk    *chunk = step->chunk;
+	int64		min = step->limits.min_requests;
+	char	   *text;
+
+	if (chunk->records >= min)
+		return false;
+	bi_gather_small(chunk, min, step->limits.max_requests, step->limits.max_bytes);
+	if (chunk->records >= min)
+		return false;
+	text = psprintf(INT64_FORMAT " records, fewer than the " INT64_FORMAT " that a batch needs", chunk->records, min);
+	if (bi_gather_more(chunk, min))
+	{
+		wait_for(step, psprintf("company: %s", text), step->limits.poll_interval * 1000);
+		return true;
+	}
+	bi_result_repeat(chunk, "too_few_records", text);
+	chunk->state = BI_DONE;
+	chunk->batch_end = "completed";
+	bi_chunk_save(chunk, BI_PLANNED, true, 0, NULL, NULL);
+	bi_event_add(chunk, "not sent", text, 0, NULL);
+	bi_job_finish_due();
+	return true;
+}
+
 static void
 choose_move(BiStep *step)
 {
@@ -195,6 +224,8 @@ choose_move(BiStep *step)
 	switch (chunk->state)
 	{
 		case BI_PLANNED:
+			if (is_too_small(step))
+				break;
 			full = no_room(step);
 			if (full == NULL && step->provider->upload == NULL)
 				begin_create(step);
@@ -275,9 +306,12 @@ bi_claim_step(MemoryContext cxt, BiXactMode mode, BiHttp *http, const BiDue *due
 	step->server_failures = due->server_failures;
 	step->record.from = due->chunk->state;
 	step->unsent = bi_create_unsent;
-	bi_chunk_claim(step->chunk);
-	step->job = bi_job_load(cxt, step->chunk->job_id);
-	prepare(step, due);
+	/* Another one of this job may have taken its records over. */
+	if (bi_chunk_claim(step->chunk))
+	{
+		step->job = bi_job_load(cxt, step->chunk->job_id);
+		prepare(step, due);
+	}
 	MemoryContextSwitchTo(old);
 	return step;
 }
@@ -285,6 +319,7 @@ bi_claim_step(MemoryContext cxt, BiXactMode mode, BiHttp *http, const BiDue *due
 void
 bi_claim_refuse(const BiDue *due, const char *reason)
 {
-	bi_chunk_claim(due->chunk);
+	if (!bi_chunk_claim(due->chunk))
+		return;
 	bi_chunk_save(due->chunk, due->chunk->state, true, BI_STEP_AGAIN_MS, reason, NULL);
 }

@@ -230,15 +230,15 @@ bi_chunk_in_flight(Oid server)
 	return flight;
 }
 
-void
+bool
 bi_chunk_claim(const BiChunk *chunk)
 {
 	BiArgs		args = {0};
 
 	bi_sql_arg_int8(&args, chunk->id);
-	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = pg_backend_pid(),"
-			   " holder_start = (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)"
-			   " WHERE chunk_id = $1", &args);
+	return bi_sql_run("UPDATE batchinf.chunk SET holder_pid = pg_backend_pid(),"
+					  " holder_start = (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)"
+					  " WHERE chunk_id = $1", &args) > 0;
 }
 
 static void

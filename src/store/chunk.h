@@ -91,8 +91,8 @@ extern TimestampTz bi_chunk_next_due(bool *unfinished);
 /* How much of a server is in use. */
 extern BiFlight bi_chunk_in_flight(Oid server);
 
-/* This process holds it from now on. */
-extern void bi_chunk_claim(const BiChunk *chunk);
+/* This process holds it from now on; false: it is there no more. */
+extern bool bi_chunk_claim(const BiChunk *chunk);
 
 /*
  * Writes all fields of chunk, which was in state from when last seen and must still be

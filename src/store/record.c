@@ -110,6 +110,24 @@ bi_record_flush(BiStage *stage)
 }
 
 int
+bi_record_move_last(MemoryContext cxt, int64 from_chunk, int64 to_chunk, int n, BiRecord *records)
+{
+	BiArgs		args = {0};
+	int64		after = 0;
+
+	bi_sql_arg_int8(&args, from_chunk);
+	bi_sql_arg_int4(&args, n);
+	if (bi_sql_run("SELECT seq FROM batchinf.record WHERE chunk_id = $1 ORDER BY seq DESC OFFSET $2 LIMIT 1", &args) > 0)
+		after = bi_sql_int8(0, 1);
+	n = bi_record_read(cxt, from_chunk, after, n, records);
+	args.n = 1;
+	bi_sql_arg_int8(&args, after);
+	bi_sql_arg_int8(&args, to_chunk);
+	bi_sql_run("UPDATE batchinf.record SET chunk_id = $3 WHERE chunk_id = $1 AND seq > $2", &args);
+	return n;
+}
+
+int
 bi_record_read(MemoryContext cxt, int64 chunk_id, int64 after_seq, int limit, BiRecord *records)
 {
 	BiArgs		args = {0};

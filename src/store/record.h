@@ -28,6 +28,9 @@ typedef struct BiRecord
 	char	   *input;
 } BiRecord;
 
+/* The last n records of a chunk become another's; they are given back in order. */
+extern int	bi_record_move_last(MemoryContext cxt, int64 from_chunk, int64 to_chunk, int n, BiRecord *records);
+
 /* The next records of chunk behind seq, in order, at most limit; the number read. */
 extern int	bi_record_read(MemoryContext cxt, int64 chunk_id, int64 after_seq, int limit, BiRecord *records);
 

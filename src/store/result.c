@@ -293,6 +293,25 @@ bi_result_settle(const BiChunk *chunk, bool again)
 	return 0;
 }
 
+void
+bi_result_repeat(const BiChunk *chunk, const char *code, const char *error)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_text(&args, code);
+	bi_sql_arg_text(&args, error);
+	bi_sql_run("WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id, outcome, output, output_json, finish_reason,"
+			   "   model, error_code, error, request_id)"
+			   "  SELECT r.job_id, r.seq, r.attempt, r.chunk_id, COALESCE(p.outcome, 'errored'), p.output, COALESCE(p.output_json, false),"
+			   "   p.finish_reason, p.model, COALESCE(p.error_code, $2), COALESCE(p.error, $3), p.request_id"
+			   "  FROM batchinf.record r LEFT JOIN LATERAL (SELECT * FROM batchinf.result s"
+			   "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt < r.attempt ORDER BY s.attempt DESC LIMIT 1) p ON true"
+			   "  WHERE r.chunk_id = $1 ON CONFLICT (job_id, seq, attempt) DO NOTHING RETURNING outcome),"
+			   " n AS (SELECT" OUTCOME_COUNTS("true") " FROM ins)"
+			   " UPDATE batchinf.chunk c SET" ADD_OUTCOMES " FROM n WHERE c.chunk_id = $1", &args);
+}
+
 int64
 bi_result_resend(const BiChunk *chunk)
 {

@@ -73,6 +73,10 @@ extern int64 bi_result_rest(const BiChunk *chunk, BiOutcome outcome, bool retrya
  * left, else, or when again is false, they are final as they are.  How many are sent. */
 extern int64 bi_result_settle(const BiChunk *chunk, bool again);
 
+/* Every record of chunk, which is not sent, ends as its last attempt did, or the first time
+ * with this error. */
+extern void bi_result_repeat(const BiChunk *chunk, const char *code, const char *error);
+
 /* Records without any result move to a new chunk, the same attempt; how many. */
 extern int64 bi_result_resend(const BiChunk *chunk);
 

@@ -1,0 +1,78 @@
+/*
+ * store/gather.c: joins small chunks of a job into one that is large enough for a batch.
+ *
+ * Some providers refuse a batch of few requests.  What is sent again comes in small chunks,
+ * one for each that left some.  Called by engine/claim.c before such a chunk is sent.
+ */
+#include "postgres.h"
+
+#include "store/gather.h"
+#include "store/sql.h"
+
+/* A chunk that only waits to be sent, and that nobody has touched yet. */
+#define IS_SMALL "state = 'planned' AND tries = 0 AND holder_pid IS NULL AND records < $3"
+
+static void
+take_over(const BiChunk *chunk, int64 small)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_int8(&args, small);
+	bi_sql_arg_int4(&args, chunk->attempt);
+	bi_sql_arg_int4(&args, chunk->attempts_left);
+	bi_sql_arg_int8(&args, chunk->records);
+	bi_sql_arg_int8(&args, chunk->bytes);
+	bi_sql_arg_int8(&args, chunk->tokens);
+	/* Attempts may be left out: the newest result counts. */
+	bi_sql_run("UPDATE batchinf.record SET chunk_id = $1, attempt = $3 WHERE chunk_id IN ($1, $2)", &args);
+	bi_sql_run("DELETE FROM batchinf.chunk WHERE chunk_id = $2", &args);
+	bi_sql_run("UPDATE batchinf.chunk SET attempt = $3, attempts_left = $4, records = $5, bytes = $6, tokens = $7 WHERE chunk_id = $1", &args);
+}
+
+void
+bi_gather_small(BiChunk *chunk, int64 min, int64 max_records, int64 max_bytes)
+{
+	BiArgs		args = {0};
+	int64		n;
+	BiChunk    *small;
+
+	bi_sql_arg_int8(&args, chunk->job_id);
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_int8(&args, min);
+	n = bi_sql_run("SELECT chunk_id, records, bytes, tokens, attempt, attempts_left FROM batchinf.chunk"
+				   " WHERE job_id = $1 AND chunk_id <> $2 AND " IS_SMALL " ORDER BY chunk_id FOR UPDATE SKIP LOCKED", &args);
+	small = palloc(sizeof(BiChunk) * (n + 1));
+	for (int64 i = 0; i < n; i++)
+	{
+		small[i].id = bi_sql_int8(i, 1);
+		small[i].records = bi_sql_int8(i, 2);
+		small[i].bytes = bi_sql_int8(i, 3);
+		small[i].tokens = bi_sql_int8(i, 4);
+		small[i].attempt = (int) bi_sql_int8(i, 5);
+		small[i].attempts_left = (int) bi_sql_int8(i, 6);
+	}
+	for (int64 i = 0; i < n; i++)
+	{
+		if (chunk->records + small[i].records > max_records || chunk->bytes + small[i].bytes > max_bytes)
+			continue;
+		chunk->records += small[i].records;
+		chunk->bytes += small[i].bytes;
+		chunk->tokens += small[i].tokens;
+		chunk->attempt = Max(chunk->attempt, small[i].attempt);
+		chunk->attempts_left = Min(chunk->attempts_left, small[i].attempts_left);
+		take_over(chunk, small[i].id);
+	}
+}
+
+bool
+bi_gather_more(const BiChunk *chunk, int64 min)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk->job_id);
+	bi_sql_arg_int8(&args, chunk->id);
+	bi_sql_arg_int8(&args, min);
+	return bi_sql_run("SELECT FROM batchinf.chunk WHERE job_id = $1 AND chunk_id <> $2"
+					  " AND state NOT IN ('cleaning', 'done', 'cancelled', 'failed') AND NOT (" IS_SMALL ") LIMIT 1", &args) > 0;
+}
