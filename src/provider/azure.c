@@ -93,13 +93,6 @@ has_client(const BiServer *server)
 	return server->key.tenant_id && server->key.client_id;
 }
 
-static void
-append_field(StringInfo form, const char *name, const char *value)
-{
-	appendStringInfo(form, "%s%s=", form->len > 0 ? "&" : "", name);
-	bi_wire_append_escaped(form, value);
-}
-
 static bool
 login(const BiCall *call, const char *secret, BiExchange *ex)
 {
@@ -118,10 +111,10 @@ login(const BiCall *call, const char *secret, BiExchange *ex)
 	ex->has_body = true;
 	/* once and for all: what a growing text leaves behind would not be wiped */
 	enlargeStringInfo(&ex->head, (int) (3 * (strlen(secret) + strlen(server->key.client_id)) + 1024));
-	append_field(&ex->head, "client_id", server->key.client_id);
-	append_field(&ex->head, "scope", server->token_scope ? server->token_scope : SCOPE);
-	append_field(&ex->head, "client_secret", secret);
-	append_field(&ex->head, "grant_type", "client_credentials");
+	bi_wire_append_field(&ex->head, "client_id", server->key.client_id);
+	bi_wire_append_field(&ex->head, "scope", server->token_scope ? server->token_scope : SCOPE);
+	bi_wire_append_field(&ex->head, "client_secret", secret);
+	bi_wire_append_field(&ex->head, "grant_type", "client_credentials");
 	return true;
 }
 

@@ -29,13 +29,6 @@ text_of(const BiJson *json, const char *name)
 	return bi_json_cstring(bi_json_at(json, name, NULL));
 }
 
-static void
-append_field(StringInfo form, const char *name, const char *value)
-{
-	appendStringInfo(form, "%s%s=", form->len > 0 ? "&" : "", name);
-	bi_wire_append_escaped(form, value);
-}
-
 /* Where the server does not say it, the document does: then only as the mapping may. */
 static void
 begin_form(const BiCall *call, const char *path, const char *given, const char *otherwise, BiExchange *ex)
@@ -87,8 +80,8 @@ login_service_account(const BiCall *call, const BiJson *document, BiExchange *ex
 	assertion = make_assertion(document, ex, call->now);
 	/* once and for all: what a growing text leaves behind would not be wiped */
 	enlargeStringInfo(&ex->head, (int) strlen(assertion) + 256);
-	append_field(&ex->head, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
-	append_field(&ex->head, "assertion", assertion);
+	bi_wire_append_field(&ex->head, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+	bi_wire_append_field(&ex->head, "assertion", assertion);
 	bi_secret_wipe(assertion);
 }
 

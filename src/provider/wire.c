@@ -1,12 +1,14 @@
 /*
- * provider/wire.c: URLs and foreign words, for all providers.
+ * provider/wire.c: URLs, times and foreign words, for all providers.
  *
  * Knows bytes and no API.  Called by the providers and by registry.c.
  */
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 #include "provider/wire.h"
+#include "utils/datetime.h"
 
 char *
 bi_wire_base_url(const BiServer *server, const char *otherwise)
@@ -36,6 +38,13 @@ bi_wire_append_escaped(StringInfo out, const char *text)
 		else
 			appendStringInfo(out, "%%%02X", c);
 	}
+}
+
+void
+bi_wire_append_field(StringInfo form, const char *name, const char *value)
+{
+	appendStringInfo(form, "%s%s=", form->len > 0 ? "&" : "", name);
+	bi_wire_append_escaped(form, value);
 }
 
 /* Bytes of the character at text, 0 where it is no UTF-8. */
@@ -86,4 +95,27 @@ bi_wire_json_words(const BiJson *json, int limit)
 		len = strlen(text);
 	}
 	return len > 0 ? bi_wire_words(text, len, limit) : NULL;
+}
+
+int64
+bi_wire_time(const char *text)
+{
+	static const char shape[] = "0000-00-00T00:00:00";
+	const char *rest = text + strlen(shape);
+	int			part[6];
+
+	for (int i = 0; shape[i]; i++)
+	{
+		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+			return -1;
+	}
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	if (strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0)
+		return -1;
+	if (sscanf(text, "%d-%d-%dT%d:%d:%d", &part[0], &part[1], &part[2], &part[3], &part[4], &part[5]) != lengthof(part) ||
+		part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 || part[4] > 59 || part[5] > 60)
+		return -1;
+	return (int64) (date2j(part[0], part[1], part[2]) - UNIX_EPOCH_JDATE) * SECS_PER_DAY +
+		part[3] * SECS_PER_HOUR + part[4] * SECS_PER_MINUTE + part[5];
 }
