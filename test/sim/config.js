@@ -1,6 +1,7 @@
 'use strict';
 // Settings that tests may change at run time. change() rejects names it does not know.
 
+const { checkWays } = require('./google/vertex/echo');
 const { tail } = require('./log');
 const { checkQuirks } = require('./openai/quirks');
 
@@ -72,6 +73,17 @@ const DEFAULTS = {
   google_retry_delay: '1s', // RetryInfo of 429 and 503
   gcs_buckets: { batch: {}, 'west-batch': { location: 'US-WEST1' }, 'foreign-batch': { project: 'other-proj' } }, // location, project, deny
   gcs_session_seconds: 7 * 86400, // of a resumable upload
+  vertex_locations: ['us-central1', 'us-east1', 'us-west1', 'europe-west1', 'europe-west4', 'global', 'us', 'eu'],
+  vertex_list_lag_ms: 0, // new jobs are not listed so long
+  vertex_order: 'shuffled', // of results, or 'input'
+  vertex_shards: 1, // files of results
+  vertex_incremental: false, // a file of everything again, incremental_predictions_0001.jsonl
+  vertex_echo: ['reordered'], // how requests come back: google/vertex/echo.js
+  vertex_full_dimensions: false, // Gemini embeddings have all dimensions, whatever was asked for
+  vertex_cancel_too_late: false, // cancelled jobs go on to their end
+  vertex_max_requests: 1e6, // beside the models' own limits
+  vertex_max_file_bytes: 1e9,
+  vertex_max_claude_jobs: 4, // of a project, not ended
 };
 
 class Config {
@@ -90,6 +102,7 @@ class Config {
     const bad = Object.keys(settings).find((name) => !(name in this.start));
     if (bad !== undefined) throw new Error(`unknown setting "${bad}"`);
     checkQuirks(settings.quirks || {});
+    checkWays(settings.vertex_echo || []);
     const { api_keys: keys, ...rest } = settings;
     Object.assign(this, rest);
     if (keys) this.keys = new Map(keys.map((key) => [key.split(':')[0], key.split(':')[1] || 'default']));

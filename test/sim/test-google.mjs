@@ -3,6 +3,7 @@
 
 import { createHash, createSign, generateKeyPairSync } from 'node:crypto';
 import http from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { call, startSim, Tap, until } from './harness.mjs';
 
 const tap = new Tap();
@@ -275,6 +276,287 @@ async function testList() {
   await reset();
 }
 
-for (const test of [testAssertions, testTokens, testUsers, testFederation, testMetadata, testObjects, testMultipart, testResumable, testBroken, testBuckets, testList]) await tap.group(test.name, test);
+// ---- Vertex AI ----
+
+const HOME = '/v1/projects/proj-1/locations/us-central1';
+const api = (method, path, value, { token, headers } = {}) => call(sim, method, path, { headers: { ...(token === null ? {} : bearer(token)), ...(value === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(JSON.stringify(value)) }), ...headers }, body: value === undefined ? undefined : JSON.stringify(value) });
+const refusedApi = (reply, status, code, name, more = () => true) => tap.ok(reply.status === status && reply.json?.error.status === code && reply.json.error.code === status && more(reply.json.error), name, { status: reply.status, body: reply.body.toString() });
+const FLASH = 'publishers/google/models/gemini-2.5-flash-lite';
+const wish = (more = {}) => ({ displayName: 'run7', model: FLASH, inputConfig: { instancesFormat: 'jsonl', gcsSource: { uris: ['gs://batch/in/a.jsonl'] } }, outputConfig: { predictionsFormat: 'jsonl', gcsDestination: { outputUriPrefix: 'gs://batch/out/run7' } }, ...more });
+const create = (more, path = HOME, how) => api('POST', `${path}/batchPredictionJobs`, wish(more), how);
+const getJob = async (name) => (await api('GET', `/v1/${name}`)).json;
+const ended = (name) => until(async () => {
+  const job = await getJob(name);
+  return job.endTime && job;
+}, `${name} to end`);
+const say = (text, more = {}) => ({ contents: [{ role: 'user', parts: [{ text }] }], ...more });
+const input = (lines) => put('in/a.jsonl', lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
+const textOf = (line) => line.response.candidates[0].content.parts.map((part) => part.text).join('');
+
+// Puts the lines, runs a job over them: {job, files: {name: lines}, lines of predictions, raw}.
+async function whole(lines, more = {}, during = () => undefined) {
+  await input(lines);
+  const made = await create(more);
+  if (made.status !== 200) throw new Error(made.body.toString());
+  await during(made.json.name);
+  const job = await ended(made.json.name);
+  const folder = job.outputInfo ? job.outputInfo.gcsOutputDirectory.slice('gs://batch/'.length) : null;
+  const found = folder ? (await gcs('GET', `/storage/v1/b/batch/o?prefix=${encodeURIComponent(`${folder}/`)}`)).json.items : [];
+  const files = {};
+  for (const { name } of found) files[name.slice(folder.length + 1)] = (await download(name)).body.toString().split('\n').filter(Boolean);
+  const raw = Object.entries(files).filter(([name]) => name.startsWith('predictions')).flatMap(([, texts]) => texts);
+  return { job, files, raw, lines: raw.filter((text) => text.endsWith('}')).map((text) => JSON.parse(text)) };
+}
+const labelled = (texts) => texts.map((text, i) => ({ request: say(text, { labels: { rid: `r${i}` } }) }));
+const byLabel = (lines) => Object.fromEntries(lines.map((line) => [line.request.labels.rid, line]));
+
+async function testJobs() {
+  const made = [];
+  const { job, lines, files } = await whole(labelled(['one', '[[sim:error=429]]', '[[sim:missing]] x', 'four']), { labels: { intent: 'abc' } }, async (name) => {
+    made.push(name, (await getJob(name)).state);
+  });
+  tap.ok(/^projects\/123456789012\/locations\/us-central1\/batchPredictionJobs\/\d+$/.test(made[0]) && ['JOB_STATE_QUEUED', 'JOB_STATE_PENDING'].includes(made[1]), 'a new job', made);
+  tap.is([job.state, job.completionStats, job.displayName, job.labels, 'error' in job], ['JOB_STATE_SUCCEEDED', { successfulCount: '3', failedCount: '1' }, 'run7', { intent: 'abc' }, false], 'a job that has ended');
+  tap.ok(/^gs:\/\/batch\/out\/run7\/prediction-model-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(job.outputInfo.gcsOutputDirectory), 'where its outputs are', job.outputInfo);
+  const got = byLabel(lines);
+  tap.is([Object.keys(files), Object.keys(got).sort()], [['predictions.jsonl'], ['r0', 'r1', 'r3']], 'one file, a line for each but the missing one');
+  tap.ok(got.r0.status === '' && textOf(got.r0).startsWith('Sim ') && got.r0.response.candidates[0].finishReason === 'STOP' && got.r0.response.usageMetadata.totalTokenCount > 0, 'an answer', got.r0);
+  tap.ok(/^Too Many Requests: \{"error":\{"code":429,/.test(got.r1.status) && Object.keys(got.r1.response).length === 0, 'a failed line', got.r1);
+  const [{ request: sent }] = labelled(['one']);
+  tap.ok(JSON.stringify(got.r0.request) !== JSON.stringify(sent) && isDeepStrictEqual(got.r0.request, sent), 'the request comes back in another order', got.r0.request);
+  const { json: ledger } = await control('ledger');
+  tap.is([ledger.billed_requests, Object.keys(ledger.by_custom_id).sort(), ledger.batches[0].metadata, ledger.batches[0].status], [3, ['r0', 'r2', 'r3'], { intent: 'abc' }, 'JOB_STATE_SUCCEEDED'], 'the ledger');
+  const beta = (await api('GET', `/google/v1beta1/projects/123456789012${made[0].slice('projects/123456789012'.length)}`)).json;
+  tap.is(beta.name, made[0], 'the other version, by number');
+  const gone = await api('DELETE', `/v1/${made[0]}`, {});
+  tap.is([gone.status, gone.json.done, (await api('GET', `/v1/${made[0]}`)).status], [200, true, 404], 'delete');
+  await reset();
+}
+
+async function testJobRefusals() {
+  refusedApi(await create({}, HOME, { token: null }), 401, 'UNAUTHENTICATED', 'no token');
+  refusedApi(await create({}, HOME, { token: 'no' }), 401, 'UNAUTHENTICATED', 'a wrong one', (e) => e.details[0].reason === 'ACCESS_TOKEN_TYPE_UNSUPPORTED');
+  refusedApi(await create({}, '/v1/projects/nobody/locations/us-central1'), 403, 'PERMISSION_DENIED', 'another project', (e) => e.details[0].reason === 'IAM_PERMISSION_DENIED');
+  tap.is([(await create({}, '/v1/projects/proj-1/locations/mars-1')).status, (await create({}, HOME, { headers: { host: 'europe-west4-aiplatform.googleapis.com' } })).status], [404, 404], 'a location that is none, or not this endpoint\'s');
+  tap.is((await create({}, HOME, { headers: { host: 'us-central1-aiplatform.googleapis.com' } })).status, 200, 'its own endpoint');
+  const bad = async (more, name, code = 'INVALID_ARGUMENT', status = 400) => refusedApi(await create(more), status, code, name);
+  await bad({ displayName: undefined }, 'no name');
+  await bad({ displayName: 'x'.repeat(129) }, 'a long name');
+  await bad({ modle: 'x' }, 'a field that is none');
+  await bad({ model: 'gemini-2.5-flash' }, 'a model that is no resource');
+  await bad({ model: 'publishers/google/models/gemini-9' }, 'a model that is none', 'NOT_FOUND', 404);
+  await bad({ model: 'publishers/google/models/gemini-embedding-2' }, 'a model that is elsewhere', 'NOT_FOUND', 404);
+  await bad({ labels: { a: 'x'.repeat(64) } }, 'a long label');
+  await bad({ labels: { a: 'A' } }, 'a label in capitals');
+  await bad({ labels: { '1': 'a' } }, 'a key that begins with a number');
+  tap.is((await create({ labels: { a: 'x'.repeat(63), 'b_c-d': '' } })).status, 200, 'labels as they may be');
+  const places = wish();
+  await bad({ inputConfig: { ...places.inputConfig, gcsSource: { uris: ['gs://batch/a', 'gs://batch/b'] } } }, 'two files');
+  await bad({ inputConfig: { ...places.inputConfig, gcsSource: { uris: ['s3://batch/a'] } } }, 'a place that is none');
+  await bad({ inputConfig: { ...places.inputConfig, instancesFormat: 'csv' } }, 'another format');
+  await bad({ outputConfig: { predictionsFormat: 'jsonl', gcsDestination: { outputUriPrefix: 'out/' } } }, 'an output that is nowhere');
+  await bad({ instanceConfig: { keyField: 'key' } }, 'a key field');
+  refusedApi(await api('GET', `${HOME}/batchPredictionJobs/12345`), 404, 'NOT_FOUND', 'no such job');
+  refusedApi(await api('GET', `${HOME}/batchPredictionJobs/abc`), 400, 'INVALID_ARGUMENT', 'a name that is none');
+  await config({ google_service_accounts: { [EMAIL]: { deny: ['aiplatform.batchPredictionJobs.create'] } } });
+  refusedApi(await create(), 403, 'PERMISSION_DENIED', 'an account that may not');
+  await reset();
+}
+
+async function testJobFailures() {
+  const fails = async (lines, more) => {
+    const { job } = await whole(lines, more);
+    return [job.state, job.error.code];
+  };
+  const some = labelled(['x']);
+  tap.is(await fails(some, { inputConfig: { instancesFormat: 'jsonl', gcsSource: { uris: ['gs://batch/none.jsonl'] } } }), ['JOB_STATE_FAILED', 5], 'no such file');
+  tap.is(await fails(some, { inputConfig: { instancesFormat: 'jsonl', gcsSource: { uris: ['gs://nowhere/a.jsonl'] } } }), ['JOB_STATE_FAILED', 5], 'no such bucket');
+  tap.is(await fails(some, { outputConfig: { predictionsFormat: 'jsonl', gcsDestination: { outputUriPrefix: 'gs://foreign-batch/out' } } }), ['JOB_STATE_FAILED', 7], 'a bucket that the agent may not write to');
+  tap.is(await fails(some, { outputConfig: { predictionsFormat: 'jsonl', gcsDestination: { outputUriPrefix: 'gs://west-batch/out' } } }), ['JOB_STATE_FAILED', 9], 'a bucket in another region');
+  tap.is([await fails(['nonsense']), await fails(['{"prompt":"x"}']), await fails([])], [['JOB_STATE_FAILED', 3], ['JOB_STATE_FAILED', 3], ['JOB_STATE_FAILED', 3]], 'a line that is no JSON, one without a request, none at all');
+  await config({ vertex_max_requests: 1 });
+  tap.is(await fails(labelled(['x', 'y'])), ['JOB_STATE_FAILED', 3], 'too many requests');
+  await config({ vertex_max_file_bytes: 10 });
+  tap.is(await fails(some), ['JOB_STATE_FAILED', 3], 'too large a file');
+  await reset();
+  await config({ google_service_accounts: { [EMAIL]: {}, 'service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com': { deny: ['storage.objects.get'] } } });
+  tap.is(await fails(some), ['JOB_STATE_FAILED', 7], 'an agent that may not read');
+  await reset();
+  const star = await whole(labelled(['x']), { inputConfig: { instancesFormat: 'jsonl', gcsSource: { uris: ['gs://batch/in/*.jsonl'] } } });
+  tap.is([star.job.state, star.lines.length], ['JOB_STATE_SUCCEEDED', 1], 'a wildcard');
+  await reset();
+}
+
+async function testJobEnds() {
+  const four = labelled(['a', 'b', 'c', 'd']);
+  const run = async (action, more) => {
+    await fault('/batchPredictionJobs$', action);
+    return whole(four, more);
+  };
+  for (const [action, state, got] of [[{ batch_outcome: 'partial' }, 'PARTIALLY_SUCCEEDED', 2], [{ batch_outcome: 'cancelled' }, 'CANCELLED', 2], [{ batch_outcome: 'expired' }, 'EXPIRED', 0], [{ batch_outcome: 'expired', finished: 0.75 }, 'EXPIRED', 3], [{ batch_outcome: 'failed' }, 'FAILED', 0]]) {
+    const { job, lines } = await run(action);
+    tap.is([job.state, lines.length], [`JOB_STATE_${state}`, got], JSON.stringify(action));
+  }
+  const { job: partial } = await run({ batch_outcome: 'partial', errors: [{ code: 8, message: 'no room' }] });
+  tap.is([partial.partialFailures, partial.completionStats], [[{ code: 8, message: 'no room' }], { successfulCount: '2', incompleteCount: '2' }], 'partial failures');
+  await fault('/batchPredictionJobs$', { batch_outcome: 'in_progress_forever' });
+  const stopped = await whole(four, {}, async (name) => {
+    const running = await until(async () => {
+      const job = await getJob(name);
+      return (job.completionStats || {}).successfulCount === '2' && job;
+    }, 'half of it to run');
+    tap.is([running.state, running.completionStats.incompleteCount], ['JOB_STATE_RUNNING', '-1'], 'a running job');
+    refusedApi(await api('DELETE', `/v1/${name}`, {}), 400, 'FAILED_PRECONDITION', 'a running job is not deleted');
+    tap.is((await api('POST', `/v1beta1/${name}:cancel`, {})).json, {}, 'cancel');
+    tap.ok(['JOB_STATE_CANCELLING', 'JOB_STATE_CANCELLED'].includes((await getJob(name)).state), 'is under way');
+  });
+  tap.is([stopped.job.state, stopped.job.error.code, stopped.lines.length, (await control('ledger?summary=1')).json.batches.length], ['JOB_STATE_CANCELLED', 1, 2, 7], 'what ran is there');
+  refusedApi(await api('POST', `/v1/${stopped.job.name}:cancel`, {}), 400, 'FAILED_PRECONDITION', 'not twice');
+  await config({ vertex_cancel_too_late: true, batch_seconds: 0.2 });
+  const late = await whole(four, {}, (name) => api('POST', `/v1/${name}:cancel`, {}));
+  tap.is([late.job.state, late.lines.length], ['JOB_STATE_SUCCEEDED', 4], 'a cancel that comes too late');
+  await reset();
+}
+
+async function testJobList() {
+  const names = [];
+  for (const [displayName, labels] of [['first', { intent: 'a', n: '1' }], ['second', { intent: 'b' }], ['third', undefined]]) names.push((await create({ displayName, ...(labels ? { labels } : {}) })).json.name);
+  for (const name of names) await ended(name);
+  const list = async (filter, more = '') => (await api('GET', `${HOME}/batchPredictionJobs?filter=${encodeURIComponent(filter)}${more}`)).json;
+  const found = async (filter) => ((await list(filter)).batchPredictionJobs || []).map((job) => job.displayName);
+  for (const [filter, wanted] of [['', ['third', 'second', 'first']], ['labels.intent=a', ['first']], ['labels.intent=a AND labels.n=1', ['first']], ['labels.intent=a labels.n=2', []], ['labels.intent:*', ['second', 'first']],
+    ['labels.intent="b" OR display_name="third"', ['third', 'second']], ['NOT labels.intent=a', ['third', 'second']], ['state="JOB_STATE_FAILED" AND (display_name:"*ir*" OR labels.n=1)', ['third', 'first']], ['state!=JOB_STATE_FAILED', []],
+    ['create_time>"2020-01-01T00:00:00Z" AND display_name!="first"', ['third', 'second']], ['create_time<"2020-01-01T00:00:00Z"', []]]) tap.is(await found(filter), wanted, filter || 'no filter');
+  for (const filter of ['labels.intent', 'color=red', 'create_time>yesterday', '(state=x', 'display_name>"a"']) refusedApi(await api('GET', `${HOME}/batchPredictionJobs?filter=${encodeURIComponent(filter)}`), 400, 'INVALID_ARGUMENT', `a filter that is none: ${filter}`);
+  const first = await list('', '&pageSize=2&fields=batchPredictionJobs/name,nextPageToken');
+  const second = await list('', `&pageSize=2&pageToken=${encodeURIComponent(first.nextPageToken)}`);
+  tap.is([first.batchPredictionJobs, second.batchPredictionJobs.map((job) => job.name), second.nextPageToken], [[{ name: names[2] }, { name: names[1] }], [names[0]], undefined], 'pages');
+  refusedApi(await api('GET', `${HOME}/batchPredictionJobs?colour=red`), 400, 'INVALID_ARGUMENT', 'a parameter that is none');
+  tap.is((await api('GET', '/v1/projects/proj-1/locations/europe-west4/batchPredictionJobs')).json, {}, 'another location has none of them');
+  await reset();
+  await config({ vertex_list_lag_ms: 150 });
+  const { name } = (await create({ labels: { intent: 'late' } })).json;
+  tap.is([(await list('labels.intent=late')).batchPredictionJobs, (await api('GET', `/v1/${name}`)).status], [undefined, 200], 'a new job is not listed at once');
+  await until(async () => (await list('labels.intent=late')).batchPredictionJobs, 'the job to be listed');
+  await reset();
+}
+
+async function testOutputs() {
+  const ten = labelled(Array.from({ length: 10 }, (_, i) => `text ${i}`));
+  const order = (lines) => lines.map((line) => Number(line.request.labels.rid.slice(1)));
+  tap.ok(order((await whole(ten)).lines).some((n, i) => n !== i), 'results are not in the order of requests');
+  await config({ vertex_order: 'input', vertex_shards: 3, vertex_incremental: true });
+  const { files, lines } = await whole(ten);
+  tap.is([Object.keys(files), lines.length, files['incremental_predictions_0001.jsonl'].length], [['incremental_predictions_0001.jsonl', 'predictions_0001.jsonl', 'predictions_0002.jsonl', 'predictions_0003.jsonl'], 10, 10], 'shards and an incremental file');
+  await reset();
+  await config({ vertex_order: 'input' });
+  tap.is(order((await whole(ten)).lines), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 'or they are');
+  const line = { key: 'k', request: { ...say('x', { labels: { rid: 'r0' }, generation_config: { temperature: 0.4, responseJsonSchema: { type: 'object', properties: { a_b: { type: 'string' } } }, response_mime_type: 'application/json' } }) } };
+  const echoed = async (...ways) => {
+    await config({ vertex_echo: ways });
+    return (await whole([line])).lines[0];
+  };
+  tap.is(JSON.stringify((await echoed()).request), JSON.stringify(line.request), 'verbatim');
+  const camel = (await echoed('camel')).request.generationConfig;
+  tap.is([camel.responseMimeType, camel.responseJsonSchema], ['application/json', line.request.generation_config.responseJsonSchema], 'camelCase, but not in schemas');
+  tap.is((await echoed('floats')).request.generation_config.temperature, Math.fround(0.4), 'widened floats');
+  const nulls = (await echoed('nulls')).request;
+  tap.is([nulls.tools, nulls.contents[0].parts[0].fileData], [null, null], 'nulls');
+  tap.is([(await echoed('no_labels')).request.labels, (await echoed()).key, (await echoed('key')).key], [undefined, undefined, 'k'], 'labels dropped; keys only where they are wanted');
+  tap.is((await config({ vertex_echo: ['backwards'] })).status, 400, 'no such way');
+  await reset();
+}
+
+async function testGemini() {
+  const one = async (text, more = {}, model = 'gemini-2.5-flash-lite') => (await whole([{ request: say(text, more) }], { model: `publishers/google/models/${model}` })).lines[0];
+  const generation = (text, generationConfig, model) => one(text, { generationConfig }, model);
+  const answerOf = async (...how) => (await generation(...how)).response.candidates[0];
+  const schema = { type: 'object', properties: { label: { type: 'string', enum: ['billing', 'bug'] }, score: { type: 'integer', minimum: 1, maximum: 5 } }, required: ['label', 'score'] };
+  const json = { responseMimeType: 'application/json' };
+  const byJson = textOf(await generation('a billing question', { ...json, responseJsonSchema: schema }));
+  const byOpen = textOf(await generation('a billing question', { ...json, responseSchema: { type: 'OBJECT', properties: { label: { type: 'STRING', enum: ['billing', 'bug'] }, score: { type: 'INTEGER', minimum: 1, maximum: 5 } } } }));
+  tap.is([JSON.parse(byJson).label, byOpen], ['billing', byJson], 'both kinds of schema, the same answer');
+  const thinking = (await generation('why', {}, 'gemini-2.5-flash')).response.usageMetadata;
+  tap.ok(thinking.thoughtsTokenCount === 64 && thinking.totalTokenCount === thinking.promptTokenCount + thinking.candidatesTokenCount + 64, 'thinking counts', thinking);
+  tap.is((await generation('why', { thinkingConfig: { thinkingBudget: 0 } }, 'gemini-2.5-flash')).response.usageMetadata.thoughtsTokenCount, undefined, 'no thinking, no count');
+  const shown = await answerOf('why', { thinkingConfig: { includeThoughts: true } }, 'gemini-2.5-pro');
+  tap.is([shown.content.parts.length, shown.content.parts[0].thought, shown.content.parts[1].text.startsWith('Sim ')], [2, true, true], 'thoughts are shown if asked for');
+  const starved = await answerOf('why', { maxOutputTokens: 20 }, 'gemini-2.5-flash');
+  tap.is([starved.finishReason, starved.content], ['MAX_TOKENS', { role: 'model' }], 'thinking eats what may be said');
+  tap.is((await answerOf('[[sim:say=one%0Atwo]]', { stopSequences: ['\n'] })).content.parts[0].text, 'one', 'a stop sequence');
+  const finish = async (directive) => (await one(`[[sim:${directive}]] x`)).response;
+  tap.is([(await finish('length')).candidates[0].finishReason, (await finish('content_filter')).candidates[0].finishReason, (await finish('stop=RECITATION')).candidates[0].finishReason], ['MAX_TOKENS', 'SAFETY', 'RECITATION'], 'finish reasons');
+  const blocked = await finish('refusal');
+  tap.is([blocked.promptFeedback.blockReason, blocked.candidates, (await finish('blocked=BLOCKLIST')).promptFeedback.blockReason], ['PROHIBITED_CONTENT', undefined, 'BLOCKLIST'], 'a blocked prompt');
+  tap.is([(await finish('nochoices')).candidates, (await finish('null_content')).candidates[0].content, (await finish('parts')).candidates[0].content.parts.length], [undefined, { role: 'model' }, 2], 'no candidates, no parts, two parts');
+  const cached = (await one('[[sim:cached]] a long enough question')).response.usageMetadata;
+  tap.ok(cached.cachedContentTokenCount > 0 && cached.cachedContentTokenCount < cached.promptTokenCount, 'cached tokens', cached);
+  const refusals = [[{ contents: [] }, /contents/], [{ contents: [{ parts: [{ text: 'x' }] }] }, /valid role/], [{ contents: [{ role: 'user', parts: [{ text: '' }] }] }, /text parameter/], [say('x', { temperature: 1 }), /Unknown name .+temperature/],
+    [say('x', { generationConfig: { temperature: 3 } }), /temperature value of 3/], [say('x', { generationConfig: { maxOutputTokens: 0 } }), /maxOutputTokens/], [say('x', { labels: { A: 'x' } }), /label/], [say('x', { cachedContent: 'c' }), /Cached content/],
+    [say('x', { generationConfig: { ...json, responseSchema: { type: 'OBJECT' } } }), /non-empty for OBJECT/], [say('x', { generationConfig: { ...json, responseSchema: { type: 'STRING', const: 'x' } } }), /Unknown name .+const/],
+    [say('x', { generationConfig: { ...json, responseSchema: { type: ['string', 'null'] } } }), /not repeating/], [say('x', { generationConfig: { responseJsonSchema: schema } }), /response_mime_type/], [say('[[sim:nonsense]]'), /unknown simulator directive/]];
+  const { lines } = await whole(refusals.map(([request]) => ({ request })).concat({ request: say('x', { generationConfig: { thinkingConfig: { thinkingBudget: 0 } } }) }), { model: 'publishers/google/models/gemini-2.5-pro' });
+  for (const [request, words] of [...refusals, [null, /Budget 0/]]) tap.ok(lines.some((line) => words.test(line.status) && line.status.startsWith('Bad Request: {"error":{"code":400')), `refused: ${words}`, request);
+  await reset();
+}
+
+async function testDirectives() {
+  const { raw, lines, job } = await whole([...labelled(['[[sim:duplicate]]', '[[sim:both]]', '[[sim:badjson]]', '[[sim:unknown]]', '[[sim:expired]]', '[[sim:status0]]', '[[sim:fail_times=1]]']), { key: 'k', request: say('[[sim:unknown]]') }]);
+  const of = (id) => lines.filter((line) => line.request?.labels?.rid === id).map((line) => Boolean(line.status));
+  tap.is([of('r0'), of('r1'), of('r4'), of('r5'), of('r6')], [[false, false], [false, true], [], [true], [true]], 'duplicate, both, not processed, a failure without JSON, a first failure');
+  tap.ok(raw.some((text) => !text.endsWith('}')) && of('sim-unknown-3').length === 1, 'a broken line, an unknown one');
+  tap.is(job.completionStats, { successfulCount: '5', failedCount: '2', incompleteCount: '1' }, 'how they are counted');
+  tap.is((await whole(labelled(['[[sim:fail_times=1]]']))).lines[0].status, '', 'then it works');
+  tap.is((await whole(labelled(['[[sim:invalid_line]]']))).job.state, 'JOB_STATE_FAILED', 'an invalid line');
+  await reset();
+}
+
+async function testEmbeddings() {
+  const embeds = (text, more = {}) => ({ key: `id_${text}`, request: { content: { parts: [{ text }] }, ...more } });
+  const model = 'publishers/google/models/gemini-embedding-001';
+  const { lines } = await whole([embeds('a', { embed_content_config: { output_dimensionality: 8, task_type: 'CLUSTERING' } }), embeds('b'), embeds('[[sim:error=500]]'), embeds('c', { embed_content_config: { output_dimensionality: 4000 } })], { model });
+  const got = Object.fromEntries(lines.map((line) => [line.key, line]));
+  tap.is([got.id_a.response.embedding.values.length, got.id_b.response.embedding.values.length, got.id_b.response.usageMetadata.promptTokenCount], [8, 3072, 1], 'vectors, by key');
+  tap.ok(/^Internal Server Error/.test(got['id_[[sim:error=500]]'].status) && /4000/.test(got.id_c.status), 'failures');
+  await config({ vertex_full_dimensions: true, vertex_echo: ['no_key'] });
+  const [full] = (await whole([embeds('a', { embed_content_config: { output_dimensionality: 8 } })], { model })).lines;
+  tap.is([full.response.embedding.values.length, full.key, full.request.content.parts[0].text], [3072, undefined, 'a'], 'all dimensions, no key');
+  await reset();
+  const legacy = await whole([{ content: 'hello world', task_type: 'CLUSTERING' }, { content: '[[sim:error=400]]' }], { model: 'publishers/google/models/text-embedding-005' });
+  const [good, bad] = [legacy.lines.find((l) => !l.status), legacy.lines.find((l) => l.status)];
+  tap.is([good.instance, good.predictions[0].embeddings.values.length, good.predictions[0].embeddings.statistics, bad.predictions], [{ content: 'hello world', task_type: 'CLUSTERING' }, 768, { token_count: 3, truncated: false }, []], 'the older models');
+  await reset();
+}
+
+async function testClaude() {
+  const model = 'publishers/anthropic/models/claude-sonnet-4-5@20250929';
+  const ask = (content, more = {}) => ({ anthropic_version: 'vertex-2023-10-16', max_tokens: 64, messages: [{ role: 'user', content }], ...more });
+  const { lines } = await whole([{ custom_id: 'a', request: ask('hi') }, { custom_id: 'b', request: ask('hi', { anthropic_version: undefined }) }, { custom_id: 'c', request: ask('hi', { model: 'x' }) }, { custom_id: 'd', request: ask('[[sim:error=529]]') }], { model });
+  const got = Object.fromEntries(lines.map((line) => [line.custom_id, line]));
+  tap.is([got.a.response.content[0].text.startsWith('Sim '), got.a.response.usage.output_tokens > 0, got.a.status], [true, true, ''], 'Claude answers');
+  tap.ok(/anthropic_version: Field required/.test(got.b.status) && /model: Extra inputs/.test(got.c.status) && /overloaded/.test(got.d.status), 'and refuses', got);
+  await config({ vertex_max_claude_jobs: 0 });
+  refusedApi(await create({ model }), 429, 'RESOURCE_EXHAUSTED', 'too many jobs', (e) => e.details.some((d) => d.retryDelay === '1s'));
+  await reset();
+}
+
+async function testVertexFaults() {
+  await fault('/batchPredictionJobs$', { status: 429, error_code: 'RATE_LIMIT_EXCEEDED' });
+  refusedApi(await create(), 429, 'RESOURCE_EXHAUSTED', 'a quota', (e) => e.details.some((d) => d.reason === 'RATE_LIMIT_EXCEEDED') && e.details.some((d) => /RetryInfo$/.test(d['@type']) && d.retryDelay === '1s'));
+  await fault('/batchPredictionJobs$', { status: 503 });
+  refusedApi(await create(), 503, 'UNAVAILABLE', 'another status');
+  await fault('/batchPredictionJobs$', { lost_after_effect: true });
+  tap.ok((await create({ labels: { intent: 'lost' } })).error, 'an answer that is lost');
+  tap.is((await api('GET', `${HOME}/batchPredictionJobs?filter=labels.intent%3Dlost`)).json.batchPredictionJobs.length, 1, 'was a job');
+  await fault('/batchPredictionJobs$', { redirect: 'http://example.com/' });
+  tap.is((await create()).headers.location, 'http://example.com/', 'a redirect');
+  tap.is([(await api('GET', '/v1/publishers/google/models/gemini-2.5-flash')).json.name, (await api('GET', '/v1/publishers/google/models/none')).status], ['publishers/google/models/gemini-2.5-flash', 404], 'a model, for nothing');
+  const counted = await api('POST', `${HOME}/publishers/google/models/gemini-2.5-flash:countTokens`, say('hello world'));
+  tap.is([counted.json.totalTokens, (await api('POST', `${HOME}/publishers/google/models/gemini-2.5-flash:countTokens`, {})).status], [3, 400], 'tokens are counted for nothing');
+  await reset();
+}
+
+for (const test of [testAssertions, testTokens, testUsers, testFederation, testMetadata, testObjects, testMultipart, testResumable, testBroken, testBuckets, testList,
+  testJobs, testJobRefusals, testJobFailures, testJobEnds, testJobList, testOutputs, testGemini, testDirectives, testEmbeddings, testClaude, testVertexFaults]) await tap.group(test.name, test);
 await sim.stop();
 process.exit(tap.done());

@@ -3,7 +3,8 @@
 
 const { createGcs } = require('./gcs');
 const { createIdentity } = require('./identity');
+const { createVertex } = require('./vertex');
 
-const createGoogle = (sim) => [...createIdentity(sim), createGcs(sim)];
+const createGoogle = (sim) => [...createIdentity(sim), createGcs(sim), createVertex(sim)];
 
 module.exports = { createGoogle };
