@@ -16,6 +16,15 @@ bi_aws_region(const BiServer *server)
 	return server->region ? server->region : "";
 }
 
+/* China has a domain of its own. */
+char *
+bi_aws_url(const BiServer *server, const char *service)
+{
+	const char *region = bi_aws_region(server);
+
+	return psprintf("https://%s.%s.amazonaws.com%s", service, region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+}
+
 /* arn:PARTITION:iam::ACCOUNT:role/NAME, as far as the account. */
 char *
 bi_aws_account(const BiCall *call, const char *secret)

@@ -23,6 +23,9 @@ extern char *bi_aws_account(const BiCall *call, const char *secret);
 /* Never NULL; "" where the server names none, for which bi_aws_secret gives no secret. */
 extern const char *bi_aws_region(const BiServer *server);
 
+/* Where AWS has that service in that region, https://SERVICE.REGION.amazonaws.com; palloc'd. */
+extern char *bi_aws_url(const BiServer *server, const char *service);
+
 /* Signs a request that is whole but for that (base/sigv4.h).  service: "s3", whose bodies are
  * left out over https, or another, such as "bedrock", where an API key goes before a signature. */
 extern void bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchange *ex);
