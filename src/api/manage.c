@@ -350,7 +350,7 @@ batchinf_server_limits(PG_FUNCTION_ARGS)
 	provider = server ? bi_registry_find(server->provider) : NULL;
 	if (provider == NULL)
 		PG_RETURN_NULL();
-	limits = bi_registry_limits(provider, server);
+	limits = bi_registry_limits(provider, server, server->model);
 	json = psprintf("{\"max_requests\":" INT64_FORMAT ",\"min_requests\":" INT64_FORMAT ",\"max_bytes\":" INT64_FORMAT
 					",\"max_batches\":" INT64_FORMAT ",\"max_enqueued_tokens\":" INT64_FORMAT ",\"poll_interval\":" INT64_FORMAT
 					",\"expires_after\":" INT64_FORMAT "}", limits.max_requests, limits.min_requests, limits.max_bytes,

@@ -24,6 +24,7 @@
 
 #include "api/choice.h"
 #include "api/mapping.h"
+#include "api/serving.h"
 #include "base/guc.h"
 #include "base/json.h"
 #include "base/secret.h"
@@ -255,6 +256,7 @@ static const Option options[] = {
 	{"max_enqueued_tokens", ForeignServerRelationId, check_count, 1, INT64CONST(1000000000000000)},
 	{"poll_interval", ForeignServerRelationId, check_count, 1, 3600},
 	{"expires_after", ForeignServerRelationId, check_count, 3600, 2592000, true},
+	{"settle_time", ForeignServerRelationId, check_count, 1, 3600, true},
 	{"api_key", UserMappingRelationId, check_key},
 	{"api_key_file", UserMappingRelationId, check_file},
 	{"api_key_env", UserMappingRelationId, check_environment},
@@ -314,53 +316,6 @@ check_value(const Option *option, const char *value)
 	option->check(option, value);
 }
 
-/* The value of an option of this name, NULL if it is not there. */
-static char *
-find_value(List *given, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, given)
-	{
-		DefElem    *def = lfirst_node(DefElem, cell);
-
-		if (strcmp(def->defname, name) == 0)
-			return defGetString(def);
-	}
-	return NULL;
-}
-
-/* What a server's options must be together.  Each one is valid already. */
-static void
-check_server(List *given)
-{
-	const char *name = find_value(given, "provider");
-	const char *min = find_value(given, "min_requests");
-	const char *max = find_value(given, "max_requests");
-	const BiProvider *provider;
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-				 errmsg("option \"provider\" is required"),
-				 errhint("Use OPTIONS (provider '%s', ...).", bi_registry_name(0))));
-
-	provider = bi_registry_find(name);
-	if (provider->base_url == NULL && find_value(given, "base_url") == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-				 errmsg("option \"base_url\" is required for provider \"%s\"", name)));
-
-	if ((min ? bi_server_parse_size(min) : provider->limits.min_requests) >
-		(max ? bi_server_parse_size(max) : provider->limits.max_requests))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"min_requests\" must not be greater than option \"max_requests\""),
-				 errdetail("Where they are not set, provider \"%s\" has %lld and %lld.", name,
-						   (long long) provider->limits.min_requests,
-						   (long long) provider->limits.max_requests)));
-}
-
 PG_FUNCTION_INFO_V1(batchinf_validator);
 
 /* batchinf.validator(options text[], catalog oid): ereports, or all is well. */
@@ -381,7 +336,7 @@ batchinf_validator(PG_FUNCTION_ARGS)
 		check_value(option, defGetString(def));
 	}
 	if (catalog == ForeignServerRelationId)
-		check_server(given);
+		bi_serving_check(given);
 	else if (catalog == UserMappingRelationId)
 		bi_mapping_check(given);
 	PG_RETURN_VOID();

@@ -69,7 +69,7 @@ choose_server(Submit *s)
 		INVALID(errmsg("no model is given"),
 				errhint("Use the argument \"model\", or set it for all jobs: ALTER SERVER %s OPTIONS (ADD model '…').",
 						quote_identifier(s->job.server_name)));
-	s->limits = bi_registry_limits(s->provider, s->server);
+	s->limits = bi_registry_limits(s->provider, s->server, spec->model);
 }
 
 static void

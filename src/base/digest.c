@@ -1,13 +1,16 @@
 /*
  * base/digest.c: SHA-256 and HMAC, PostgreSQL's own, that ereport when they fail.
  *
- * Knows nothing of what is hashed.  Called by sigv4.c and canonical.c.
+ * Knows nothing of what is hashed.  The server's hashes over libcrypto want a resource
+ * owner, which a worker has in a transaction only.  Called by sigv4.c, canonical.c and
+ * the engine.
  */
 #include "postgres.h"
 
 #include "base/digest.h"
 #include "common/cryptohash.h"
 #include "common/hmac.h"
+#include "utils/resowner.h"
 
 static void
 report_crypto(void)
@@ -48,16 +51,22 @@ bi_digest_hex(const uint8 *digest, char *hex)
 	hex[BI_DIGEST_HEX - 1] = '\0';
 }
 
+static void
+finish(BiDigest *hash, uint8 *digest)
+{
+	if (!hash->broken && pg_cryptohash_final(hash->ctx, digest, BI_DIGEST_SIZE) < 0)
+		hash->broken = true;
+	pg_cryptohash_free(hash->ctx);
+	if (hash->broken)
+		report_crypto();
+}
+
 void
 bi_digest_end(BiDigest *hash, char *hex)
 {
 	uint8		digest[BI_DIGEST_SIZE];
 
-	if (!hash->broken && pg_cryptohash_final(hash->ctx, digest, sizeof(digest)) < 0)
-		hash->broken = true;
-	pg_cryptohash_free(hash->ctx);
-	if (hash->broken)
-		report_crypto();
+	finish(hash, digest);
 	bi_digest_hex(digest, hex);
 }
 
@@ -72,4 +81,55 @@ bi_digest_hmac(const void *key, size_t key_len, const char *text, uint8 *dest)
 	pg_hmac_free(ctx);
 	if (!good)
 		report_crypto();
+}
+
+void
+bi_digest_own(void (*work) (void *arg), void *arg)
+{
+	ResourceOwner before = CurrentResourceOwner;
+	ResourceOwner own = before ? NULL : ResourceOwnerCreate(NULL, "batchinf digest");
+
+	if (own)
+		CurrentResourceOwner = own;
+	PG_TRY();
+	{
+		work(arg);
+	}
+	PG_FINALLY();
+	{
+		CurrentResourceOwner = before;
+		if (own)
+		{
+			ResourceOwnerRelease(own, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
+			ResourceOwnerRelease(own, RESOURCE_RELEASE_LOCKS, false, true);
+			ResourceOwnerRelease(own, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
+			ResourceOwnerDelete(own);
+		}
+	}
+	PG_END_TRY();
+}
+
+typedef struct TextDigest
+{
+	const char *text;
+	uint8	   *dest;
+} TextDigest;
+
+static void
+digest_text(void *arg)
+{
+	TextDigest *of = arg;
+	BiDigest	hash;
+
+	bi_digest_begin(&hash);
+	bi_digest_text(&hash, of->text);
+	finish(&hash, of->dest);
+}
+
+void
+bi_digest_of(const char *text, uint8 *dest)
+{
+	TextDigest	of = {text, dest};
+
+	bi_digest_own(digest_text, &of);
 }

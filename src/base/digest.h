@@ -12,7 +12,7 @@
 #define BI_DIGEST_SIZE PG_SHA256_DIGEST_LENGTH
 #define BI_DIGEST_HEX (2 * BI_DIGEST_SIZE + 1)
 
-/* All need a resource owner.  Between begin and end nothing is ereported. */
+/* All but bi_digest_of need a resource owner.  Between begin and end nothing is ereported. */
 typedef struct BiDigest
 {
 	pg_cryptohash_ctx *ctx;
@@ -29,5 +29,11 @@ extern void bi_digest_end(BiDigest *hash, char *hex);
 /* dest, of BI_DIGEST_SIZE bytes, may be the key itself. */
 extern void bi_digest_hmac(const void *key, size_t key_len, const char *text, uint8 *dest);
 extern void bi_digest_hex(const uint8 *digest, char *hex);
+
+/* Calls work with a resource owner, its own where there is none: outside of a transaction. */
+extern void bi_digest_own(void (*work) (void *arg), void *arg);
+
+/* The SHA-256 of the text, in or outside of a transaction; dest has BI_DIGEST_SIZE bytes. */
+extern void bi_digest_of(const char *text, uint8 *dest);
 
 #endif							/* BI_DIGEST_H */

@@ -11,7 +11,6 @@
 #include "base/digest.h"
 #include "base/sigv4.h"
 #include "pgtime.h"
-#include "utils/resowner.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define UNSIGNED "UNSIGNED-PAYLOAD"
@@ -143,30 +142,24 @@ sign(BiExchange *ex, const BiSigv4 *with)
 									with->access_key, scope, names, signature));
 }
 
-/* The server's hashes over libcrypto want a resource owner, which a worker has in a
- * transaction only. */
+typedef struct Signing
+{
+	BiExchange *ex;
+	const BiSigv4 *with;
+} Signing;
+
+static void
+sign_owned(void *arg)
+{
+	Signing    *signing = arg;
+
+	sign(signing->ex, signing->with);
+}
+
 void
 bi_sigv4_sign(BiExchange *ex, const BiSigv4 *with)
 {
-	ResourceOwner before = CurrentResourceOwner;
-	ResourceOwner own = before ? NULL : ResourceOwnerCreate(NULL, "signature for AWS");
+	Signing		signing = {ex, with};
 
-	if (own)
-		CurrentResourceOwner = own;
-	PG_TRY();
-	{
-		sign(ex, with);
-	}
-	PG_FINALLY();
-	{
-		CurrentResourceOwner = before;
-		if (own)
-		{
-			ResourceOwnerRelease(own, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
-			ResourceOwnerRelease(own, RESOURCE_RELEASE_LOCKS, false, true);
-			ResourceOwnerRelease(own, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
-			ResourceOwnerDelete(own);
-		}
-	}
-	PG_END_TRY();
+	bi_digest_own(sign_owned, &signing);
 }

@@ -16,6 +16,7 @@
 
 #include "base/foreign.h"
 #include "base/spool.h"
+#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
@@ -29,6 +30,7 @@ struct BiSpool
 	File		file;
 	int			fd;				/* a duplicate of file's, or -1 */
 	int64		size;			/* bytes in the file */
+	pg_crc32c	crc;			/* of them, unfinished */
 	char	   *buffer;			/* NULL, or BUFFER_SIZE bytes */
 	size_t		used;			/* of buffer, not yet in the file */
 };
@@ -77,6 +79,7 @@ bi_spool_new(MemoryContext cxt)
 	spool->cxt = cxt;
 	spool->file = -1;
 	spool->fd = -1;
+	INIT_CRC32C(spool->crc);
 	spool->own = bi_foreign_own(cxt, spool, close_files);
 
 	/* Announcing may close virtual descriptors, so it comes before ours is opened. */
@@ -119,6 +122,7 @@ append_bytes(BiSpool *spool, const char *bytes, size_t len)
 		done += n;
 	}
 	spool->size += len;
+	COMP_CRC32C(spool->crc, bytes, len);
 	return true;
 }
 
@@ -192,6 +196,17 @@ int64
 bi_spool_size(const BiSpool *spool)
 {
 	return spool->size + spool->used;
+}
+
+uint32
+bi_spool_crc32c(const BiSpool *spool)
+{
+	pg_crc32c	crc = spool->crc;
+
+	if (spool->used > 0)
+		COMP_CRC32C(crc, spool->buffer, spool->used);
+	FIN_CRC32C(crc);
+	return crc;
 }
 
 BiLines *

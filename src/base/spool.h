@@ -31,6 +31,9 @@ extern ssize_t bi_spool_get(BiSpool *spool, int64 offset, char *bytes, size_t le
 /* Bytes, those still in the buffer included. */
 extern int64 bi_spool_size(const BiSpool *spool);
 
+/* The CRC-32C of all those bytes. */
+extern uint32 bi_spool_crc32c(const BiSpool *spool);
+
 /* Lines, in order, from the start.  A line is without its \n (and \r before it),
  * NUL-terminated at len, and stays until the next call; an empty one has len 0, a
  * last one needs no \n.  Memory: one line at most, in the context that was current

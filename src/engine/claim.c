@@ -62,7 +62,7 @@ load_server(BiStep *step)
 	step->call.server = step->server;
 	step->call.chunk = step->chunk;
 	step->account = account_digest(step);
-	step->limits = bi_registry_limits(step->provider, step->server);
+	step->limits = bi_registry_limits(step->provider, step->server, job->spec.model);
 	return NULL;
 }
 

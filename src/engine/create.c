@@ -177,7 +177,7 @@ has_settled(BiStep *step)
 
 	if (since == NULL)
 		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, psprintf(INT64_FORMAT, now));
-	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_guc_settle_time;
+	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > Max(bi_guc_settle_time, step->limits.settle_time * 1000);
 }
 
 /* Is it the same as when the call was made?  One that was made before this was noted is. */
@@ -282,6 +282,20 @@ look_into_candidates(BiStep *step)
 	send_peek(step);
 }
 
+/* The call had its effect more than once: the first batch is ours, the others only cost. */
+static void
+tell_twins(BiStep *step, const List *twins)
+{
+	ListCell   *cell;
+
+	foreach(cell, twins)
+		step->record.detail = psprintf("%s; the call also made %s, which nobody follows", step->record.detail, (char *) lfirst(cell));
+	if (twins != NIL)
+		ereport(LOG,
+				(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was made more than once: %s",
+						step->chunk->id, step->chunk->job_id, step->record.detail)));
+}
+
 static void send_find(BiStep *step);
 
 static void
@@ -298,6 +312,7 @@ read_find(BiStep *step)
 	if (found.batch_id)
 	{
 		submitted(step, found.batch_id, "found again");
+		tell_twins(step, found.twins);
 		return;
 	}
 	step->candidates = list_concat(step->candidates, found.candidates);

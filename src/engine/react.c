@@ -56,7 +56,7 @@ static int64
 pause_length(BiStep *step, const BiVerdict *verdict, Oid *owner)
 {
 	int			n = step->server_failures;
-	int64		asked = retry_after_ms(step);
+	int64		asked = Max(retry_after_ms(step), verdict->wait_ms);
 	int64		base = Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step));
 
 	*owner = verdict->kind == BI_DENIED ? step->job->owner : InvalidOid;

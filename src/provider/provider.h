@@ -51,6 +51,7 @@ typedef struct BiVerdict
 								 * check that is OK: what it could not tell, or NULL */
 	char	   *next;			/* OK, but not over: the same routine again with this cursor.  Of
 								 * login, upload, outputs and check only; else NULL */
+	int64		wait_ms;		/* how long the reply's body asks to wait; 0: it does not */
 } BiVerdict;
 
 /* A request line is a frame: fixed text with slots. */
@@ -60,7 +61,7 @@ typedef enum BiSlot
 	BI_SLOT_ID,					/* the custom id, which needs no escaping */
 	BI_SLOT_TEXT,				/* the input as a JSON string, with its quotes */
 	BI_SLOT_JSON,				/* the input as it is: it is JSON */
-	BI_SLOT_ELEMENTS			/* the input, a JSON array, without its brackets */
+	BI_SLOT_ELEMENTS			/* the input, a JSON array or object, without its brackets */
 } BiSlot;
 
 typedef struct BiFramePart
@@ -119,16 +120,20 @@ typedef struct BiBatch
 typedef struct BiFound
 {
 	char	   *batch_id;		/* it is this one, for certain; NULL: not on this page */
+	List	   *twins;			/* char *: ids that are it too, for certain: the call had its effect twice */
 	char	   *cursor;			/* where to go on; NULL: that was the last page */
 	bool		complete;		/* after the last page: not found means there is none */
 	List	   *candidates;		/* char *: ids that may be it, and have ended */
 	List	   *pending;		/* char *: ids that may be it and have not ended: they cannot tell yet */
 } BiFound;
 
-/* One line of a results file. */
+/* One line of a results file.  It is joined to its record by custom_id or else by
+ * fingerprint; with neither it is a line that we do not understand. */
 typedef struct BiAnswer
 {
-	char	   *custom_id;		/* NULL: the line is none that we understand */
+	char	   *custom_id;
+	char	   *fingerprint;	/* where there is no custom id: that of the request it answers */
+	const char *channel;		/* where the API has several: what told whose it is, in a word */
 	BiOutcome	outcome;
 	bool		retryable;		/* worth another attempt */
 	char	   *output;			/* text, or JSON where output_is_json; or NULL */
@@ -153,6 +158,7 @@ typedef struct BiLimits
 	int64		max_enqueued_tokens;	/* 0: not known */
 	int64		poll_interval;	/* seconds */
 	int64		expires_after;	/* seconds for uploaded files, 0: none is sent */
+	int64		settle_time;	/* seconds that a batch may take until the list shows it; 0: as the setting */
 } BiLimits;
 
 typedef struct BiProvider
@@ -161,6 +167,11 @@ typedef struct BiProvider
 	const char *base_url;		/* default, or NULL: the server must give one */
 	const char *request_id;		/* the reply's header with the request's id; NULL: x-request-id */
 	BiLimits	limits;			/* defaults */
+	const char *const *required;	/* options that a server must have, up to a NULL; or NULL: none */
+	const char *storage;		/* how its storage_url begins; NULL: any */
+
+	/* What is otherwise for this model.  NULL: nothing. */
+	void		(*limit_model) (const char *model, BiLimits *limits);
 
 	/* Can this job be done here at all?  NULL or the reason (lower case, no period). */
 	char	   *(*refuse_job) (const BiSpec *spec, const BiServer *server);
@@ -236,6 +247,13 @@ typedef struct BiProvider
 
 	/* One line (NUL-terminated at len) of a results file. */
 	void		(*read_line) (const BiCall *call, const char *line, size_t len, BiAnswer *answer);
+
+	/*
+	 * A request line as a text that is the same for what the API echoes of it, and for no
+	 * other request but an equal one; NULL where the line has none.  NULL: every answer has
+	 * its custom id.
+	 */
+	char	   *(*fingerprint) (const BiCall *call, const char *line, size_t len);
 
 	/* Removes the i-th thing that we left there, from 0; false: there are no more. ABSENT is fine. */
 	bool		(*discard) (const BiCall *call, int i, BiExchange *ex);

@@ -39,10 +39,12 @@ or_default(int64 set, int64 otherwise)
 }
 
 BiLimits
-bi_registry_limits(const BiProvider *provider, const BiServer *server)
+bi_registry_limits(const BiProvider *provider, const BiServer *server, const char *model)
 {
 	BiLimits	limits = provider->limits;
 
+	if (provider->limit_model && model)
+		provider->limit_model(model, &limits);
 	limits.max_requests = or_default(server->max_requests, limits.max_requests);
 	limits.min_requests = or_default(server->min_requests, limits.min_requests);
 	limits.max_bytes = or_default(server->max_bytes, limits.max_bytes);
@@ -50,6 +52,7 @@ bi_registry_limits(const BiProvider *provider, const BiServer *server)
 	limits.max_enqueued_tokens = or_default(server->max_enqueued_tokens, limits.max_enqueued_tokens);
 	limits.poll_interval = or_default(server->poll_interval, limits.poll_interval);
 	limits.expires_after = or_default(server->expires_after, limits.expires_after);
+	limits.settle_time = or_default(server->settle_time, limits.settle_time);
 	return limits;
 }
 

@@ -12,8 +12,8 @@ extern const BiProvider *bi_registry_find(const char *name);
 /* The names for a hint: i-th from 0, NULL at the end. */
 extern const char *bi_registry_name(int i);
 
-/* The server's limits, with the provider's defaults where it sets none. */
-extern BiLimits bi_registry_limits(const BiProvider *provider, const BiServer *server);
+/* The server's limits, with the provider's defaults where it sets none; model may be NULL. */
+extern BiLimits bi_registry_limits(const BiProvider *provider, const BiServer *server, const char *model);
 
 /* The secret that the server's mapping means, palloc'd, or NULL with *why; the references'
  * own secrets are wiped.  Needs a transaction. */

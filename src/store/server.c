@@ -72,6 +72,7 @@ static const Field number_fields[] = {
 	{"max_enqueued_tokens", offsetof(BiServer, max_enqueued_tokens)},
 	{"poll_interval", offsetof(BiServer, poll_interval)},
 	{"expires_after", offsetof(BiServer, expires_after)},
+	{"settle_time", offsetof(BiServer, settle_time)},
 };
 
 static const Field key_fields[] = {

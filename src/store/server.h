@@ -48,6 +48,7 @@ typedef struct BiServer
 	int64		max_enqueued_tokens;
 	int64		poll_interval;	/* seconds */
 	int64		expires_after;	/* seconds */
+	int64		settle_time;	/* seconds */
 
 	Oid			mapping;		/* InvalidOid: no user mapping for that user */
 	bool		may_use_host;	/* may it mean keys that the machine has: its environment, its

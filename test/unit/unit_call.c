@@ -85,6 +85,7 @@ read_server(const BiJson *json)
 	server->max_enqueued_tokens = bi_json_int(bi_json_at(json, "max_enqueued_tokens", NULL), -1);
 	server->poll_interval = bi_json_int(bi_json_at(json, "poll_interval", NULL), -1);
 	server->expires_after = bi_json_int(bi_json_at(json, "expires_after", NULL), -1);
+	server->settle_time = bi_json_int(bi_json_at(json, "settle_time", NULL), -1);
 	return server;
 }
 

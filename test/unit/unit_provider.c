@@ -29,7 +29,7 @@ unit_limits(PG_FUNCTION_ARGS)
 	for (int i = 0; bi_registry_name(i); i++)
 	{
 		const BiProvider *provider = unit_call_provider(bi_registry_name(i));
-		BiLimits	limits = bi_registry_limits(provider, call->server);
+		BiLimits	limits = bi_registry_limits(provider, call->server, call->server->model);
 
 		if (out.len > 0)
 			appendStringInfoChar(&out, '\n');
