@@ -1,6 +1,6 @@
 # batchinf: built with PGXS.  `make demo` and `make test` do all by themselves.
 EXTENSION   = batchinf
-EXTVERSION  = 0.1.0
+EXTVERSION  = 0.2.0
 MODULE_big  = batchinf
 
 SRCS = $(sort $(wildcard src/*.c src/*/*.c))
@@ -11,6 +11,12 @@ DATA        = $(filter-out $(DATA_built),$(wildcard sql/$(EXTENSION)--*.sql))
 PG_CPPFLAGS = -I$(srcdir)/src $(shell pkg-config --cflags libcurl json-c libcrypto) -DBATCHINF_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK  = $(shell pkg-config --libs libcurl json-c libcrypto)
+
+# test/fault/crash.pl makes a build of its own with this.
+ifdef CRASH_POINTS
+SRCS        += test/fault/crash.c
+PG_CPPFLAGS += -DBI_CRASH_POINTS
+endif
 
 REGRESS      = $(notdir $(basename $(sort $(wildcard $(srcdir)/test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(srcdir)/test --outputdir=$(or $(REGRESS_OUT),test/output)

@@ -100,6 +100,8 @@ CREATE TABLE batchinf.chunk (
     CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed')))
 );
 CREATE INDEX chunk_job ON batchinf.chunk (job_id);
+CREATE INDEX chunk_batch ON batchinf.chunk (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX chunk_dead ON batchinf.chunk (chunk_id) WHERE refs ? 'dead';
 CREATE INDEX chunk_unfinished ON batchinf.chunk (chunk_id) WHERE next_step_at IS NOT NULL OR write_waiting > 0;
 COMMENT ON TABLE batchinf.chunk IS 'the slice of a job that is sent as one provider batch';
 

@@ -30,6 +30,7 @@
 #include "utils/varlena.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+#include "worker/version.h"
 #include "worker/wake.h"
 
 PG_FUNCTION_INFO_V1(batchinf_cancel);
@@ -324,9 +325,16 @@ Datum
 batchinf_work(PG_FUNCTION_ARGS)
 {
 	BiDrive		drive = {.mode = BI_XACT_PROCEDURE, .linger_ms = -1};
+	char	   *why;
 
 	PreventCommandDuringRecovery("batch_work()");
 	require_no_block(fcinfo, "batch_work");
+	if (bi_version_found(&why) && why)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch jobs cannot be worked on"),
+				 errdetail_internal("%s", why),
+				 errhint(BI_VERSION_HINT)));
 	drive.until = until_argument(fcinfo, 0, "max_time");
 	connect_procedure();
 	(void) bi_drive(&drive);

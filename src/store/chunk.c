@@ -312,5 +312,6 @@ bi_chunk_owns_batch(const char *batch_id)
 
 	bi_sql_arg_text(&args, batch_id);
 	return bi_sql_run("SELECT FROM batchinf.chunk c WHERE c.batch_id = $1"
-					  " OR $1 = ANY (string_to_array(c.refs->>'dead', ' ')) LIMIT 1", &args) > 0;
+					  " UNION ALL SELECT FROM batchinf.chunk c WHERE c.refs ? 'dead'"
+					  " AND $1 = ANY (string_to_array(c.refs->>'dead', ' ')) LIMIT 1", &args) > 0;
 }

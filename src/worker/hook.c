@@ -5,7 +5,8 @@
  *
  * The visit is kept away until the transaction ends, by commit or abort; then it comes
  * back by itself.  Who may not do the statement cannot disturb a visit by it.
- * Installed by launcher.c; knows nothing of what a visit does.
+ * After ALTER EXTENSION UPDATE it is asked to come.  Installed by launcher.c; knows nothing
+ * of what a visit does.
  */
 #include "postgres.h"
 
@@ -146,6 +147,9 @@ static void
 send_away_hook(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
 			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *completion)
 {
+	/* The visit left when it saw another version: it is wanted again. */
+	if (IsA(pstmt->utilityStmt, AlterExtensionStmt) && strcmp(((AlterExtensionStmt *) pstmt->utilityStmt)->extname, "batchinf") == 0)
+		bi_wake_at_commit();
 	if (IsUnderPostmaster && IsTransactionState() && !RecoveryInProgress())
 	{
 		bool		dropping;

@@ -7,18 +7,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "base/backoff.h"
 #include "base/compat.h"
 #include "base/guc.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_database.h"
-#include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "common/pg_prng.h"
 #include "engine/drive.h"
 #include "engine/settings.h"
@@ -29,14 +23,12 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "worker/slot.h"
+#include "worker/version.h"
 #include "worker/visit.h"
 
 #define LINGER_MS 5000			/* not worth another process */
@@ -66,32 +58,6 @@ bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify)
 	worker->bgw_notify_pid = notify;
 }
 
-/* The version of the SQL side, palloc'd; NULL where there is no extension. */
-static char *
-installed_version(void)
-{
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	char	   *version = NULL;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(get_extension_oid("batchinf", true)));
-	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(rel), &isnull);
-
-		version = isnull ? pstrdup("") : TextDatumGetCString(datum);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return version;
-}
-
 static bool
 is_template(void)
 {
@@ -109,18 +75,18 @@ static bool
 find_extension(void)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	char	   *version;
+	char	   *why;
 	bool		found;
 
 	StartTransactionCommand();
-	version = is_template() ? NULL : installed_version();
-	found = version != NULL && strcmp(version, BATCHINF_VERSION) == 0;
-	if (version != NULL && !found)
+	found = !is_template() && bi_version_found(&why);
+	if (found && why)
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("batchinf does no work in database \"%s\": the library has version %s, the extension version %s",
-						get_database_name(MyDatabaseId), BATCHINF_VERSION, version),
-				 errhint("Run ALTER EXTENSION batchinf UPDATE in that database, or restart the server after an upgrade of its files.")));
+				 errmsg("batchinf does no work in database \"%s\"", get_database_name(MyDatabaseId)),
+				 errdetail_internal("%s", why),
+				 errhint(BI_VERSION_HINT)));
+	found = found && why == NULL;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "worker/slot.h"
+#include "worker/version.h"
 #include "worker/visit.h"
 #include "worker/wake.h"
 
@@ -105,7 +106,8 @@ bi_wake_release_at_end(void)
 bool
 bi_wake_possible(char **why)
 {
-	*why = NULL;
+	if (bi_version_found(why) && *why)
+		return false;
 	if (!bi_guc_enabled)
 		*why = pstrdup("batchinf.enabled is off.");
 	else if (bi_slot_present() && !bi_slot_launcher_runs())

@@ -18,7 +18,7 @@ CREATE FUNCTION left_behind() RETURNS text LANGUAGE sql AS $$
 SELECT throws_ok('CREATE EXTENSION batchinf', '42710', 'extension "batchinf" already exists', 'not twice');
 SELECT lives_ok('CREATE EXTENSION IF NOT EXISTS batchinf', 'IF NOT EXISTS');
 SELECT throws_like('ALTER EXTENSION batchinf SET SCHEMA sim', '%does not support SET SCHEMA%', 'it is not relocatable');
-SELECT is(string_agg(extname::text || ' ' || extversion, ''), 'batchinf 0.1.0', 'the version') FROM pg_extension WHERE extname = 'batchinf';
+SELECT is(string_agg(extname::text || ' ' || extversion, ''), 'batchinf 0.2.0', 'the version') FROM pg_extension WHERE extname = 'batchinf';
 
 -- with jobs in every stage of life
 SELECT sim.server('openai');

@@ -210,7 +210,7 @@ is(poll_sql('postgres', visits('postgres'), 1), 1, '... and the visit is back');
 do_sql('postgres', "UPDATE pg_extension SET extversion = '0.0.0' WHERE extname = 'batchinf'");
 is(poll_sql('postgres', workers('visit'), 0), 0, 'another version of the SQL side: the visit leaves');
 is(poll(1, 5, sub { log_count($main, 'ALTER EXTENSION batchinf UPDATE') }), 1, '... and says why, once');
-do_sql('postgres', "UPDATE pg_extension SET extversion = '0.1.0' WHERE extname = 'batchinf'");
+do_sql('postgres', "UPDATE pg_extension SET extversion = '0.2.0' WHERE extname = 'batchinf'");
 submit('postgres');
 is(poll_sql('postgres', visits('postgres'), 1), 1, '... and is back after the update and a wake');
 

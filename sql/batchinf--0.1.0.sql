@@ -1,0 +1,389 @@
+-- batchinf 0.1.0, as it was released: never edited.
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION batchinf" to load this file. \quit
+
+-- what others have made in the extension's schema must not stand in for PostgreSQL's own
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+--
+-- 1. Schema and tables.  Nobody but the extension's code changes them; users read the views.
+--
+CREATE SCHEMA batchinf;
+COMMENT ON SCHEMA batchinf IS 'tables of the extension batchinf; read the views batch_jobs, batch_chunks, batch_records, batch_servers instead';
+
+CREATE TABLE batchinf.install (
+    uuid uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+    only_row bool PRIMARY KEY DEFAULT true CHECK (only_row)
+);
+COMMENT ON TABLE batchinf.install IS 'who we are: with the database oid it tells our own jobs from those of a restored dump or a copied database; never dumped';
+INSERT INTO batchinf.install DEFAULT VALUES;
+
+CREATE TABLE batchinf.job (
+    job_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    install       uuid NOT NULL,
+    database      oid NOT NULL,
+    name          text,
+    spec          jsonb NOT NULL,
+    owner         oid NOT NULL,
+    owner_name    name NOT NULL,
+    server        oid NOT NULL,
+    server_name   name NOT NULL,
+    target        oid NOT NULL DEFAULT 0,
+    target_name   text,
+    model         text NOT NULL,
+    task          text NOT NULL CHECK (task IN ('chat', 'embedding')),
+    records       bigint NOT NULL,
+    skipped       bigint NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    deadline      timestamptz,
+    paused        bool NOT NULL DEFAULT false,
+    cancelled_at  timestamptz,
+    ended         text CHECK (ended IN ('completed', 'failed', 'cancelled')),
+    finished_at   timestamptz,
+    error         text,
+    CHECK ((ended IS NULL) = (finished_at IS NULL))
+);
+CREATE INDEX job_unfinished ON batchinf.job (job_id) WHERE ended IS NULL;
+COMMENT ON TABLE batchinf.job IS 'one call of batch_submit: what it was told (spec), whose it is, and what its owner wishes (paused, cancelled_at, deadline), which the worker only reads';
+
+CREATE TABLE batchinf.chunk (
+    chunk_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id         bigint NOT NULL REFERENCES batchinf.job ON DELETE CASCADE,
+    state          text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'uploading', 'uploaded', 'creating', 'submitted', 'running',
+                       'cancelling', 'fetching', 'delivering', 'cleaning', 'ambiguous', 'done', 'cancelled', 'failed')),
+    attempt        int NOT NULL CHECK (attempt > 0),
+    attempts_left  int NOT NULL CHECK (attempts_left >= 0),
+    intent         text NOT NULL UNIQUE CHECK (intent ~ '^[0-9a-f]{32}$'),
+    tries          int NOT NULL DEFAULT 0,
+    holder_pid     int,
+    holder_start   timestamptz,
+    claimed_at     timestamptz,
+    records        bigint NOT NULL,
+    bytes          bigint NOT NULL,
+    tokens         bigint NOT NULL,
+    batch_id       text,
+    batch_end      text CHECK (batch_end IN ('completed', 'failed', 'expired', 'cancelled')),
+    refs           jsonb NOT NULL DEFAULT '{}',
+    next_step_at   timestamptz DEFAULT pg_catalog.now(),
+    waiting_for    text,
+    failures       int NOT NULL DEFAULT 0,
+    polls          int NOT NULL DEFAULT 0,
+    submitted_at   timestamptz,
+    ended_at       timestamptz,
+    -- final outcomes of its records; a record that is sent again is counted in retried
+    succeeded      bigint NOT NULL DEFAULT 0,
+    invalid_output bigint NOT NULL DEFAULT 0,
+    errored        bigint NOT NULL DEFAULT 0,
+    expired        bigint NOT NULL DEFAULT 0,
+    cancelled      bigint NOT NULL DEFAULT 0,
+    missing        bigint NOT NULL DEFAULT 0,
+    retried        bigint NOT NULL DEFAULT 0,
+    -- write-back
+    written        bigint NOT NULL DEFAULT 0,
+    write_waiting  bigint NOT NULL DEFAULT 0,
+    stale          bigint NOT NULL DEFAULT 0,
+    target_missing bigint NOT NULL DEFAULT 0,
+    write_failed   bigint NOT NULL DEFAULT 0,
+    write_at       timestamptz,
+    write_tries    int NOT NULL DEFAULT 0,
+    -- tokens as the provider told them, of every attempt
+    input_tokens   bigint NOT NULL DEFAULT 0,
+    cached_tokens  bigint NOT NULL DEFAULT 0,
+    output_tokens  bigint NOT NULL DEFAULT 0,
+    -- lines that joined no record
+    duplicates     bigint NOT NULL DEFAULT 0,
+    unknown        bigint NOT NULL DEFAULT 0,
+    malformed      bigint NOT NULL DEFAULT 0,
+    error          text,
+    CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed')))
+);
+CREATE INDEX chunk_job ON batchinf.chunk (job_id);
+CREATE INDEX chunk_unfinished ON batchinf.chunk (chunk_id) WHERE next_step_at IS NOT NULL OR write_waiting > 0;
+COMMENT ON TABLE batchinf.chunk IS 'the slice of a job that is sent as one provider batch';
+
+CREATE TABLE batchinf.record (
+    job_id     bigint NOT NULL,
+    seq        bigint NOT NULL,
+    chunk_id   bigint,
+    attempt    int NOT NULL,
+    record_id  text NOT NULL,
+    key        text[],
+    input      text,
+    input_hash bytea,
+    PRIMARY KEY (job_id, seq)
+);
+CREATE INDEX record_chunk ON batchinf.record (chunk_id, seq);
+COMMENT ON TABLE batchinf.record IS 'one row of a job''s query; written once, only a retry moves it to another chunk. key: the parts of a composite key';
+
+CREATE TABLE batchinf.result (
+    job_id        bigint NOT NULL,
+    seq           bigint NOT NULL,
+    attempt       int NOT NULL,
+    chunk_id      bigint,
+    outcome       text NOT NULL CHECK (outcome IN ('succeeded', 'invalid_output', 'errored', 'expired', 'cancelled', 'missing', 'skipped')),
+    retryable     bool NOT NULL DEFAULT false,
+    output        text,
+    output_json   bool NOT NULL DEFAULT false,
+    finish_reason text,
+    model         text,
+    input_tokens  bigint,
+    cached_tokens bigint,
+    output_tokens bigint,
+    error_code    text,
+    error         text,
+    request_id    text,
+    write_state   text CHECK (write_state IN ('written', 'waiting', 'stale', 'target_missing', 'write_failed')),
+    write_error   text,
+    finished_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (job_id, seq, attempt)
+);
+CREATE INDEX result_write_waiting ON batchinf.result (chunk_id) WHERE write_state = 'waiting';
+CREATE INDEX result_retryable ON batchinf.result (chunk_id) WHERE retryable;
+COMMENT ON TABLE batchinf.result IS 'how an attempt of a record ended; the one of the record''s own attempt is the record''s. Append-only but for the write-back state';
+
+CREATE TABLE batchinf.event (
+    event_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id      bigint NOT NULL,
+    chunk_id    bigint,
+    at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    state       text,
+    event       text NOT NULL,
+    detail      text,
+    http_status int,
+    request_id  text
+);
+CREATE INDEX event_job ON batchinf.event (job_id);
+COMMENT ON TABLE batchinf.event IS 'what happened to a chunk, when, with the provider''s request id';
+
+CREATE TABLE batchinf.pause (
+    server   oid NOT NULL,
+    owner    oid NOT NULL,
+    until    timestamptz NOT NULL,
+    reason   text NOT NULL,
+    failures int NOT NULL DEFAULT 0,
+    at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    install  uuid NOT NULL,
+    database oid NOT NULL,
+    PRIMARY KEY (server, owner)
+);
+COMMENT ON TABLE batchinf.pause IS 'a server that wants no calls before a time: for all (owner 0), or for the jobs of one owner (his key)';
+
+SELECT pg_catalog.pg_extension_config_dump('batchinf.job', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.job_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.chunk_chunk_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.record', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.result', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.event', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.event_event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.pause', '');
+
+--
+-- 2. The foreign data wrapper: servers and keys.
+--
+CREATE FUNCTION batchinf.validator(options text[], catalog oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_validator' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION batchinf.validator(text[], oid) FROM PUBLIC;
+
+CREATE FOREIGN DATA WRAPPER batchinf NO HANDLER VALIDATOR batchinf.validator;
+COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API';
+
+CREATE FUNCTION @extschema@.batch_check(server name) RETURNS TABLE(status text, detail text)
+    AS 'MODULE_PATHNAME', 'batchinf_check' LANGUAGE C STRICT VOLATILE ROWS 1;
+COMMENT ON FUNCTION @extschema@.batch_check(name) IS 'asks the provider whether key and model are good: ok, no_user_mapping, bad_key, unreachable, bad_certificate, no_model or provider_error';
+
+--
+-- 3. Jobs.
+--
+CREATE FUNCTION @extschema@.batch_submit(
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT 'chat',
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema jsonb DEFAULT NULL,
+        params          jsonb DEFAULT NULL,
+        name            text DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT 3)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_submit' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_submit IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
+
+CREATE FUNCTION @extschema@.batch_cancel(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_cancel' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_cancel IS 'cancels a job, at the provider too; what is finished is kept';
+
+CREATE FUNCTION @extschema@.batch_pause(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_pause' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_pause IS 'nothing new of this job is sent; running batches are still followed and delivered';
+
+CREATE FUNCTION @extschema@.batch_resume(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_resume' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause';
+
+CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_retry IS 'sends the records that ended so again; how many';
+
+CREATE FUNCTION @extschema@.batch_adopt(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_adopt IS 'makes a foreign job (of a restored dump or a copied database) one''s own; NULL: all of them';
+
+CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout interval DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'batchinf_wait' LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.batch_wait IS 'waits until a job has completed, failed or been cancelled';
+
+CREATE PROCEDURE @extschema@.batch_work(max_time interval DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'batchinf_work' LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.batch_work IS 'works on the jobs of this database in this session, as a background worker would';
+REVOKE ALL ON PROCEDURE @extschema@.batch_work(interval) FROM PUBLIC;
+
+--
+-- 4. Views: the rows of jobs whose owner the reader has the USAGE of; all for pg_read_all_data.
+--
+CREATE FUNCTION batchinf.visible(owner oid) RETURNS bool
+    LANGUAGE sql STABLE
+    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')
+        OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+COMMENT ON FUNCTION batchinf.visible IS 'may the current user see the jobs of this owner?';
+
+CREATE VIEW batchinf.here AS
+SELECT i.uuid, d.oid AS database
+FROM batchinf.install i, pg_catalog.pg_database d
+WHERE d.datname = pg_catalog.current_database();
+COMMENT ON VIEW batchinf.here IS 'this install in this database: a job of another one is foreign, and nothing runs before batch_adopt';
+
+CREATE VIEW batchinf.pause_here AS
+SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at
+FROM batchinf.pause q
+JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
+COMMENT ON VIEW batchinf.pause_here IS 'the pauses of this install in this database: after a restore the oids of others mean nothing';
+
+CREATE VIEW batchinf.due AS
+SELECT c.chunk_id, j.server, j.owner, w.wish,
+       -- when its next step may be taken; NULL: not while the job is paused
+       CASE WHEN c.next_step_at IS NULL THEN NULL
+            WHEN w.wish IS NOT NULL AND c.state IN ('planned', 'uploading', 'uploaded', 'submitted', 'running', 'ambiguous') THEN j.created_at
+            WHEN j.paused AND c.state IN ('planned', 'uploading', 'uploaded') THEN j.deadline
+            ELSE LEAST(GREATEST(c.next_step_at, p.until), CASE WHEN w.wish IS NULL THEN j.deadline END) END AS step_at,
+       CASE WHEN c.write_waiting > 0 THEN c.write_at END AS write_at,
+       -- a claim is void only when its process is gone, never by time
+       CASE WHEN c.holder_pid IS NULL THEN false
+            ELSE EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(c.holder_pid) a WHERE a.backend_start = c.holder_start) END AS held,
+       COALESCE(p.failures, 0) AS server_failures,
+       j.paused AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused
+FROM batchinf.chunk c
+JOIN batchinf.job j ON j.job_id = c.job_id
+JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END) w(wish)
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause_here q
+                   WHERE q.server = j.server AND q.owner IN (0, j.owner)) p ON true
+WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
+COMMENT ON VIEW batchinf.due IS 'the chunks of this database that still want something of a worker, and when';
+
+CREATE VIEW batchinf.job_status AS
+SELECT j.job_id, j.name,
+       COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
+       COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server AND o.ours), j.server_name) AS server,
+       j.model, j.task,
+       CASE WHEN NOT o.ours THEN 'foreign'
+            WHEN j.ended IS NOT NULL THEN j.ended
+            WHEN j.cancelled_at IS NOT NULL THEN 'cancelling'
+            WHEN j.paused THEN 'paused'
+            WHEN c.begun THEN 'running'
+            ELSE 'queued' END AS state,
+       j.records, j.records - j.skipped - c.ended AS pending,
+       c.succeeded, c.invalid_output, c.errored, c.expired, c.cancelled, c.missing, j.skipped,
+       c.written, c.write_waiting, c.stale, c.target_missing, c.write_failed,
+       CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
+       c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
+       j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
+       j.owner AS owner_oid
+FROM batchinf.job j
+CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours)
+CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(k.succeeded), 0)::bigint AS succeeded, COALESCE(sum(k.invalid_output), 0)::bigint AS invalid_output,
+           COALESCE(sum(k.errored), 0)::bigint AS errored, COALESCE(sum(k.expired), 0)::bigint AS expired,
+           COALESCE(sum(k.cancelled), 0)::bigint AS cancelled, COALESCE(sum(k.missing), 0)::bigint AS missing,
+           COALESCE(sum(k.succeeded + k.invalid_output + k.errored + k.expired + k.cancelled + k.missing), 0)::bigint AS ended,
+           COALESCE(sum(k.written), 0)::bigint AS written, COALESCE(sum(k.write_waiting), 0)::bigint AS write_waiting,
+           COALESCE(sum(k.stale), 0)::bigint AS stale, COALESCE(sum(k.target_missing), 0)::bigint AS target_missing,
+           COALESCE(sum(k.write_failed), 0)::bigint AS write_failed, COALESCE(sum(k.input_tokens), 0)::bigint AS input_tokens,
+           COALESCE(sum(k.output_tokens), 0)::bigint AS output_tokens, COALESCE(sum(k.cached_tokens), 0)::bigint AS cached_tokens,
+           COALESCE(sum(k.retried), 0)::bigint AS retried, COALESCE(sum(k.duplicates), 0)::bigint AS duplicates,
+           COALESCE(sum(k.unknown), 0)::bigint AS unknown, COALESCE(sum(k.malformed), 0)::bigint AS malformed,
+           COALESCE(bool_or(k.state <> 'planned'), false) AS begun
+    FROM batchinf.chunk k WHERE k.job_id = j.job_id) c;
+COMMENT ON VIEW batchinf.job_status IS 'batch_jobs of everybody';
+
+CREATE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
+SELECT job_id, name, owner, server, model, task, state, records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
+       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at, error,
+       target, cached_tokens, retried, duplicates, unknown, malformed
+FROM batchinf.job_status
+WHERE batchinf.visible(owner_oid);
+COMMENT ON VIEW @extschema@.batch_jobs IS 'state, progress and counts of each job';
+
+CREATE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
+SELECT k.job_id, k.chunk_id, k.attempt,
+       CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
+       k.records, k.bytes, k.batch_id AS provider_batch_id, k.submitted_at, k.ended_at,
+       GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
+       k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
+FROM batchinf.chunk k
+JOIN batchinf.job j ON j.job_id = k.job_id
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
+                   FROM batchinf.pause_here q
+                   WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+WHERE batchinf.visible(j.owner);
+COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, what they do and what they wait for';
+
+CREATE VIEW @extschema@.batch_records WITH (security_barrier) AS
+SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
+       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
+       r.chunk_id, s.request_id
+FROM batchinf.record r
+JOIN batchinf.job j ON j.job_id = r.job_id
+LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt
+WHERE batchinf.visible(j.owner);
+COMMENT ON VIEW @extschema@.batch_records IS 'each record with its outcome, output, tokens and write-back; outcome is NULL while it is pending';
+
+CREATE VIEW @extschema@.batch_events WITH (security_barrier) AS
+SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status, e.request_id
+FROM batchinf.event e
+JOIN batchinf.job j ON j.job_id = e.job_id
+WHERE batchinf.visible(j.owner);
+COMMENT ON VIEW @extschema@.batch_events IS 'what happened to each chunk, when, with the provider''s request id';
+
+CREATE FUNCTION batchinf.server_limits(server oid) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'batchinf_server_limits' LANGUAGE C STRICT STABLE;
+COMMENT ON FUNCTION batchinf.server_limits IS 'the limits in force for a server one has USAGE on: its options over its provider''s defaults';
+
+CREATE VIEW @extschema@.batch_servers WITH (security_barrier) AS
+SELECT s.srvname AS server,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'provider') AS provider,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'model') AS model,
+       batchinf.server_limits(s.oid) AS limits,
+       (SELECT count(*) FROM batchinf.chunk k JOIN batchinf.job j ON j.job_id = k.job_id
+        JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+        WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
+          AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
+       p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error
+FROM pg_catalog.pg_foreign_server s
+JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
+LEFT JOIN LATERAL (SELECT q.until, q.reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
+                   ORDER BY q.until DESC LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT q.reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
+WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
+COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use, their limits and what holds them up';
+
+GRANT SELECT ON @extschema@.batch_jobs, @extschema@.batch_chunks, @extschema@.batch_records,
+                @extschema@.batch_events, @extschema@.batch_servers TO PUBLIC;
