@@ -17,6 +17,7 @@
 #include "mb/pg_wchar.h"
 #include "storage/fd.h"
 
+#include "base/json.h"
 #include "base/secret.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
@@ -200,6 +201,23 @@ bi_secret_wipe(char *secret)
 {
 	if (secret != NULL)
 		explicit_bzero(secret, strlen(secret));
+}
+
+void
+bi_secret_wipe_json(const BiJson *document)
+{
+	size_t		len;
+	const char *text = bi_json_string(document, &len);
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *value;
+
+	if (text)
+		explicit_bzero(unconstify(char *, text), len);
+	for (int i = 0; bi_json_type(document) == BI_JSON_ARRAY && i < bi_json_length(document); i++)
+		bi_secret_wipe_json(bi_json_item(document, i));
+	while (bi_json_next(document, &place, &key, &value))
+		bi_secret_wipe_json(value);
 }
 
 void

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+struct BiJson;
+
 /* References as a user mapping has them; any may be NULL.  At most one of the first six is
  * set. */
 typedef struct BiKeyRef
@@ -61,5 +63,9 @@ extern char *bi_secret_digest(const char *const *parts, int n);
 
 /* Overwrites the key; NULL is allowed.  Does not free it. */
 extern void bi_secret_wipe(char *secret);
+
+/* Overwrites all strings of a document that has secrets in it, but not its keys; NULL is
+ * allowed.  They are not read afterwards. */
+extern void bi_secret_wipe_json(const struct BiJson *document);
 
 #endif							/* BI_SECRET_H */

@@ -1,8 +1,8 @@
 /*
  * provider/google_secret.c: which credential of Google's a user mapping means.
  *
- * Knows the documents that Google hands out and what must be in them to log in.  Asks
- * nobody.  Called by the providers that live at Google.
+ * Knows where a credential can stand, the documents that Google hands out, and what must be
+ * in them to log in.  Asks nobody.  Called by the providers that live at Google.
  */
 #include "postgres.h"
 
@@ -10,46 +10,209 @@
 #include "base/jwt.h"
 #include "provider/google.h"
 
+#define VARIABLE "GOOGLE_APPLICATION_CREDENTIALS"
+#define METADATA_HOST "169.254.169.254"
+
 static bool
-is_text(const BiJson *document, const char *name)
+is_text(const BiJson *json, const char *name)
 {
-	return bi_json_string(bi_json_at(document, name, NULL), NULL) != NULL;
+	size_t		len = 0;
+	const char *text = bi_json_string(bi_json_at(json, name, NULL), &len);
+
+	return len > 0 && strlen(text) == len;
 }
 
+/* The addresses of a document are checked as all are, once they are asked. */
 static const char *
 refuse_service_account(const BiJson *document)
 {
 	char	   *key = bi_json_cstring(bi_json_at(document, "private_key", NULL));
-	const char *why = NULL;
+	const char *why;
 
 	if (key == NULL || !is_text(document, "client_email"))
-		return "the key file lacks \"client_email\" or \"private_key\"";
+		return "the key file of the service account lacks \"client_email\" or \"private_key\"";
 	why = bi_jwt_refuse(key);
 	bi_secret_wipe(key);
 	return why;
 }
 
-/* What is wrong with this document, or NULL. */
 static const char *
-refuse_document(const char *text)
+refuse_user(const BiJson *document)
 {
-	BiJson	   *document = bi_json_parse(text, strlen(text));
+	if (is_text(document, "client_id") && is_text(document, "client_secret") && is_text(document, "refresh_token"))
+		return NULL;
+	return "the user's credentials lack \"client_id\", \"client_secret\" or \"refresh_token\"";
+}
+
+/* A line break in a header would begin one of its own. */
+static const char *
+refuse_headers(const BiJson *headers)
+{
+	void	   *place = NULL;
+	const char *name;
+	BiJson	   *value;
+
+	while (bi_json_next(headers, &place, &name, &value))
+	{
+		const char *text = bi_json_string(value, NULL);
+
+		if (!bi_secret_fits(name, strlen(name)) || strchr(name, ':') || text == NULL || !bi_secret_fits(text, strlen(text)))
+			return "a header of \"credential_source\" is not a name with a word of visible ASCII characters";
+	}
+	return NULL;
+}
+
+static const char *
+refuse_source(const BiJson *source)
+{
+	const BiJson *format = bi_json_at(source, "format", NULL);
+	const char *type = bi_json_string(bi_json_at(format, "type", NULL), NULL);
+
+	if (!is_text(source, "file") && !is_text(source, "url"))
+		return "only a \"credential_source\" with \"file\" or \"url\" is supported: programs, certificates and AWS are not";
+	if (is_text(source, "environment_id"))
+		return "a \"credential_source\" of AWS is not supported";
+	if (type && strcmp(type, "text") != 0 && (strcmp(type, "json") != 0 || !is_text(format, "subject_token_field_name")))
+		return "the format of \"credential_source\" is neither text nor json with a \"subject_token_field_name\"";
+	return refuse_headers(bi_json_at(source, "headers", NULL));
+}
+
+static const char *
+refuse_external(const BiJson *document)
+{
+	if (is_text(document, "audience") && is_text(document, "subject_token_type"))
+		return refuse_source(bi_json_at(document, "credential_source", NULL));
+	return "the configuration of workload identity federation lacks \"audience\" or \"subject_token_type\"";
+}
+
+/* What is wrong with this document, or NULL.  Of the type that means the machine's own account
+ * no document may be. */
+static const char *
+refuse_document(const BiJson *document)
+{
+	static const struct
+	{
+		const char *type;
+		const char *(*refuse) (const BiJson *document);
+	}			types[] = {
+		{BI_GOOGLE_ACCOUNT, refuse_service_account},
+		{BI_GOOGLE_USER, refuse_user},
+		{BI_GOOGLE_EXTERNAL, refuse_external},
+	};
 	const char *type = bi_json_string(bi_json_at(document, "type", NULL), NULL);
 
-	if (type && strcmp(type, "service_account") == 0)
-		return refuse_service_account(document);
-	return "the key is no key file of Google: a JSON object with a \"type\"";
+	if (type == NULL)
+		return "the key is no JSON object with a \"type\", as the files are that Google hands out";
+	for (int i = 0; i < lengthof(types); i++)
+		if (strcmp(types[i].type, type) == 0)
+			return types[i].refuse(document);
+	return "only credentials of the types service_account, authorized_user and external_account are supported";
+}
+
+/* The document with the subject token that its file has now; NULL, with *why, where there is none. */
+static char *
+add_subject(const BiJson *document, const char *path, const BiHost *host, char **why)
+{
+	const BiJson *source = bi_json_at(document, "credential_source", NULL);
+	char	   *text = host ? host->file(path, why) : NULL;
+	char	   *token = text ? bi_google_subject(source, text, strlen(text)) : NULL;
+	StringInfoData out;
+
+	bi_secret_wipe(text);
+	if (host == NULL)
+		*why = pstrdup(BI_GOOGLE_NO_HOST);
+	else if (text == NULL)
+		*why = psprintf("no subject token: %s", *why);
+	else if (token == NULL)
+		*why = pstrdup("the file of \"credential_source\" has no subject token in it");
+	if (token == NULL)
+		return NULL;
+	initStringInfo(&out);
+	/* once and for all: what a growing text leaves behind would not be wiped */
+	enlargeStringInfo(&out, 3 * BI_SECRET_MAX);
+	bi_json_append(&out, document);
+	out.data[--out.len] = '\0'; /* its brace */
+	appendStringInfoString(&out, ",\"subject_token\":");
+	bi_json_append_string(&out, token);
+	appendStringInfoChar(&out, '}');
+	bi_secret_wipe(token);
+	return out.data;
+}
+
+/* Takes over the text.  What login needs of it, or NULL with *why. */
+static char *
+take_document(char *text, const BiHost *host, char **why)
+{
+	BiJson	   *document;
+	const char *reason;
+	const char *path;
+
+	if (text == NULL)
+		return NULL;
+	document = bi_json_parse(text, strlen(text));
+	reason = refuse_document(document);
+	path = bi_json_string(bi_json_at(document, "credential_source", "file", NULL), NULL);
+	if (reason)
+		*why = pstrdup(reason);
+	if (reason || path)
+	{
+		bi_secret_wipe(text);
+		text = reason ? NULL : add_subject(document, path, host, why);
+	}
+	bi_secret_wipe_json(document);
+	return text;
+}
+
+static char *
+read_environment(const BiHost *host, char **why)
+{
+	const char *path = host->variable(VARIABLE);
+
+	if (path)
+		return take_document(host->file(path, why), host, why);
+	*why = pstrdup("environment variable " VARIABLE " is not set for the server");
+	return NULL;
+}
+
+/* The machine's own account. */
+static char *
+name_instance(const BiHost *host)
+{
+	const char *name = host->variable("GCE_METADATA_HOST");
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoString(&out, "{\"type\":\"" BI_GOOGLE_INSTANCE "\",\"url\":");
+	bi_json_append_string(&out, psprintf("http://%s", name ? name : METADATA_HOST));
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+static bool
+has_key(const BiKeyRef *key)
+{
+	return key->service_account || key->service_account_file || key->api_key || key->api_key_file || key->api_key_env ||
+		key->client_secret;
 }
 
 char *
 bi_google_secret(const BiServer *server, const BiHost *host, char **why)
 {
-	char	   *secret = bi_secret_read(&server->key, why);
-	const char *reason = secret ? refuse_document(secret) : NULL;
+	const BiKeyRef *key = &server->key;
+	const char *source = key->credential_source;
 
-	if (reason == NULL)
-		return secret;
-	bi_secret_wipe(secret);
-	*why = pstrdup(reason);
+	if (source ? strcmp(source, "static") == 0 : has_key(key))
+		return take_document(bi_secret_read(key, why), host, why);
+	if (source && strcmp(source, "environment") != 0 && strcmp(source, "instance") != 0)
+		*why = psprintf("option \"credential_source\" is \"%s\", which is a source of AWS; federated identities have a document in option \"service_account\" or \"service_account_file\"",
+						source);
+	else if (source == NULL && host == NULL)
+		*why = pstrdup("the user mapping has neither option \"service_account\" nor \"service_account_file\"");
+	else if (host == NULL)
+		*why = pstrdup(BI_GOOGLE_NO_HOST);
+	else if (source ? strcmp(source, "environment") == 0 : host->variable(VARIABLE) != NULL)
+		return read_environment(host, why);
+	else
+		return name_instance(host);
 	return NULL;
 }

@@ -1,0 +1,179 @@
+/*
+ * provider/google_login.c: the requests of a login at Google.
+ *
+ * Knows addresses, forms and the claims of an assertion.  An address that the mapping's
+ * document gave is asked for what the mapping may.  Called by google.c.
+ */
+#include "postgres.h"
+
+#include "base/jwt.h"
+#include "provider/google.h"
+#include "provider/openai.h"
+#include "provider/wire.h"
+
+#define SCOPE "https://www.googleapis.com/auth/cloud-platform"
+#define TOKEN_URL "https://oauth2.googleapis.com/token"
+#define STS_URL "https://sts.googleapis.com/v1/token"
+#define LIFETIME 3600			/* the longest */
+#define URN "urn:ietf:params:oauth:"
+
+/* Machines of another cloud get a subject token there, where else nobody may ask. */
+#define IDENTITY_URL "http://169.254.169.254/"
+
+static void
+begin_document(const BiCall *call, const char *method, const char *url, BiExchange *ex)
+{
+	bi_exchange_request(ex, method, url);
+	ex->allow_http = ex->allow_http && call->server->may_use_host;
+}
+
+/* What the server says goes before the document. */
+static void
+begin_form(const BiCall *call, const char *path, const char *given, const char *otherwise, BiExchange *ex)
+{
+	const char *authority = call->server->authority_url;
+
+	if (authority)
+		bi_exchange_request(ex, "POST", psprintf("%s%s", bi_wire_trimmed(authority), path));
+	else
+		begin_document(call, "POST", given ? given : otherwise, ex);
+	bi_exchange_add_header(ex, "Accept", "application/json");
+	bi_exchange_add_header(ex, "Content-Type", "application/x-www-form-urlencoded");
+	ex->has_body = true;
+}
+
+/* Takes over the value, which is a secret. */
+static void
+append_secret(StringInfo form, const char *name, char *value)
+{
+	/* once and for all: what a growing text leaves behind would not be wiped */
+	enlargeStringInfo(form, 3 * (int) strlen(value) + 1024);
+	bi_wire_append_field(form, name, value);
+	bi_secret_wipe(value);
+}
+
+/* The audience is who the document says will read it, wherever that is asked. */
+static char *
+make_assertion(const BiJson *document, const BiExchange *ex, int64 now)
+{
+	char	   *audience = bi_google_text(document, "token_uri");
+	char	   *key = bi_google_text(document, "private_key");
+	StringInfoData claims;
+	char	   *assertion;
+
+	initStringInfo(&claims);
+	appendStringInfoString(&claims, "{\"iss\":");
+	bi_json_append_string(&claims, bi_google_text(document, "client_email"));
+	appendStringInfoString(&claims, ",\"scope\":\"" SCOPE "\",\"aud\":");
+	bi_json_append_string(&claims, audience ? audience : ex->url);
+	appendStringInfo(&claims, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT "}", now, now + LIFETIME);
+	assertion = bi_jwt_sign(key, bi_google_text(document, "private_key_id"), claims.data);
+	bi_secret_wipe(key);
+	if (assertion == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("could not sign with the private key of the service account")));
+	return assertion;
+}
+
+static void
+assert_account(const BiCall *call, const BiJson *document, BiExchange *ex)
+{
+	begin_form(call, "/token", bi_google_text(document, "token_uri"), TOKEN_URL, ex);
+	append_secret(&ex->head, "assertion", make_assertion(document, ex, call->now));
+	bi_wire_append_field(&ex->head, "grant_type", URN "grant-type:jwt-bearer");
+}
+
+static void
+refresh(const BiCall *call, const BiJson *document, BiExchange *ex)
+{
+	begin_form(call, "/token", bi_google_text(document, "token_uri"), TOKEN_URL, ex);
+	enlargeStringInfo(&ex->head, BI_SECRET_MAX);
+	append_secret(&ex->head, "refresh_token", bi_google_text(document, "refresh_token"));
+	append_secret(&ex->head, "client_secret", bi_google_text(document, "client_secret"));
+	bi_wire_append_field(&ex->head, "client_id", bi_google_text(document, "client_id"));
+	bi_wire_append_field(&ex->head, "grant_type", "refresh_token");
+}
+
+static void
+ask_metadata(const BiCall *call, const BiJson *document, BiExchange *ex)
+{
+	StringInfoData url;
+
+	initStringInfo(&url);
+	appendStringInfo(&url, "%s/computeMetadata/v1/instance/service-accounts/default/token?scopes=", bi_google_text(document, "url"));
+	bi_wire_append_escaped(&url, SCOPE);
+	bi_exchange_request(ex, "GET", url.data);
+	bi_exchange_add_header(ex, "Metadata-Flavor", "Google");
+	ex->metadata = call->server->may_use_host;
+}
+
+static void
+ask_subject(const BiCall *call, const BiJson *document, BiExchange *ex)
+{
+	const BiJson *source = bi_json_at(document, "credential_source", NULL);
+	const BiJson *headers = bi_json_at(source, "headers", NULL);
+	void	   *place = NULL;
+	const char *name;
+	BiJson	   *value;
+
+	begin_document(call, "GET", bi_google_text(source, "url"), ex);
+	ex->metadata = call->server->may_use_host && strncmp(ex->url, IDENTITY_URL, strlen(IDENTITY_URL)) == 0;
+	while (bi_json_next(headers, &place, &name, &value))
+		bi_exchange_add_header(ex, name, bi_json_string(value, NULL));
+}
+
+static void
+exchange_subject(const BiCall *call, const BiJson *document, const BiJson *carried, BiExchange *ex)
+{
+	char	   *subject = bi_google_text(carried, "subject_token");
+
+	begin_form(call, "/v1/token", bi_google_text(document, "token_url"), STS_URL, ex);
+	append_secret(&ex->head, "subject_token", subject ? subject : bi_google_text(document, "subject_token"));
+	bi_wire_append_field(&ex->head, "grant_type", URN "grant-type:token-exchange");
+	bi_wire_append_field(&ex->head, "audience", bi_google_text(document, "audience"));
+	bi_wire_append_field(&ex->head, "scope", SCOPE);
+	bi_wire_append_field(&ex->head, "requested_token_type", URN "token-type:access_token");
+	bi_wire_append_field(&ex->head, "subject_token_type", bi_google_text(document, "subject_token_type"));
+}
+
+static void
+impersonate(const BiCall *call, const BiJson *document, const BiJson *carried, BiExchange *ex)
+{
+	int64		asked = bi_json_int(bi_json_at(document, "service_account_impersonation", "token_lifetime_seconds", NULL), LIFETIME);
+	char	   *token = bi_google_text(carried, "bearer");
+
+	begin_document(call, "POST", bi_google_text(document, "service_account_impersonation_url"), ex);
+	bi_exchange_add_header(ex, "Accept", "application/json");
+	bi_exchange_add_header(ex, "Content-Type", "application/json");
+	bi_openai_request_bearer(token, ex);
+	bi_secret_wipe(token);
+	ex->has_body = true;
+	appendStringInfo(&ex->head, "{\"scope\":[\"" SCOPE "\"],\"lifetime\":\"" INT64_FORMAT "s\"}", asked);
+}
+
+void
+bi_google_login_request(const BiCall *call, BiGoogleStep step, const BiJson *document, const BiJson *carried, BiExchange *ex)
+{
+	switch (step)
+	{
+		case BI_GOOGLE_ASSERT:
+			assert_account(call, document, ex);
+			break;
+		case BI_GOOGLE_REFRESH:
+			refresh(call, document, ex);
+			break;
+		case BI_GOOGLE_METADATA:
+			ask_metadata(call, document, ex);
+			break;
+		case BI_GOOGLE_SUBJECT:
+			ask_subject(call, document, ex);
+			break;
+		case BI_GOOGLE_EXCHANGE:
+			exchange_subject(call, document, carried, ex);
+			break;
+		case BI_GOOGLE_IMPERSONATE:
+			impersonate(call, document, carried, ex);
+			break;
+	}
+}
