@@ -36,7 +36,7 @@ wall 'transactions begin and end in engine/xact.c and worker/ only' \
 
 provider_includes() {
 	grep -nE '#include "(base|store|engine|worker|api)/' src/provider/*.[ch] |
-		grep -vE '/provider\.h:.*"(base|store)/|"base/(json|exchange|schema|spool)\.h"|/(aws|bedrock|google|vertex)[a-z_]*\.c:.*"base/(sigv4|jwt)\.h"'
+		grep -vE '/provider\.h:.*"(base|store)/|"base/(json|exchange|schema|spool)\.h"|/(aws|bedrock|google|vertex)[a-z_]*\.c:.*"base/(sigv4|jwt|url)\.h"'
 }
 wall 'provider/ includes JSON, exchanges, schemas, spools and itself' provider_includes
 wall 'provider/ does no I/O, no SQL and reads no clock' \

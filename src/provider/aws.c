@@ -25,6 +25,12 @@ bi_aws_url(const BiServer *server, const char *service)
 	return psprintf("https://%s.%s.amazonaws.com%s", service, region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
 }
 
+const char *
+bi_aws_domain(const char *region)
+{
+	return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
+}
+
 /* arn:PARTITION:iam::ACCOUNT:role/NAME, as far as the account. */
 char *
 bi_aws_account(const BiCall *call, const char *secret)
@@ -60,4 +66,51 @@ bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchan
 		bi_exchange_add_header(ex, "Authorization", psprintf("Bearer %s", bearer));
 	else
 		bi_sigv4_sign(ex, &with);
+}
+
+static size_t
+object_size(const char *name, va_list members)
+{
+	size_t		size = 3;
+
+	for (; name; name = va_arg(members, const char *))
+	{
+		const char *value = va_arg(members, const char *);
+
+		size += value ? strlen(name) + bi_json_string_size(value) + 4 : 0;
+	}
+	return size;
+}
+
+static void
+append_members(StringInfo out, const char *name, va_list members)
+{
+	for (; name; name = va_arg(members, const char *))
+	{
+		const char *value = va_arg(members, const char *);
+
+		if (value == NULL)
+			continue;
+		appendStringInfo(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+		bi_json_append_string(out, value);
+	}
+}
+
+char *
+bi_aws_object(const char *name,...)
+{
+	StringInfoData out;
+	va_list		members;
+
+	initStringInfo(&out);
+	/* once and for all: what a growing text leaves behind would not be wiped */
+	va_start(members, name);
+	enlargeStringInfo(&out, (int) object_size(name, members));
+	va_end(members);
+	appendStringInfoChar(&out, '{');
+	va_start(members, name);
+	append_members(&out, name, members);
+	va_end(members);
+	appendStringInfoChar(&out, '}');
+	return out.data;
 }

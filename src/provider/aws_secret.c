@@ -1,45 +1,291 @@
 /*
  * provider/aws_secret.c: which credentials a user mapping means.
  *
- * Reads what the mapping has and asks nobody.  Called by the providers that live at AWS.
+ * Knows where AWS's tools look for credentials, and in which order.  Reads the mapping and,
+ * where it may mean that, the server's environment.  Asks nobody: what must be asked for is
+ * written down for aws_login.c.  Called by the providers that live at AWS.
  */
 #include "postgres.h"
 
-#include "base/json.h"
+#include "base/url.h"
 #include "provider/aws.h"
 
-static void
-add_member(StringInfo out, const char *name, const char *value)
+#define CONTAINER_HOST "http://169.254.170.2"
+#define INSTANCE_URL "http://169.254.169.254"
+#define INSTANCE_URL_6 "http://[fd00:ec2::254]"
+
+typedef struct Search
 {
+	const BiKeyRef *key;
+	const BiHost *host;			/* NULL: the machine's are not for this mapping */
+	const char *bearer;
+} Search;
+
+/* The value of a variable that must be there and may go into a header, or NULL with *why. */
+static const char *
+need_variable(const Search *search, const char *name, char **why)
+{
+	const char *value = search->host->variable(name);
+
 	if (value == NULL)
-		return;
-	appendStringInfoChar(out, out->len > 0 ? ',' : '{');
-	bi_json_append_string(out, name);
-	appendStringInfoChar(out, ':');
-	bi_json_append_string(out, value);
+		*why = psprintf("environment variable %s is not set for the server", name);
+	else if (!bi_secret_fits(value, strlen(value)))
+		*why = psprintf("environment variable %s has characters other than visible ASCII in it", name);
+	else
+		return value;
+	return NULL;
+}
+
+/* The same of one that need not be there: false only where it is no good. */
+static bool
+may_variable(const Search *search, const char *name, const char **value, char **why)
+{
+	*value = search->host->variable(name) ? need_variable(search, name, why) : NULL;
+	return *value || search->host->variable(name) == NULL;
+}
+
+/* ---- the mapping's own keys ---- */
+
+static bool
+has_static(const Search *search)
+{
+	return search->key->access_key_id != NULL;
+}
+
+static char *
+read_static(const Search *search, char **why)
+{
+	const BiKeyRef *key = search->key;
+
+	if (key->access_key_id && key->secret_access_key)
+		return bi_aws_object("AccessKeyId", key->access_key_id, "SecretAccessKey", key->secret_access_key,
+							 "Token", key->session_token, "bearer", search->bearer, NULL);
+	*why = pstrdup("the user mapping has no options \"access_key_id\" and \"secret_access_key\"");
+	return NULL;
+}
+
+/* ---- the environment ---- */
+
+static bool
+has_environment(const Search *search)
+{
+	return search->host->variable("AWS_ACCESS_KEY_ID") != NULL;
+}
+
+static char *
+read_environment(const Search *search, char **why)
+{
+	const char *id = need_variable(search, "AWS_ACCESS_KEY_ID", why);
+	const char *key = id ? need_variable(search, "AWS_SECRET_ACCESS_KEY", why) : NULL;
+	const char *token;
+
+	if (key == NULL || !may_variable(search, "AWS_SESSION_TOKEN", &token, why))
+		return NULL;
+	return bi_aws_object("AccessKeyId", id, "SecretAccessKey", key, "Token", token, "bearer", search->bearer, NULL);
+}
+
+/* ---- a token of somebody else's, for which STS gives credentials ---- */
+
+static bool
+has_web_identity(const Search *search)
+{
+	return search->host->variable("AWS_WEB_IDENTITY_TOKEN_FILE") != NULL;
+}
+
+static char *
+read_web_identity(const Search *search, char **why)
+{
+	const char *path = need_variable(search, "AWS_WEB_IDENTITY_TOKEN_FILE", why);
+	const char *role = path ? need_variable(search, "AWS_ROLE_ARN", why) : NULL;
+	const char *session;
+	char	   *token;
+	char	   *secret = NULL;
+
+	if (role == NULL || !may_variable(search, "AWS_ROLE_SESSION_NAME", &session, why))
+		return NULL;
+	token = search->host->file(path, why);
+	if (token == NULL)
+		return NULL;
+	if (bi_secret_fits(token, strlen(token)))
+		secret = bi_aws_object("source", BI_AWS_WEB_IDENTITY, "RoleArn", role, "RoleSessionName", session ? session : "batchinf",
+							   "WebIdentityToken", token, "bearer", search->bearer, NULL);
+	else
+		*why = pstrdup("the file named by environment variable AWS_WEB_IDENTITY_TOKEN_FILE holds no token: it has characters other than visible ASCII in it");
+	bi_secret_wipe(token);
+	return secret;
+}
+
+/* ---- a container's endpoint ---- */
+
+static bool
+has_container(const Search *search)
+{
+	return search->host->variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || search->host->variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+}
+
+/* Plain http is for the machine itself and for the addresses of ECS and EKS. */
+static bool
+is_near(const char *host)
+{
+	static const char *const hosts[] = {"localhost", "[::1]", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
+
+	for (int i = 0; i < lengthof(hosts); i++)
+		if (pg_strcasecmp(hosts[i], host) == 0)
+			return true;
+	return strncmp(host, "127.", 4) == 0 && host[strspn(host, "0123456789.")] == '\0';
+}
+
+static char *
+read_container_url(const Search *search, char **why)
+{
+	const char *path = search->host->variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+	const char *url = search->host->variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	char	   *plain_host;
+
+	if (path)
+		url = psprintf(CONTAINER_HOST "%s%s", *path == '/' ? "" : "/", path);
+	if (url == NULL)
+		*why = pstrdup("neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set in the server's environment");
+	else if (bi_url_refuse(url, &plain_host) != NULL)
+		*why = psprintf("environment variable AWS_CONTAINER_CREDENTIALS_%s_URI is not valid", path ? "RELATIVE" : "FULL");
+	else if (plain_host && !is_near(plain_host))
+		*why = pstrdup("environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that may be asked by https only");
+	else
+		return pstrdup(url);
+	return NULL;
+}
+
+/* What goes into the header Authorization; false, with *why, where there should be something. */
+static bool
+read_authorization(const Search *search, char **authorization, char **why)
+{
+	const char *path = search->host->variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+	const char *value = search->host->variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+
+	*authorization = path ? search->host->file(path, why) : value ? pstrdup(value) : NULL;
+	if (path && *authorization == NULL)
+		return false;
+	for (const char *c = *authorization; c && *c; c++)
+	{
+		if (*c < ' ' || *c > '~')
+		{
+			*why = pstrdup("the token for the container's credentials has characters other than visible ASCII in it");
+			bi_secret_wipe(*authorization);
+			return false;
+		}
+	}
+	return true;
+}
+
+static char *
+read_container(const Search *search, char **why)
+{
+	char	   *url = read_container_url(search, why);
+	char	   *authorization;
+	char	   *secret;
+
+	if (url == NULL || !read_authorization(search, &authorization, why))
+		return NULL;
+	secret = bi_aws_object("source", BI_AWS_CONTAINER, "url", url, "authorization", authorization, "bearer", search->bearer, NULL);
+	bi_secret_wipe(authorization);
+	return secret;
+}
+
+/* ---- an instance's metadata service ---- */
+
+static bool
+has_instance(const Search *search)
+{
+	const char *disabled = search->host->variable("AWS_EC2_METADATA_DISABLED");
+
+	return disabled == NULL || pg_strcasecmp(disabled, "true") != 0;
+}
+
+static char *
+read_instance(const Search *search, char **why)
+{
+	const char *url = search->host->variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+	const char *mode = search->host->variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+	char	   *plain_host;
+
+	if (url == NULL)
+		url = mode && pg_strcasecmp(mode, "ipv6") == 0 ? INSTANCE_URL_6 : INSTANCE_URL;
+	if (!has_instance(search))
+		*why = pstrdup("environment variable AWS_EC2_METADATA_DISABLED of the server switches the metadata service off");
+	else if (bi_url_refuse(url, &plain_host) != NULL)
+		*why = pstrdup("environment variable AWS_EC2_METADATA_SERVICE_ENDPOINT is not valid");
+	else
+		return bi_aws_object("source", BI_AWS_INSTANCE, "url", url, "bearer", search->bearer, "before", search->key->credential_source ? NULL : BI_AWS_BEFORE, NULL);
+	return NULL;
+}
+
+/* ---- all of them ---- */
+
+/* As option credential_source names them, in the order in which AWS's tools look. */
+static const struct
+{
+	const char *name;
+	bool		(*is_there) (const Search *search);
+	char	   *(*read) (const Search *search, char **why);
+}			sources[] = {
+	{"static", has_static, read_static},
+	{"environment", has_environment, read_environment},
+	{BI_AWS_WEB_IDENTITY, has_web_identity, read_web_identity},
+	{BI_AWS_CONTAINER, has_container, read_container},
+	{BI_AWS_INSTANCE, has_instance, read_instance},
+};
+
+/* The keys of the machine begin with the second source. */
+static char *
+read_first(const Search *search, char **why)
+{
+	const char *named = search->key->credential_source;
+
+	for (int i = 0; i < lengthof(sources) && (i == 0 || search->host); i++)
+	{
+		if (named ? strcmp(named, sources[i].name) == 0 : sources[i].is_there(search))
+			return sources[i].read(search, why);
+	}
+	if (search->host)
+		*why = pstrdup("no credentials found: looked at " BI_AWS_BEFORE "; AWS_EC2_METADATA_DISABLED switches the instance's metadata service off");
+	else
+		*why = psprintf("%s; the credentials of the database server's machine are for servers whose owner has the privileges of \"pg_read_server_files\", "
+						"by mappings of PUBLIC, of such roles, or with an option \"credential_source\" that such a role has set",
+						named ? "they may not be taken from there" : "the user mapping has no options \"access_key_id\" and \"secret_access_key\"");
+	return NULL;
+}
+
+/* An API key of Bedrock, which does for all but S3.  That of the environment goes with
+ * credentials from there; false, with *why, where there should be one. */
+static bool
+read_bearer(const Search *search, char **bearer, char **why)
+{
+	const BiKeyRef *key = search->key;
+	bool		chosen = key->credential_source ? strcmp(key->credential_source, "environment") == 0 : key->access_key_id == NULL;
+	const char *value = NULL;
+
+	*bearer = NULL;
+	if (key->api_key || key->api_key_file || key->api_key_env)
+		return (*bearer = bi_secret_read(key, why)) != NULL;
+	if (search->host && chosen && !may_variable(search, "AWS_BEARER_TOKEN_BEDROCK", &value, why))
+		return false;
+	*bearer = value ? pstrdup(value) : NULL;
+	return true;
 }
 
 char *
 bi_aws_secret(const BiServer *server, const BiHost *host, char **why)
 {
-	const BiKeyRef *key = &server->key;
-	StringInfoData out;
+	Search		search = {.key = &server->key, .host = host};
+	char	   *bearer;
+	char	   *secret;
 
-	if (server->region == NULL)
-		*why = pstrdup("the server has no option \"region\"");
-	else if (key->access_key_id == NULL || key->secret_access_key == NULL)
-		*why = pstrdup("the user mapping has no options \"access_key_id\" and \"secret_access_key\"");
-	else
-	{
-		initStringInfo(&out);
-		/* once and for all: what a growing text leaves behind would not be wiped */
-		enlargeStringInfo(&out, 128 * 1024);
-		add_member(&out, "AccessKeyId", key->access_key_id);
-		add_member(&out, "SecretAccessKey", key->secret_access_key);
-		add_member(&out, "Token", key->session_token);
-		add_member(&out, "bearer", key->api_key);
-		appendStringInfoChar(&out, '}');
-		return out.data;
-	}
-	return NULL;
+	if (!read_bearer(&search, &bearer, why))
+		return NULL;
+	search.bearer = bearer;
+	secret = read_first(&search, why);
+	if (secret == NULL && bearer)
+		*why = psprintf("the API key does for Bedrock alone, and its files are in S3: %s", *why);
+	bi_secret_wipe(bearer);
+	return secret;
 }

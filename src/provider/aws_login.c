@@ -1,0 +1,341 @@
+/*
+ * provider/aws_login.c: who gives credentials for a while: STS, a container's endpoint, an
+ * instance's metadata service.
+ *
+ * Knows their requests, and what their replies mean for whom.  What is asked of whom,
+ * aws_secret.c has written down.  Called by the providers that live at AWS.
+ */
+#include "postgres.h"
+
+#include "base/json.h"
+#include "provider/aws.h"
+#include "provider/openai.h"
+#include "provider/wire.h"
+
+#define SESSION_MAX (12 * 60 * 60)
+#define SESSION_MIN 60			/* IMDS hands on what has ended, where it gets nothing newer */
+#define SESSION_UNKNOWN (15 * 60)
+#define ROLES_PATH "/latest/meta-data/iam/security-credentials/"
+
+static const char *
+text_of(const BiJson *json, const char *name)
+{
+	return bi_json_string(bi_json_at(json, name, NULL), NULL);
+}
+
+static BiJson *
+parse(const char *text)
+{
+	return text ? bi_json_parse(text, strlen(text)) : NULL;
+}
+
+static bool
+is_from(const BiJson *secret, const char *source)
+{
+	const char *from = text_of(secret, "source");
+
+	return from && strcmp(from, source) == 0;
+}
+
+/* ---- requests ---- */
+
+static void
+ask_sts(const BiCall *call, const BiJson *secret, BiExchange *ex)
+{
+	const char *region = bi_aws_region(call->server);
+	const char *token = text_of(secret, "WebIdentityToken");
+
+	if (call->server->authority_url)
+		bi_exchange_request(ex, "POST", psprintf("%s/", bi_wire_trimmed(call->server->authority_url)));
+	else
+		bi_exchange_request(ex, "POST", psprintf("https://sts.%s.%s/", region, bi_aws_domain(region)));
+	bi_exchange_add_header(ex, "Content-Type", "application/x-www-form-urlencoded");
+	ex->has_body = true;
+	/* once and for all: what a growing text leaves behind would not be wiped */
+	enlargeStringInfo(&ex->head, (int) (3 * strlen(token) + 3 * strlen(text_of(secret, "RoleArn")) +
+										3 * strlen(text_of(secret, "RoleSessionName")) + 256));
+	bi_wire_append_field(&ex->head, "Action", "AssumeRoleWithWebIdentity");
+	bi_wire_append_field(&ex->head, "Version", "2011-06-15");
+	bi_wire_append_field(&ex->head, "RoleArn", text_of(secret, "RoleArn"));
+	bi_wire_append_field(&ex->head, "RoleSessionName", text_of(secret, "RoleSessionName"));
+	bi_wire_append_field(&ex->head, "WebIdentityToken", token);
+}
+
+static void
+ask_container(const BiJson *secret, BiExchange *ex)
+{
+	const char *authorization = text_of(secret, "authorization");
+
+	ex->metadata = true;
+	bi_exchange_request(ex, "GET", text_of(secret, "url"));
+	bi_exchange_add_header(ex, "Accept", "application/json");
+	if (authorization)
+		bi_exchange_add_header(ex, "Authorization", authorization);
+}
+
+/* First a token for the questions, then the role's name, then its credentials: the cursor has
+ * what is known already. */
+static void
+ask_instance(const BiCall *call, const BiJson *secret, BiExchange *ex)
+{
+	BiJson	   *known = parse(call->cursor);
+	const char *role = text_of(known, "role");
+	char	   *url = bi_wire_trimmed(text_of(secret, "url"));
+
+	ex->metadata = true;
+	if (known == NULL)
+	{
+		bi_exchange_request(ex, "PUT", psprintf("%s/latest/api/token", url));
+		bi_exchange_add_header(ex, "x-aws-ec2-metadata-token-ttl-seconds", "300");
+		return;
+	}
+	bi_exchange_request(ex, "GET", psprintf("%s" ROLES_PATH "%s", url, role ? role : ""));
+	bi_exchange_add_header(ex, "x-aws-ec2-metadata-token", text_of(known, "Token"));
+}
+
+bool
+bi_aws_login(const BiCall *call, const char *text, BiExchange *ex)
+{
+	BiJson	   *secret = parse(text);
+
+	if (is_from(secret, BI_AWS_WEB_IDENTITY))
+		ask_sts(call, secret, ex);
+	else if (is_from(secret, BI_AWS_CONTAINER))
+		ask_container(secret, ex);
+	else if (is_from(secret, BI_AWS_INSTANCE))
+		ask_instance(call, secret, ex);
+	else
+		return false;
+	return true;
+}
+
+/* ---- replies ---- */
+
+/* A login has no effect that could be lost: a person must act (DENIED), or it is tried again
+ * later (DEFER). */
+static BiVerdict
+fail(BiVerdictKind kind, const char *code, char *message)
+{
+	return (BiVerdict) {kind, pstrdup(code), bi_wire_words(message, strlen(message), BI_WIRE_MESSAGE)};
+}
+
+static BiVerdict
+unexpected(const char *whose)
+{
+	return fail(BI_DEFER, "unexpected_reply", psprintf("%s answered something that is not credentials", whose));
+}
+
+/* Which it is, where the reply itself does not tell. */
+static BiVerdictKind
+kind_of(const BiExchange *ex)
+{
+	return ex->status >= 500 || ex->status == 429 || ex->status == 408 ? BI_DEFER : BI_DENIED;
+}
+
+static BiVerdict
+unreachable(const BiExchange *ex, const char *whose)
+{
+	BiVerdict	verdict = bi_openai_reply_verdict(ex);
+
+	return fail(BI_DEFER, verdict.code, psprintf("%s: %s", whose, verdict.message));
+}
+
+/* As somebody gave them; any may be NULL. */
+typedef struct Credentials
+{
+	const char *id;
+	const char *key;
+	const char *token;			/* not all containers give one */
+	const char *expiration;
+} Credentials;
+
+static bool
+is_word(const char *text)
+{
+	return text && bi_secret_fits(text, strlen(text));
+}
+
+/* The proof, where all that came may be used. */
+static BiVerdict
+take_credentials(const BiCall *call, const BiJson *secret, const Credentials *given, const char *whose, char **token, int *lifetime)
+{
+	int64		end = given->expiration ? bi_wire_time(given->expiration) : -1;
+
+	if (!is_word(given->id) || !is_word(given->key) || (given->token && !is_word(given->token)))
+		return unexpected(whose);
+	*token = bi_aws_object("AccessKeyId", given->id, "SecretAccessKey", given->key, "Token", given->token,
+						   "bearer", text_of(secret, "bearer"), NULL);
+	*lifetime = end < 0 ? SESSION_UNKNOWN : (int) Min(Max(end - call->now, SESSION_MIN), SESSION_MAX);
+	return (BiVerdict) {BI_OK};
+}
+
+/* What container and instance answer alike. */
+static BiVerdict
+read_document(const BiCall *call, const BiJson *secret, const BiExchange *ex, const char *whose, char **token, int *lifetime)
+{
+	BiJson	   *json = bi_json_parse(ex->body.data, ex->body.len);
+	Credentials given = {
+		text_of(json, "AccessKeyId"), text_of(json, "SecretAccessKey"), text_of(json, "Token"), text_of(json, "Expiration")
+	};
+
+	return take_credentials(call, secret, &given, whose, token, lifetime);
+}
+
+/* ---- STS ---- */
+
+/* The text of the first element of that name: none of those that are asked for has others in
+ * it, or entities. */
+static char *
+element(const BiExchange *ex, const char *name)
+{
+	const char *tag = strstr(ex->body.data, psprintf("<%s>", name));
+	const char *text = tag ? tag + strlen(name) + 2 : NULL;
+	const char *end = text ? strchr(text, '<') : NULL;
+
+	return end ? pnstrdup(text, end - text) : NULL;
+}
+
+static BiVerdict
+refused_by_sts(const BiJson *secret, const BiExchange *ex)
+{
+	static const char *const passing[] = {"IDPCommunicationError", "Throttling", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"};
+	char	   *code = element(ex, "Code");
+	char	   *words = element(ex, "Message");
+	BiVerdictKind kind = kind_of(ex);
+	const char *hint = "";
+
+	for (int i = 0; code && i < lengthof(passing); i++)
+		if (strcmp(code, passing[i]) == 0)
+			kind = BI_DEFER;
+	if (code && strcmp(code, "AccessDenied") == 0)
+		hint = " (the role's trust policy must name the token's issuer, audience and subject)";
+	else if (code && strcmp(code, "ExpiredTokenException") == 0)
+		hint = " (who writes the token's file must renew it)";
+	return fail(kind, code ? bi_wire_words(code, strlen(code), BI_WIRE_CODE) : "http_error",
+				psprintf("STS gives no credentials for role %s: %s%s", text_of(secret, "RoleArn"),
+						 words ? words : psprintf("HTTP status %d", ex->status), hint));
+}
+
+static BiVerdict
+read_sts(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
+{
+	char	   *key = element(ex, "SecretAccessKey");
+	char	   *session = element(ex, "SessionToken");
+	Credentials given = {element(ex, "AccessKeyId"), key, session, element(ex, "Expiration")};
+	BiVerdict	verdict;
+
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+		return unreachable(ex, "could not ask STS for credentials");
+	if (ex->status != 200)
+		return refused_by_sts(secret, ex);
+	verdict = take_credentials(call, secret, &given, "STS", token, lifetime);
+	bi_secret_wipe(key);
+	bi_secret_wipe(session);
+	return verdict;
+}
+
+/* ---- a container ---- */
+
+static BiVerdict
+read_container(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
+{
+	const char *whose = "the container's credentials endpoint";
+	BiJson	   *json;
+	char	   *words;
+
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+		return unreachable(ex, psprintf("could not ask %s", whose));
+	if (ex->status == 200)
+		return read_document(call, secret, ex, whose, token, lifetime);
+	json = bi_json_parse(ex->body.data, ex->body.len);
+	words = bi_wire_json_words(bi_json_at(json, "message", NULL), BI_WIRE_MESSAGE);
+	return fail(kind_of(ex), "no_credentials",
+				psprintf("%s gives none: %s (the task needs a role, the service account an association with one)",
+						 whose, words ? words : psprintf("HTTP status %d", ex->status)));
+}
+
+/* ---- an instance ---- */
+
+#define IMDS "the instance's metadata service"
+
+/* No reply: this is no instance, or only its reply does not come through. */
+static BiVerdict
+silent_instance(const BiJson *secret, const BiExchange *ex)
+{
+	const char *before = text_of(secret, "before");
+	BiVerdict	verdict = unreachable(ex, "could not ask " IMDS);
+
+	if (ex->transport == BI_TRANSPORT_BROKEN)
+		return fail(BI_DEFER, verdict.code, psprintf("%s (in a container, the instance's metadata response hop limit must be 2)", verdict.message));
+	if (before)
+		return fail(BI_DENIED, "no_credentials",
+					psprintf("no credentials found: looked at %s, and %s", before, verdict.message));
+	return verdict;
+}
+
+static BiVerdict
+refused_by_instance(const BiExchange *ex, bool first, const char *role)
+{
+	BiVerdictKind kind = kind_of(ex);
+
+	/* the token for the questions has ended, or the role was changed while we asked */
+	if (!first && (ex->status == 401 || role))
+		kind = BI_DEFER;
+	if (first && ex->status == 403)
+		return fail(BI_DENIED, "no_credentials", pstrdup(IMDS " is switched off for this instance"));
+	if (!first && role == NULL && ex->status == 404)
+		return fail(BI_DENIED, "no_credentials", pstrdup("the instance has no role: an instance profile must be attached to it"));
+	return fail(kind, "no_credentials", psprintf(IMDS " gives no credentials: HTTP status %d", ex->status));
+}
+
+/* The cursor behind this one; NULL where text is none that it could have. */
+static char *
+next_cursor(const BiJson *known, const BiExchange *ex)
+{
+	char	   *line = pnstrdup(ex->body.data, strcspn(ex->body.data, "\r\n"));
+	char	   *cursor = NULL;
+
+	if (known == NULL && bi_secret_fits(line, strlen(line)))
+		cursor = bi_aws_object("Token", line, NULL);
+	else if (known && line[strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+=,.@-")] == '\0' && *line)
+		cursor = bi_aws_object("Token", text_of(known, "Token"), "role", line, NULL);
+	bi_secret_wipe(line);
+	return cursor;
+}
+
+static BiVerdict
+read_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
+{
+	BiJson	   *known = parse(call->cursor);
+	const char *role = text_of(known, "role");
+	BiVerdict	verdict = {BI_OK};
+	char	   *code;
+
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+		return silent_instance(secret, ex);
+	if (ex->status != 200)
+		return refused_by_instance(ex, known == NULL, role);
+	if (role == NULL)
+	{
+		verdict.next = next_cursor(known, ex);
+		return verdict.next ? verdict : unexpected(IMDS);
+	}
+	code = bi_wire_json_words(bi_json_at(bi_json_parse(ex->body.data, ex->body.len), "Code", NULL), BI_WIRE_CODE);
+	if (code && strcmp(code, "Success") != 0)
+		return fail(BI_DENIED, code, psprintf("EC2 cannot take on role %s of the instance: its trust policy must name ec2.amazonaws.com", role));
+	return read_document(call, secret, ex, IMDS, token, lifetime);
+}
+
+BiVerdict
+bi_aws_read_login(const BiCall *call, const char *text, const BiExchange *ex, char **token, int *lifetime)
+{
+	BiJson	   *secret = parse(text);
+
+	*token = NULL;
+	*lifetime = 0;
+	if (is_from(secret, BI_AWS_WEB_IDENTITY))
+		return read_sts(call, secret, ex, token, lifetime);
+	if (is_from(secret, BI_AWS_CONTAINER))
+		return read_container(call, secret, ex, token, lifetime);
+	return read_instance(call, secret, ex, token, lifetime);
+}
