@@ -52,6 +52,7 @@ const DEFAULTS = {
   s3_min_part_bytes: 5 * 1024 * 1024,
   s3_unsigned_over_http: false,
   aws_roles: { 'arn:aws:iam::123456789012:role/BedrockBatch': {} }, // ARN -> pass, trust: false; deny: actions; account
+  bedrock_storage: null, // {endpoint, region, access_key, secret}: jobs read and write at that S3 instead of the simulated one
   bedrock_api_keys: ['BEDROCK_API_KEY'],
   bedrock_min_records: 100,
   bedrock_max_records: 50000,

@@ -1,5 +1,5 @@
 'use strict';
-// Verifies AWS Signature Version 4 in the Authorization header, with the path rules of S3 and of everybody else.
+// Verifies (and makes) AWS Signature Version 4 in the Authorization header, with the path rules of S3 and of everybody else.
 // Says what is wrong by kind; how a service words it is the service's business. No state.
 
 const crypto = require('crypto');
@@ -37,6 +37,19 @@ function verify(request, how) {
   const key = scope.reduce(hmac, `AWS4${credential.secret}`);
   if (hmac(key, toSign).toString('hex') !== signature) throw new AuthError('signature', { canonical, toSign, accessKey, signature });
   return { accessKey, credential, region };
+}
+
+// The headers of a request to S3 at a host, signed now.
+function signS3({ method, url, host, body }, { accessKey, secret, region }) {
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  const scope = [date.slice(0, 8), region, 's3', 'aws4_request'];
+  const payloadHash = sha256(body);
+  const headers = { host, 'x-amz-content-sha256': payloadHash, 'x-amz-date': date };
+  const signed = Object.keys(headers);
+  const canonical = canonicalRequest({ method, url }, { service: 's3', payloadHash }, new Map(Object.entries(headers)), signed);
+  const toSign = [ALGORITHM, date, scope.join('/'), sha256(canonical)].join('\n');
+  const signature = hmac(scope.reduce(hmac, `AWS4${secret}`), toSign).toString('hex');
+  return { ...headers, authorization: `${ALGORITHM} Credential=${accessKey}/${scope.join('/')}, SignedHeaders=${signed.join(';')}, Signature=${signature}` };
 }
 
 // Lower-case name -> trimmed values joined by commas.
@@ -125,4 +138,4 @@ function canonicalQuery(query) {
   return pairs.sort(order).map((pair) => pair.join('=')).join('&');
 }
 
-module.exports = { verify, AuthError, split, decode, encode, sha256 };
+module.exports = { verify, signS3, AuthError, split, decode, encode, sha256 };

@@ -2,7 +2,7 @@
 // The input of a job in its bucket: which objects, where the records lie in them, and what validation says of them.
 
 const fs = require('fs');
-const { may } = require('../s3/auth');
+const { storeFor, Forbidden } = require('./storage');
 
 const S3_URI = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[-!_*'().a-z0-9A-Z]+)*\/?)$/;
 const uriOf = (uri) => {
@@ -13,26 +13,36 @@ const uriOf = (uri) => {
 // A problem is a text: the job's message when it fails.
 class Invalid extends Error {}
 
-// The role's view of a bucket, or why not.
-function bucketFor(sim, role, { bucket: name }, action, owner) {
-  const bucket = sim.s3.bucket(name);
-  const known = bucket && (owner === undefined || owner === (bucket.owner || sim.config.aws_account));
-  if (!known || !may(sim, bucket, role, action)) throw new Invalid(`Could not validate ${action.slice(3)} permissions to access Amazon S3 bucket: ${name}. Please ensure that the role has the required permissions and the bucket exists.`);
-  return bucket;
+// [{name, fd, spans, size}] of all .jsonl files at the uri; Invalid if any rule is broken. The caller closes.
+async function openInput(sim, role, { s3Uri: uri, s3BucketOwner: owner }) {
+  const place = uriOf(uri);
+  const store = storeFor(sim, role, place.bucket, owner);
+  const found = inputsOf(await allowed(store, place.bucket, 'GetObject', () => store.list(place.key)), place.key);
+  if (!found.length) throw new Invalid(`No .jsonl input files were found at ${uri}.`);
+  const { bedrock_max_file_bytes: most, bedrock_max_job_bytes: mostTogether } = sim.config;
+  if (found.some(([, size]) => size > most)) throw new Invalid(`An input file exceeds the maximum size of ${most} bytes.`);
+  if (found.reduce((n, [, size]) => n + size, 0) > mostTogether) throw new Invalid(`The input files exceed the maximum job size of ${mostTogether} bytes.`);
+  const files = [];
+  for (const [key, size] of found) files.push({ name: key.split('/').pop(), fd: await store.open(key), spans: [], size });
+  return files;
 }
 
-// [{name, fd, spans}] of all .jsonl files at the uri; Invalid if any rule is broken. The caller closes.
-function openInput(sim, role, { s3Uri: uri, s3BucketOwner: owner }) {
-  const place = uriOf(uri);
-  bucketFor(sim, role, place, 's3:GetObject', owner);
-  const exact = sim.s3.objects(place.bucket).get(place.key);
-  const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
-  const found = exact ? [[place.key, exact]] : sim.s3.sorted(place.bucket).filter(([key]) => key.startsWith(prefix) && key.endsWith('.jsonl'));
-  if (!found.length || !found[0][0].endsWith('.jsonl')) throw new Invalid(`No .jsonl input files were found at ${uri}.`);
-  const { bedrock_max_file_bytes: most, bedrock_max_job_bytes: mostTogether } = sim.config;
-  if (found.some(([, o]) => o.data.size > most)) throw new Invalid(`An input file exceeds the maximum size of ${most} bytes.`);
-  if (found.reduce((n, [, o]) => n + o.data.size, 0) > mostTogether) throw new Invalid(`The input files exceed the maximum job size of ${mostTogether} bytes.`);
-  return found.map(([key, object]) => ({ name: key.split('/').pop(), fd: fs.openSync(object.data.path, 'r'), spans: [], size: object.data.size }));
+// Of the objects whose keys begin with key: the one, or what is in the folder.
+function inputsOf(objects, key) {
+  const folder = key === '' || key.endsWith('/') ? key : `${key}/`;
+  const exact = objects.filter(([name]) => name === key);
+  return (exact.length ? exact : objects.filter(([name]) => name.startsWith(folder))).filter(([name]) => name.endsWith('.jsonl'));
+}
+
+// What the store does, as the role may; Invalid if it may not.
+async function allowed(store, bucket, action, what) {
+  try {
+    store.need(`s3:${action}`);
+    return await what();
+  } catch (error) {
+    if (!(error instanceof Forbidden)) throw error;
+    throw new Invalid(`Could not validate ${action} permissions to access Amazon S3 bucket: ${bucket}. Please ensure that the role has the required permissions and the bucket exists.`);
+  }
 }
 
 // Fills spans and judges every line; yields now and then.
@@ -74,4 +84,4 @@ function recordAt({ fd, spans }, index) {
   return JSON.parse(bytes.toString());
 }
 
-module.exports = { uriOf, bucketFor, openInput, scan, recordAt, Invalid };
+module.exports = { uriOf, allowed, openInput, scan, recordAt, Invalid };

@@ -5,8 +5,9 @@
 const fs = require('fs');
 const { sleep } = require('../reply');
 const { shuffled, tokens } = require('../text');
-const { uriOf, bucketFor, openInput, scan, recordAt, Invalid } = require('./input');
+const { uriOf, allowed, openInput, scan, recordAt, Invalid } = require('./input');
 const { run } = require('./run');
+const { storeFor } = require('./storage');
 
 const SLICE_MS = 8;
 const PARTIAL = ['cancelled', 'partial', 'in_progress_forever'];
@@ -59,8 +60,10 @@ class Life {
     const { bedrock_min_records: least, bedrock_max_records: most } = sim.config;
     if (job.faults.outcome === 'failed') throw new Invalid(((job.faults.errors || [])[0] || {}).message || 'The system encountered an unexpected error during processing.');
     if (role.trust === false) throw new Invalid(`The provided role ${job.asked.roleArn} cannot be assumed by Amazon Bedrock. Please ensure that its trust policy allows bedrock.amazonaws.com.`);
-    this.files = openInput(sim, role, job.input);
-    bucketFor(sim, role, uriOf(job.output.s3Uri), 's3:PutObject', job.output.s3BucketOwner);
+    this.files = await openInput(sim, role, job.input);
+    this.place = uriOf(job.output.s3Uri);
+    this.outputs = storeFor(sim, role, this.place.bucket, job.output.s3BucketOwner);
+    await allowed(this.outputs, this.place.bucket, 'PutObject', () => {});
     for (const file of this.files) {
       for (const _ of scan(file)) await this.breathe();
     }
@@ -87,7 +90,7 @@ class Life {
       await sleep(3);
     }
     if (job.forgotten) return;
-    this.close();
+    await this.close();
     job.end(job.stopping || outcome === 'cancelled' ? 'Stopped' : outcome === 'partial' ? 'PartiallyCompleted' : 'Completed');
   }
 
@@ -113,17 +116,16 @@ class Life {
     this.spent[1] += usage.outputTokens || usage.output_tokens || 0;
   }
 
-  close() {
-    const { sim, job } = this;
-    const { bucket, key } = uriOf(job.output.s3Uri);
+  async close() {
+    const { sim, job, place: { bucket, key } } = this;
     const folder = `${key === '' || key.endsWith('/') ? key : `${key}/`}${job.id}/`;
     const sse = job.output.s3EncryptionKeyId ? { 'x-amz-server-side-encryption': 'aws:kms', 'x-amz-server-side-encryption-aws-kms-key-id': job.output.s3EncryptionKeyId } : { 'x-amz-server-side-encryption': 'AES256' };
-    const put = (name, data) => sim.s3.put(bucket, folder + name, { data, etag: `"${job.id}-${data.size}"`, type: 'application/octet-stream', sse });
-    for (const file of this.files) put(`${file.name}.out`, file.out.close());
+    const put = (name, file) => allowed(this.outputs, bucket, 'PutObject', () => this.outputs.put(folder + name, file, sse));
+    for (const file of this.files) await put(`${file.name}.out`, file.out.close());
     const { total, processed, success, error } = job.counts;
     const manifest = sim.store.create();
     manifest.line(JSON.stringify({ totalRecordCount: total, processedRecordCount: processed, successRecordCount: success, errorRecordCount: error, inputTokenCount: this.spent[0], ...(job.model.embeds ? {} : { outputTokenCount: this.spent[1] }) }));
-    put('manifest.json.out', manifest.close());
+    await put('manifest.json.out', manifest.close());
   }
 
   async breathe() {
