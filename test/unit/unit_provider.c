@@ -98,6 +98,7 @@ write_request(const BiProvider *provider, const char *routine, const BiJson *jso
 {
 	int			part = (int) bi_json_int(bi_json_at(json, "part", NULL), 0);
 
+	ex->allow_http = bi_json_bool(bi_json_at(json, "allow_http", NULL), false);
 	/* The engine sets it where the input travels. */
 	if (strcmp(routine, provider->upload ? "upload" : "create") == 0)
 		ex->upload = bi_spool_new(CurrentMemoryContext);
@@ -148,6 +149,8 @@ unit_request(PG_FUNCTION_ARGS)
 	appendStringInfo(&out, "%s %s\n", ex->method, ex->url);
 	foreach(lc, ex->headers)
 		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name, ((BiHeader *) lfirst(lc))->value);
+	if (ex->allow_http || ex->metadata)
+		appendStringInfo(&out, "(may ask %s)\n", ex->metadata ? "the metadata service" : "inner addresses");
 	if (ex->cut_after > 0)
 		appendStringInfo(&out, "(cut after " INT64_FORMAT " bytes)\n", ex->cut_after);
 	if (ex->has_body)
