@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/crash.h"
 #include "base/http.h"
 #include "engine/claim.h"
 #include "engine/drive.h"
@@ -71,7 +72,7 @@ refuse_phase(void *arg)
 	bi_claim_refuse(claim->due, claim->reason);
 }
 
-/* One server that failed last time gets one probe, not all of its chunks. */
+/* One server, or one owner's key there, that failed last time gets one probe, not all chunks. */
 static bool
 is_second_probe(const Loop *loop, const BiDue *due)
 {
@@ -80,8 +81,12 @@ is_second_probe(const Loop *loop, const BiDue *due)
 	if (!due->step || due->server_failures == 0 || due->wish != BI_WISH_NONE)
 		return false;
 	foreach(cell, loop->steps)
-		if (((BiStep *) lfirst(cell))->job->server == due->server)
+	{
+		const BiJob *job = ((BiStep *) lfirst(cell))->job;
+
+		if (job->server == due->server && (due->all_failed || job->owner == due->owner))
 			return true;
+	}
 	return false;
 }
 
@@ -106,6 +111,7 @@ claim_one(Loop *loop, const BiDue *due)
 		(void) bi_xact_try(refuse_phase, &claim);
 		return;
 	}
+	BI_CRASH_POINT(bi_state_name(claim.step->chunk->state), "claim");
 	if (bi_step_over(claim.step))
 	{
 		bi_step_free(claim.step);

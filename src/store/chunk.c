@@ -174,7 +174,8 @@ bi_chunk_due(MemoryContext cxt, int room, int room_for_others)
 	bi_sql_arg_int4(&args, room);
 	bi_sql_arg_int4(&args, room_for_others);
 	/* place: the how manieth of its server it would be */
-	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures FROM"
+	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures,"
+				   " EXISTS (SELECT FROM batchinf.pause_here q WHERE q.server = d.server AND q.owner = 0 AND q.failures > 0) FROM"
 				   " (SELECT e.*, row_number() OVER (ORDER BY e.place, e.at, e.chunk_id) AS rank FROM"
 				   "   (SELECT v.*, LEAST(v.step_at, v.write_at) AS at, count(*) FILTER (WHERE v.held) OVER (PARTITION BY v.server)"
 				   "     + row_number() OVER (PARTITION BY v.server, v.held ORDER BY LEAST(v.step_at, v.write_at), v.chunk_id) AS place"
@@ -194,6 +195,7 @@ bi_chunk_due(MemoryContext cxt, int room, int room_for_others)
 		one->owner = bi_sql_int8(i, NCHUNK_COLUMNS + 3);
 		one->step = bi_sql_bool(i, NCHUNK_COLUMNS + 4);
 		one->server_failures = bi_sql_int8(i, NCHUNK_COLUMNS + 5);
+		one->all_failed = bi_sql_bool(i, NCHUNK_COLUMNS + 6);
 		due = lappend(due, one);
 		MemoryContextSwitchTo(old);
 	}

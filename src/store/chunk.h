@@ -54,6 +54,7 @@ typedef struct BiDue
 	Oid			owner;
 	bool		step;			/* its next step is due, else only waiting writes are */
 	int			server_failures;	/* the server was paused that often in a row and not heard since */
+	bool		all_failed;		/* … for everybody, and not for this owner's key alone */
 } BiDue;
 
 /* Results of the functions below live in cxt.  All need SPI and a transaction. */

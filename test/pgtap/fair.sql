@@ -24,4 +24,31 @@ SELECT batch_cancel(job_id) FROM batch_jobs WHERE state <> 'completed';
 SELECT sim.clear_faults();
 CALL batch_work('20 s');
 
+-- The key of one owner fails, and another's request hangs at the same server: it is not the server that failed.
+SELECT sim.config('{"api_keys": ["sk-sim", "sk-ann", "sk-bob"]}');
+CREATE ROLE ann;
+CREATE ROLE bob;
+SELECT sim.server('shared');
+GRANT USAGE ON FOREIGN SERVER shared TO ann, bob;
+CREATE USER MAPPING FOR ann SERVER shared OPTIONS (api_key 'not-a-key');
+CREATE USER MAPPING FOR bob SERVER shared OPTIONS (api_key 'sk-bob');
+SELECT sim.fault('{"match": {"method": "GET", "path_regex": "^/v1/batches/"}, "times": "always", "action": {"hang": true}}');
+SET ROLE bob;
+SELECT submit(1, 'shared') AS bobs \gset
+RESET ROLE;
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until(format('SELECT state FROM batchinf.chunk WHERE job_id = %s AND holder_pid IS NOT NULL', :bobs), 'submitted', 10), 'submitted', 'a request of one owner hangs');
+SET ROLE ann;
+SELECT submit(1, 'shared') AS anns \gset
+RESET ROLE;
+SELECT is(sim.until('SELECT count(*) FROM batchinf.pause_here q JOIN pg_roles r ON r.oid = q.owner WHERE rolname = ''ann''', '1', 10), '1', '… the key of another fails');
+ALTER USER MAPPING FOR ann SERVER shared OPTIONS (SET api_key 'sk-ann');
+SELECT is(sim.until(format('SELECT state FROM batchinf.chunk WHERE job_id = %s', :anns), 'submitted', 20), 'submitted', 'promise 4: … and once it is good again, her jobs do not wait for his');
+SELECT is((SELECT state FROM batchinf.chunk WHERE job_id = :bobs AND holder_pid IS NOT NULL), 'submitted', '… whose request hangs still');
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
+SELECT isnt(sim.finish('worker'), '', 'batch_work is cancelled');
+SELECT sim.clear_faults();
+CALL batch_work('20 s');
+SELECT is((SELECT count(*) FROM batch_jobs WHERE job_id IN (:anns, :bobs) AND state = 'completed'), 2::bigint, '… and both are done in the end');
+
 SELECT * FROM finish();
