@@ -85,6 +85,11 @@ const DEFAULTS = {
   vertex_max_requests: 1e6, // beside the models' own limits
   vertex_max_file_bytes: 1e9,
   vertex_max_claude_jobs: 4, // of a project, not ended
+  gemini_order: 'shuffled', // of results, or 'input'
+  gemini_output_late: 0, // so many first GETs of a batch that succeeded do not tell of its output
+  gemini_file_processing_ms: 0, // uploads are not active so long
+  gemini_max_file_bytes: 2e9,
+  gemini_max_batches: 100, // of a project, not ended
 };
 
 class Config {

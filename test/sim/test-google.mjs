@@ -556,7 +556,166 @@ async function testVertexFaults() {
   await reset();
 }
 
+// ---- the Gemini Developer API ----
+
+const gem = (method, path, value, { key = 'gem-key', headers } = {}) => call(sim, method, path, { headers: { ...(key ? { 'x-goog-api-key': key } : {}), ...(value === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(JSON.stringify(value)) }), ...headers }, body: value === undefined ? undefined : JSON.stringify(value) });
+const startUpload = (length, file = { displayName: 'in' }, headers = {}) => gem('POST', '/upload/v1beta/files', { file }, { headers: { 'x-goog-upload-protocol': 'resumable', 'x-goog-upload-command': 'start', 'x-goog-upload-header-content-length': length, 'x-goog-upload-header-content-type': 'application/jsonl', ...headers } });
+const uploadAt = (reply) => reply.headers['x-goog-upload-url'].slice(BASE.length);
+const sendPiece = (at, command, offset, body = '') => call(sim, 'POST', at, { headers: { 'x-goog-upload-command': command, 'x-goog-upload-offset': offset, 'content-length': Buffer.byteLength(body) }, body });
+const progress = (reply) => [reply.status, reply.headers['x-goog-upload-status'], reply.headers['x-goog-upload-size-received']];
+async function uploadLines(lines) {
+  const text = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
+  return (await sendPiece(uploadAt(await startUpload(Buffer.byteLength(text))), 'upload, finalize', 0, text)).json.file;
+}
+const batchOf = (inputConfig, more = {}) => ({ batch: { displayName: 'j', inputConfig, ...more } });
+const startBatch = (inputConfig, { model = 'gemini-2.5-flash-lite', method = 'batchGenerateContent', more } = {}) => gem('POST', `/v1beta/models/${model}:${method}`, batchOf(inputConfig, more));
+const getBatch = async (name) => (await gem('GET', `/v1beta/${name}`)).json;
+const batchEnd = (name) => until(async () => {
+  const found = await getBatch(name);
+  return found.done && found;
+}, `${name} to end`);
+
+// Runs a batch over the lines of a file: {op, lines by key, raw}.
+async function fileBatch(lines, how) {
+  const made = await startBatch({ fileName: (await uploadLines(lines)).name }, how);
+  if (made.status !== 200) throw new Error(made.body.toString());
+  const op = await batchEnd(made.json.name);
+  const name = op.metadata.output?.responsesFile;
+  const raw = name ? (await gem('GET', `/download/v1beta/${name}:download?alt=media`)).body.toString().split('\n').filter(Boolean) : [];
+  return { op, raw, lines: raw.filter((text) => text.endsWith('}')).map((text) => JSON.parse(text)) };
+}
+const keyed = (texts) => texts.map((text, i) => ({ key: `r${i}`, request: { contents: [{ parts: [{ text }] }] } }));
+
+async function testKeys() {
+  tap.is((await gem('GET', '/v1beta/models/gemini-2.5-flash')).json.supportedGenerationMethods.includes('batchGenerateContent'), true, 'a model');
+  tap.is((await call(sim, 'GET', '/v1beta/models?key=gem-key')).json.models.length > 5, true, 'models, with the key in the query');
+  refusedApi(await gem('GET', '/v1beta/models', undefined, { key: null }), 403, 'PERMISSION_DENIED', 'no key');
+  refusedApi(await gem('GET', '/v1beta/models', undefined, { key: 'no' }), 400, 'INVALID_ARGUMENT', 'a wrong key', (e) => e.details[0].reason === 'API_KEY_INVALID');
+  refusedApi(await gem('GET', '/v1beta/models/none'), 404, 'NOT_FOUND', 'no such model');
+  tap.is((await control('requests')).json.pop().headers['x-goog-api-key'], '...-key', 'no key stands in the log');
+}
+
+async function testFiles() {
+  const text = 'x'.repeat(BLOCK + 5);
+  const begun = await startUpload(text.length);
+  tap.is([begun.status, begun.headers['x-goog-upload-status'], begun.headers['x-goog-upload-chunk-granularity']], [200, 'active', String(BLOCK)], 'an upload begins');
+  const at = uploadAt(begun);
+  tap.is(progress(await sendPiece(at, 'upload', 0, text.slice(0, BLOCK))), [200, 'active', String(BLOCK)], 'a chunk');
+  tap.is(progress(await sendPiece(at, 'query', 0)), [200, 'active', String(BLOCK)], 'how far it is');
+  refusedApi(await sendPiece(at, 'upload, finalize', 0, text), 400, 'INVALID_ARGUMENT', 'a wrong offset');
+  refusedApi(await sendPiece(at, 'upload', BLOCK, 'abc'), 400, 'INVALID_ARGUMENT', 'a small chunk that is not the last');
+  const done = await sendPiece(at, 'upload, finalize', BLOCK, text.slice(BLOCK));
+  const { file } = done.json;
+  tap.is([progress(done)[1], file.sizeBytes, file.state, file.source, file.displayName, file.mimeType], ['final', String(text.length), 'ACTIVE', 'UPLOADED', 'in', 'application/jsonl'], 'a file');
+  tap.is(Buffer.from(file.sha256Hash, 'base64').toString(), createHash('sha256').update(text).digest('hex'), 'its hash');
+  tap.is([(await gem('GET', `/v1beta/${file.name}`)).json, (await gem('GET', '/v1beta/files?pageSize=1')).json.files[0].name], [file, file.name], 'get and list');
+  refusedApi(await gem('GET', `/v1beta/${file.name}`, undefined, { key: 'other-key' }), 403, 'PERMISSION_DENIED', 'another project\'s file');
+  refusedApi(await gem('GET', `/v1beta/${file.name}:download?alt=media`), 400, 'INVALID_ARGUMENT', 'an upload is not downloaded');
+  tap.is([(await gem('DELETE', `/v1beta/${file.name}`)).json, (await gem('GET', `/v1beta/${file.name}`)).status], [{}, 403], 'delete');
+  const named = uploadAt(await startUpload(3, { name: 'files/mine-1', mimeType: 'text/plain' }));
+  refusedApi(await sendPiece(named, 'upload, finalize', 0, 'ab'), 400, 'INVALID_ARGUMENT', 'fewer bytes than announced');
+  tap.is((await sendPiece(named, 'upload, finalize', 2, 'c')).json.file.name, 'files/mine-1', 'a name of one\'s own');
+  refusedApi(await startUpload(3, { name: 'files/mine-1' }), 409, 'ALREADY_EXISTS', 'that is taken');
+  refusedApi(await startUpload(2e9 + 1), 400, 'INVALID_ARGUMENT', 'too large');
+  refusedApi(await startUpload(3, {}, { 'x-goog-upload-protocol': 'raw' }), 400, 'INVALID_ARGUMENT', 'another protocol');
+  const dropped = uploadAt(await startUpload(3));
+  tap.is([progress(await sendPiece(dropped, 'cancel', 0))[1], progress(await sendPiece(dropped, 'upload', 0, 'x'))[1]], ['cancelled', 'cancelled'], 'cancel');
+  await reset();
+}
+
+async function testBatches() {
+  const made = [];
+  const file = await uploadLines(keyed(['one', '[[sim:error=429]]', '[[sim:missing]] x']));
+  made.push((await startBatch({ fileName: file.name })).json);
+  tap.ok(/^batches\/[a-z0-9]+$/.test(made[0].name) && !('done' in made[0]) && made[0].metadata.state === 'BATCH_STATE_PENDING' && /GenerateContentBatch$/.test(made[0].metadata['@type']), 'a new batch', made[0]);
+  const op = await batchEnd(made[0].name);
+  tap.is([op.metadata.state, op.metadata.batchStats, op.metadata.inputConfig, op.response.responsesFile === op.metadata.output.responsesFile, 'error' in op], ['BATCH_STATE_SUCCEEDED', { requestCount: '3', successfulRequestCount: '2', failedRequestCount: '1' }, { fileName: file.name }, true, false], 'a batch that has ended');
+  const { lines } = await fileBatch(keyed(['one', '[[sim:error=429]]', '[[sim:missing]] x']));
+  const got = Object.fromEntries(lines.map((line) => [line.key, line]));
+  tap.ok(textOf(got.r0).startsWith('Sim ') && got.r0.response.usageMetadata.totalTokenCount > 0 && got.r1.error.code === 8 && Object.keys(got).length === 2, 'lines by key', got);
+  const generated = (await gem('GET', `/v1beta/${op.response.responsesFile}`)).json;
+  tap.ok(generated.source === 'GENERATED' && (await gem('GET', generated.downloadUri.slice(BASE.length))).status === 200, 'the file of results', generated);
+  const snake = (await gem('POST', '/v1beta/models/gemini-2.5-flash:batchGenerateContent', { batch: { display_name: 's', input_config: { file_name: file.name } } })).json;
+  await batchEnd(snake.name);
+  const inline = await startBatch({ requests: { requests: [{ request: keyed(['a'])[0].request, metadata: { key: 'k1' } }, { request: keyed(['[[sim:error=400]]'])[0].request, metadata: { key: 'k2' } }] } });
+  const { inlinedResponses } = (await batchEnd(inline.json.name)).response.inlinedResponses;
+  const of = (key) => inlinedResponses.find((one) => one.metadata.key === key);
+  tap.is([textOf(of('k1')).startsWith('Sim '), of('k2').error.code], [true, 3], 'inline');
+  const list = (await gem('GET', '/v1beta/batches?pageSize=2')).json;
+  tap.is([list.operations.map((o) => o.name), typeof list.nextPageToken], [[inline.json.name, snake.name], 'string'], 'the list, newest first');
+  tap.is([(await gem('DELETE', `/v1beta/${inline.json.name}`)).json, (await gem('GET', `/v1beta/${inline.json.name}`)).status], [{}, 404], 'delete');
+  const ledger = (await control('ledger')).json;
+  tap.is([ledger.by_custom_id.k1, ledger.by_custom_id.r0, ledger.files_left.every((f) => f.purpose === 'gemini')], [1, 3, true], 'the ledger');
+  await reset();
+}
+
+async function testBatchRefusals() {
+  const { name } = await uploadLines(keyed(['x']));
+  const start = (config, how) => startBatch(config, how);
+  refusedApi(await start({ fileName: 'files/none' }), 403, 'PERMISSION_DENIED', 'no such file');
+  refusedApi(await start({ fileName: name }, { model: 'none' }), 404, 'NOT_FOUND', 'no such model');
+  refusedApi(await start({ fileName: name }, { method: 'asyncBatchEmbedContent' }), 404, 'NOT_FOUND', 'a model that does not embed');
+  refusedApi(await start({ fileName: name }, { more: { displayName: undefined } }), 400, 'INVALID_ARGUMENT', 'no name');
+  refusedApi(await start({}), 400, 'INVALID_ARGUMENT', 'no input');
+  refusedApi(await start({ requests: { requests: [{ contents: [] }] } }), 400, 'INVALID_ARGUMENT', 'requests that are none');
+  refusedApi(await start({ requests: { requests: [{ request: { x: 'x'.repeat(20 << 20) } }] } }), 400, 'INVALID_ARGUMENT', 'too much in the body');
+  await config({ gemini_file_processing_ms: 60000 });
+  refusedApi(await start({ fileName: name }), 400, 'FAILED_PRECONDITION', 'a file that is not active');
+  await config({ gemini_file_processing_ms: 0, gemini_max_batches: 0 });
+  refusedApi(await start({ fileName: name }), 429, 'RESOURCE_EXHAUSTED', 'too many batches');
+  await config({ gemini_max_batches: 100, quotas: { 'gemini-2.5-flash-lite': 0 } });
+  refusedApi(await start({ fileName: name }), 429, 'RESOURCE_EXHAUSTED', 'a quota of tokens', (e) => e.details.some((d) => d.retryDelay) && e.details.some((d) => d.violations));
+  await reset();
+  const fails = async (lines) => {
+    const { op } = await fileBatch(lines);
+    return [op.metadata.state, op.error.code, 'response' in op];
+  };
+  tap.is([await fails(['nonsense']), await fails(['{"key":"a"}']), await fails(keyed(['[[sim:invalid_line]]']))], Array(3).fill(['BATCH_STATE_FAILED', 3, false]), 'files that are not valid');
+  await reset();
+}
+
+async function testBatchEnds() {
+  const four = keyed(['a', 'b', 'c', 'd']);
+  for (const [outcome, wanted, code] of [['expired', 'EXPIRED', 4], ['cancelled', 'CANCELLED', 1], ['failed', 'FAILED', 3]]) {
+    await fault(':batchGenerateContent$', { batch_outcome: outcome });
+    const { op, raw } = await fileBatch(four);
+    tap.is([op.metadata.state, op.error.code, raw.length], [`BATCH_STATE_${wanted}`, code, 0], outcome);
+  }
+  await fault(':batchGenerateContent$', { batch_outcome: 'in_progress_forever' });
+  const { name } = (await startBatch({ fileName: (await uploadLines(four)).name })).json;
+  await until(async () => (await getBatch(name)).metadata.batchStats?.successfulRequestCount === '2', 'half of it to run');
+  tap.is((await gem('POST', `/v1beta/${name}:cancel`, {})).json, {}, 'cancel');
+  tap.is((await batchEnd(name)).metadata.state, 'BATCH_STATE_CANCELLED', 'is obeyed');
+  refusedApi(await gem('POST', `/v1beta/${name}:cancel`, {}), 400, 'FAILED_PRECONDITION', 'not twice');
+  await config({ gemini_output_late: 2 });
+  const late = (await startBatch({ fileName: (await uploadLines(four)).name })).json.name;
+  const first = await batchEnd(late);
+  tap.is([first.metadata.state, first.metadata.output, (await getBatch(late)).response, 'responsesFile' in (await getBatch(late)).response], ['BATCH_STATE_SUCCEEDED', undefined, undefined, true], 'an output that is late');
+  await fault(':batchGenerateContent$', { list_lag_ms: 60000 });
+  await startBatch({ fileName: (await uploadLines(four)).name });
+  tap.is((await gem('GET', '/v1beta/batches?pageSize=1')).json.operations[0].name, late, 'a batch that is not listed yet');
+  await fault(':batchGenerateContent$', { status: 429 });
+  refusedApi(await startBatch({ fileName: 'files/x' }), 429, 'RESOURCE_EXHAUSTED', 'a status');
+  await reset();
+  const { raw, lines } = await fileBatch(keyed(['[[sim:duplicate]]', '[[sim:both]]', '[[sim:badjson]]', '[[sim:unknown]]', '[[sim:expired]]']));
+  const of = (key) => lines.filter((line) => line.key === key).map((line) => Boolean(line.error));
+  tap.is([of('r0'), of('r1'), of('r4'), of('sim-unknown-3'), raw.some((text) => !text.endsWith('}'))], [[false, false], [false, true], [], [false], true], 'directives');
+  await reset();
+}
+
+async function testBatchEmbeddings() {
+  const lines = [['a', { output_dimensionality: 8 }], ['b', { taskType: 'CLUSTERING' }], ['[[sim:error=500]]', {}]].map(([text, more]) => ({ key: text, request: { content: { parts: [{ text }] }, ...more } }));
+  const how = { model: 'gemini-embedding-001', method: 'asyncBatchEmbedContent' };
+  const { op, lines: out } = await fileBatch(lines, how);
+  const got = Object.fromEntries(out.map((line) => [line.key, line]));
+  tap.is([/EmbedContentBatch$/.test(op.metadata['@type']), got.a.response.embedding.values.length, got.b.response.embedding.values.length, got['[[sim:error=500]]'].error.code], [true, 8, 3072, 13], 'embeddings');
+  const inline = await startBatch({ requests: { requests: [{ request: lines[0].request, metadata: { key: 'k' } }] } }, how);
+  tap.is((await batchEnd(inline.json.name)).response.inlinedResponses.inlinedResponses[0].response.embedding.values.length, 8, 'inline');
+  await reset();
+}
+
 for (const test of [testAssertions, testTokens, testUsers, testFederation, testMetadata, testObjects, testMultipart, testResumable, testBroken, testBuckets, testList,
-  testJobs, testJobRefusals, testJobFailures, testJobEnds, testJobList, testOutputs, testGemini, testDirectives, testEmbeddings, testClaude, testVertexFaults]) await tap.group(test.name, test);
+  testJobs, testJobRefusals, testJobFailures, testJobEnds, testJobList, testOutputs, testGemini, testDirectives, testEmbeddings, testClaude, testVertexFaults,
+  testKeys, testFiles, testBatches, testBatchRefusals, testBatchEnds, testBatchEmbeddings]) await tap.group(test.name, test);
 await sim.stop();
 process.exit(tap.done());

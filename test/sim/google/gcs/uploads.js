@@ -5,12 +5,12 @@
 const { parseMultipart } = require('../../multipart');
 const { readText } = require('../../server');
 const { needBucket } = require('./auth');
+const { takeBlocks, BLOCK } = require('../blocks');
 const { baseOf } = require('../service');
 const { refuse } = require('./errors');
 const { Hasher } = require('./hash');
 const objects = require('./objects');
 
-const BLOCK = 256 * 1024;
 const METADATA = ['name', 'bucket', 'contentType', 'contentEncoding', 'cacheControl', 'contentDisposition', 'contentLanguage', 'storageClass', 'metadata', 'md5Hash', 'crc32c', 'kind'];
 const PARAMETERS = ['uploadType', 'name', 'contentEncoding', 'predefinedAcl', 'upload_id', 'kmsKeyName'];
 const KINDS = { media, multipart, resumable };
@@ -199,26 +199,13 @@ function rangeOf(ctx, session) {
 
 // Takes the bytes that are not there yet. Of a broken request, and with the fault "persist", only whole blocks stay.
 async function take(ctx, session, range) {
-  const { sink } = session;
-  const most = ctx.action.persist === undefined ? Infinity : session.size + ctx.action.persist - (ctx.action.persist % BLOCK);
-  let [at, rest, whole] = [range.from, Buffer.alloc(0), true];
-  const keep = (bytes) => sink.write(bytes.subarray(0, Math.max(0, Math.min(bytes.length, most - sink.size))));
-  try {
-    for await (const chunk of ctx.req) {
-      const fresh = chunk.subarray(Math.max(0, Math.min(chunk.length, sink.size + rest.length - at)));
-      at += chunk.length;
-      rest = rest.length ? Buffer.concat([rest, fresh]) : fresh;
-      const blocks = rest.length - (rest.length % BLOCK);
-      if (blocks) keep(rest.subarray(0, blocks));
-      rest = Buffer.from(rest.subarray(blocks));
-    }
-  } catch {
-    whole = false;
-  }
-  const got = at - range.from;
-  if (whole && range.length !== null && got !== range.length) refuse(400, `Invalid request. There were ${got} byte(s) in the request body. There should have been ${range.length} byte(s) (starting at offset ${range.from} and ending at offset ${range.from + range.length - 1}) according to the Content-Range header.`, 'badRequest');
-  if (whole) keep(rest);
-  if (whole && range.total === null && range.ends) range.total = at;
+  const { persist } = ctx.action;
+  const most = persist === undefined ? Infinity : session.size + persist - (persist % BLOCK);
+  const { got, whole, keepRest } = await takeBlocks(ctx.req, session.sink, range.from, most);
+  if (!whole) return;
+  if (range.length !== null && got !== range.length) refuse(400, `Invalid request. There were ${got} byte(s) in the request body. There should have been ${range.length} byte(s) (starting at offset ${range.from} and ending at offset ${range.from + range.length - 1}) according to the Content-Range header.`, 'badRequest');
+  keepRest();
+  if (range.total === null && range.ends) range.total = range.from + got;
 }
 
 function finish(ctx, session) {

@@ -1,7 +1,6 @@
 'use strict';
 // Runs one GenerateContentRequest: rules, directives, the model's answer. Bills nothing.
 
-const crypto = require('crypto');
 const { stamp, tick } = require('../times');
 const { insteadOf, refusal } = require('./instead');
 const { judge, questionOf, textOf, Bad } = require('./bodies');
@@ -46,7 +45,7 @@ function answer(request, known, question, asked, service) {
 }
 
 const promptTokens = (request) => [...request.contents, request.systemInstruction].reduce((n, content) => n + tokens(textOf(content)), 0);
-const common = (known, service) => ({ modelVersion: known.id, responseId: crypto.randomBytes(16).toString('base64url'), ...(service === 'vertex' ? { createTime: stamp(tick()) } : {}) });
+const common = (known, service) => ({ modelVersion: known.id, responseId: `sim-${tick().toString(36)}`, ...(service === 'vertex' ? { createTime: stamp(tick()) } : {}) });
 
 // Counts that are 0 are left out.
 function usage({ prompt, said, thought, cached }, service) {
