@@ -15,8 +15,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Renewed when less than this is left: a fifth, and five minutes at most. */
-#define MARGIN_MAX 300
+/* Renewed when less than this is left: a quarter, and fifteen minutes at most. */
+#define MARGIN_MAX (15 * 60)
+
+/* A renewal that failed is tried again after this. */
+#define AGAIN_MS 60000
 
 typedef struct Token
 {
@@ -24,6 +27,7 @@ typedef struct Token
 	Oid			mapping;
 	uint64		key;
 	char	   *token;
+	TimestampTz renew_at;
 	TimestampTz until;
 } Token;
 
@@ -50,12 +54,32 @@ lookup(const BiServer *server)
 	return NULL;
 }
 
-char *
-bi_login_find(const BiServer *server, const char *secret)
+/* The token of this key as long as it is good, or NULL. */
+static Token *
+lookup_good(const BiServer *server, const char *secret)
 {
 	Token	   *token = lookup(server);
 
-	return token && token->key == hash(secret) && token->until > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
+	return token && token->key == hash(secret) && token->until > GetCurrentTimestamp() ? token : NULL;
+}
+
+char *
+bi_login_find(const BiServer *server, const char *secret)
+{
+	Token	   *token = lookup_good(server, secret);
+
+	return token && token->renew_at > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
+}
+
+char *
+bi_login_spare(const BiServer *server, const char *secret)
+{
+	Token	   *token = lookup_good(server, secret);
+
+	if (token == NULL)
+		return NULL;
+	token->renew_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), AGAIN_MS);
+	return pstrdup(token->token);
 }
 
 void
@@ -83,7 +107,8 @@ bi_login_keep(const BiServer *server, const char *secret, const char *text, int 
 	token->mapping = server->mapping;
 	token->key = hash(secret);
 	token->token = pstrdup(text);
-	token->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) (lifetime - Min(lifetime / 5, MARGIN_MAX)) * 1000);
+	token->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) lifetime * 1000);
+	token->renew_at = token->until - (int64) Min(lifetime / 4, MARGIN_MAX) * USECS_PER_SEC;
 	tokens = lappend(tokens, token);
 	MemoryContextSwitchTo(old);
 }

@@ -124,12 +124,18 @@ start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
 	bi_http_start(step->http, ex);
 }
 
+static void
+set_proof(BiStep *step, char *proof)
+{
+	bi_secret_wipe(step->proof);
+	step->proof = proof;
+}
+
 /* proof is NULL for the secret itself; it is the step's from now on. */
 static void
 start_authorized(BiStep *step, BiExchange *ex, char *proof)
 {
-	bi_secret_wipe(step->proof);
-	step->proof = proof;
+	set_proof(step, proof);
 	step->call.now = (int64) time(NULL);
 	step->provider->authorize(&step->call, proof ? proof : step->secret, ex);
 	start_exchange(step, ex, step->behind_login);
@@ -154,6 +160,24 @@ login_call(const BiStep *step)
 	return call;
 }
 
+/* There is no token.  The one that was to be renewed does as long as it is good. */
+static void
+login_failed(BiStep *step, const BiVerdict *verdict)
+{
+	MemoryContext cxt = step->ex->cxt;
+	char	   *spare = bi_login_spare(step->server, step->secret);
+
+	if (spare == NULL)
+	{
+		step->unsent(step, verdict);
+		return;
+	}
+	ereport(LOG,
+			(errmsg("could not renew the login at server \"%s\", which is still good: %s", step->server->name, verdict->message)));
+	start_authorized(step, step->behind, spare);
+	MemoryContextDelete(cxt);
+}
+
 /* The key has been exchanged for a token, or not, or not yet. */
 static void
 read_login(BiStep *step)
@@ -167,7 +191,7 @@ read_login(BiStep *step)
 	set_login_cursor(step, verdict.kind == BI_OK ? verdict.next : NULL);
 	if (verdict.kind != BI_OK)
 	{
-		step->unsent(step, &verdict);
+		login_failed(step, &verdict);
 		return;
 	}
 	if (verdict.next == NULL)
@@ -192,6 +216,8 @@ start_login(BiStep *step, BiExchange *ex)
 	login = new_exchange(step);
 	if (!step->provider->login(&call, step->secret, login))
 		return false;
+	/* It may give the proof that we have: that is not to be blotted out of its reply. */
+	set_proof(step, NULL);
 	step->behind = ex;
 	start_exchange(step, login, read_login);
 	return true;

@@ -147,15 +147,17 @@ fill_numbers(BiServer *server, List *options)
 
 /*
  * The server's owner must have the right to what the machine has, and so must who made the
- * mapping: PUBLIC's is made by that owner, a source was judged when it was named, and any
- * other may be its user's own work.
+ * mapping: PUBLIC's is made by that owner, a source of the machine's was judged when it was
+ * named, and any other may be its user's own work.
  */
 static bool
 may_use_host(const BiServer *server, Oid mapping_user)
 {
+	const char *source = server->key.credential_source;
+
 	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
 		return false;
-	return !OidIsValid(mapping_user) || server->key.credential_source != NULL ||
+	return !OidIsValid(mapping_user) || (source && strcmp(source, "static") != 0) ||
 		has_privs_of_role(mapping_user, ROLE_PG_READ_SERVER_FILES);
 }
 
