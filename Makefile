@@ -20,7 +20,7 @@ endif
 
 REGRESS      = $(notdir $(basename $(sort $(wildcard $(srcdir)/test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(srcdir)/test --outputdir=$(or $(REGRESS_OUT),test/output)
-EXTRA_CLEAN  = test/output test/unit/*.o test/unit/*.bc test/unit/*.so
+EXTRA_CLEAN  = test/output test/fuzz/build test/unit/*.o test/unit/*.bc test/unit/*.so
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -35,9 +35,10 @@ endif
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
 	cp $< $@
 
-.PHONY: deps demo test bench
+.PHONY: deps demo test bench fuzz
 deps:
 	bash test/deps.sh
 demo: ; bash test/demo/demo.sh
 test: ; bash test/run.sh
 bench: ; bash test/bench/bench.sh
+fuzz: ; bash test/fuzz/run.sh $(SECONDS)

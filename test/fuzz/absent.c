@@ -1,0 +1,24 @@
+/*
+ * test/fuzz/absent.c: names that the fuzzed files mention in routines which no target calls.
+ */
+#include <stdlib.h>
+
+#define ABSENT(name) void name(void); void name(void) { abort(); }
+
+ABSENT(DefineCustomBoolVariable)
+ABSENT(DefineCustomIntVariable)
+ABSENT(DefineCustomStringVariable)
+ABSENT(GetForeignServerByName)
+ABSENT(GetForeignServerExtended)
+ABSENT(MarkGUCPrefixReserved)
+ABSENT(ReleaseSysCache)
+ABSENT(SearchSysCache2)
+ABSENT(SearchSysCacheExists)
+ABSENT(SysCacheGetAttr)
+ABSENT(aclcheck_error)
+ABSENT(getExtensionOfObject)
+ABSENT(get_extension_oid)
+ABSENT(get_foreign_server_oid)
+ABSENT(object_aclcheck)
+ABSENT(pg_foreign_server_aclcheck)
+ABSENT(superuser_arg)

@@ -1,0 +1,109 @@
+/*
+ * test/fuzz/call.c: calls to a provider as they happen: a job, its server and a chunk.
+ *
+ * A member that a new provider needs is set here for all of them, as the server's option or
+ * submit's argument would.  The ids and times are those that test/fixtures/ speaks of.
+ */
+#include "postgres.h"
+
+#include "fuzz.h"
+#include "provider/registry.h"
+#include "utils/timestamp.h"
+
+/* 2026-11-20 12:00:00 UTC */
+#define NOW INT64CONST(1795176000)
+#define CLAIMED_AT ((NOW - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC)
+
+const BiProvider *
+fuzz_provider(const char *word)
+{
+	const char *names[32] = {NULL};
+
+	for (int i = 0; i < lengthof(names) - 1 && bi_registry_name(i); i++)
+		names[i] = bi_registry_name(i);
+	return bi_registry_find(names[fuzz_choose(word, names)]);
+}
+
+static BiJob *
+make_job(int shape)
+{
+	BiJob	   *job = palloc0(sizeof(BiJob));
+
+	job->id = 42;
+	job->spec.model = "gpt-5.4-mini";
+	job->spec.task = shape % 4 == 1 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
+	job->spec.input = shape % 4 == 2 ? BI_INPUT_MESSAGES : shape % 4 == 3 ? BI_INPUT_BODY : BI_INPUT_TEXT;
+	job->spec.max_attempts = 3;
+	return job;
+}
+
+static BiServer *
+make_server(const BiProvider *provider, int shape)
+{
+	BiServer   *server = palloc0(sizeof(BiServer));
+
+	server->name = "fuzz";
+	server->provider = pstrdup(provider->name);
+	server->base_url = "https://host.example/v1";
+	server->model = "gpt-5.4-mini";
+	server->metadata = shape >= 4 ? "off" : NULL;
+	server->max_requests = server->min_requests = server->max_bytes = server->max_batches = -1;
+	server->max_enqueued_tokens = server->poll_interval = server->expires_after = -1;
+	server->settle_time = -1;
+	server->region = "us-east-1";
+	server->location = "us-central1";
+	server->project = "project";
+	server->role_arn = "arn:aws:iam::123456789012:role/batch";
+	server->storage_url = psprintf("%sbucket/prefix", provider->storage ? provider->storage : "s3://");
+	server->storage_base_url = "https://host.example/store";
+	server->key.api_key = "sk-of-the-fuzzer";
+	server->key.tenant_id = "tenant";
+	server->key.client_id = "client";
+	server->key.access_key_id = "AKIDEXAMPLE";
+	server->key.secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+	return server;
+}
+
+static BiChunk *
+make_chunk(int shape)
+{
+	BiChunk    *chunk = palloc0(sizeof(BiChunk));
+
+	chunk->id = 7;
+	chunk->job_id = 42;
+	chunk->attempt = 1;
+	chunk->attempts_left = 2;
+	strlcpy(chunk->intent, "0123456789abcdef0123456789abcdef", sizeof(chunk->intent));
+	chunk->tries = 1;
+	chunk->records = 3;
+	chunk->bytes = 1000;
+	chunk->batch_id = shape >= 4 ? "msgbatch_1" : "batch_1";
+	chunk->claimed_at = CLAIMED_AT;
+	chunk->submitted_at = CLAIMED_AT;
+	chunk->refs = bi_ref_set(NIL, "input", "file-in");
+	chunk->refs = bi_ref_set(chunk->refs, "output", "file-out");
+	chunk->refs = bi_ref_set(chunk->refs, "error", "file-err");
+	chunk->refs = bi_ref_set(chunk->refs, "dead", "b_other b_dead batch_dead batch_dead2");
+	return chunk;
+}
+
+BiCall *
+fuzz_call(const BiProvider *provider, int shape)
+{
+	BiCall	   *call = palloc0(sizeof(BiCall));
+
+	call->job = make_job(shape);
+	call->server = make_server(provider, shape);
+	call->chunk = make_chunk(shape);
+	call->now = NOW;
+	return call;
+}
+
+char *
+fuzz_secret(const BiProvider *provider, const BiCall *call)
+{
+	char	   *why;
+	char	   *secret = provider->secret ? provider->secret(call->server, NULL, &why) : NULL;
+
+	return secret ? secret : pstrdup("sk-of-the-fuzzer");
+}

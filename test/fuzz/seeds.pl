@@ -1,0 +1,97 @@
+#!/usr/bin/env perl
+# test/fuzz/seeds.pl FOLDER: the first inputs of every target, made from test/fixtures, in FOLDER/TARGET, and the words that
+# its source files know, as a dictionary in FOLDER/TARGET.words.
+use strict;
+use warnings;
+use File::Basename qw(basename dirname);
+use File::Path qw(make_path);
+use JSON::PP;
+
+my ($folder) = @ARGV;
+my $here = dirname(__FILE__);
+my %name_of = (azure => 'azure_openai');    # where a provider's folder of fixtures is called otherwise
+my @routines = qw(login upload create poll find peek cancel outputs fetch discard check);
+my %words_of = (
+	reply => 'provider/*.c', line => 'provider/*.c', request => 'provider/*_s*.c', header => 'base/exchange.c',
+	option => '{api/option,api/mapping,base/url,base/guc}.c', schema => 'base/{assert,dialect,schema}.c',
+);
+my %count;
+
+sub slurp {
+	my ($file) = @_;
+	open my $in, '<:raw', $file or die "$file: $!";
+	local $/;
+	return scalar <$in>;
+}
+
+sub save {
+	my ($file, $text) = @_;
+	open my $out, '>:raw', $file or die "$file: $!";
+	print $out $text;
+	close $out or die "$file: $!";
+}
+
+sub seed {
+	my ($target, @lines) = @_;
+	save(sprintf('%s/%s/%05d', $folder, $target, $count{$target}++), join("\n", @lines));
+}
+
+sub seed_replies {
+	my ($provider, $text) = @_;
+	seed('reply', "$provider $_", 'content-type: text/plain', '', $text)
+		for (map { "$_ 200" } @routines), 'create 400', 'create 429', 'check unsent 4';
+	seed('json', $text);
+}
+
+sub seed_lines {
+	my ($provider, $text, $shape) = @_;
+	seed('line', "$provider $shape", $_) for split /\n/, $text;
+	seed('lines', '300 9', $text);
+	seed('lines', '70000 100000', $text =~ s/\n/ /gr);
+}
+
+sub seed_schemas {
+	my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+	for my $group (@{ $json->decode($_[0]) }) {
+		seed('schema', $json->encode($group->{schema}), $json->encode($_->{data})) for @{ $group->{tests} };
+		seed('request', 'openai 0', 'gpt-5.4-mini', '', '', $json->encode($group->{schema}), 'Hello');
+	}
+}
+
+make_path(map { "$folder/$_" =~ s/target_(\w+)\.c$/$1/r } map { basename($_) } glob "$here/target_*.c");
+for my $file (sort glob "$here/../fixtures/{*,schema/*}/*.{json,jsonl,html,txt,xml}") {
+	my $provider = basename(dirname($file));
+	my $text = slurp($file);
+	if ($file =~ m{/schema/}) { seed_schemas($text) }
+	elsif ($provider eq 'sigv4') { seed('json', $text) }
+	elsif ($file =~ /\.jsonl$/) { seed_lines($name_of{$provider} // $provider, $text, $file =~ /embed/ ? 1 : 0) }
+	else { seed_replies($name_of{$provider} // $provider, $text) }
+}
+
+# what no fixture has
+for my $provider (grep { !/schema|sigv4/ } glob "$here/../fixtures/*") {
+	my $name = $name_of{basename($provider)} // basename($provider);
+	seed('request', "$name 0", '', 'Be brief.', '{"temperature":0.5,"max_tokens":100}',
+		'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}', "What is \"this\"?\n");
+	seed('request', "$name 1", 'text-embedding-3-small', '', '{"dimensions":256}', '', 'Some text');
+	seed('request', "$name 2", '', '', '', '', '[{"role":"system","content":"x"},{"role":"user","content":[{"type":"text","text":"y"}]}]');
+	seed('request', "$name 3", '', '', '', '', '{"messages":[{"role":"user","content":"x"}],"max_tokens":5}');
+	seed('option', 'server', "provider $name", 'base_url https://host.example:8080/v1', 'max_bytes 100MB', 'poll_interval 30');
+}
+seed('option', 'server superuser', 'provider anthropic', 'base_url http://[::1]:80/a', 'auth bearer', 'prompt_cache 5m', 'expires_after 0');
+seed('option', 'server', 'provider openai', 'base_url http://localhost/', 'min_requests 5', 'max_requests 4', 'completion_window 24h');
+seed('option', 'mapping', 'api_key sk-~secret~', 'tenant_id t', 'client_id c');
+seed('option', 'mapping superuser', 'api_key_file /etc/key', 'api_key_env KEY');
+seed('option', 'wrapper', 'provider openai');
+seed('template', $_) for 'Label {{a}} and {{ b c }}.', '{{}}}', 'x \\{{ y }} {{ a_nam', '{{a}}{{a}}', '{{A}}';
+seed('header', 'sk-secret-key', "HTTP/1.1 429 x\r\nRetry-After: $_\r\nretry-after-ms: \r\nX-Key: sk-secret-key\r\n")
+	for '120', '1.5', 'Fri, 20 Nov 2026 12:01:00 GMT';
+seed('header', '{"key":"another-secret"}', "retry-after-ms: 2500.25\na: another-secret");
+
+while (my ($target, $files) = each %words_of) {
+	my %words;
+	for my $file (glob "$here/../../src/$files") {
+		$words{$_} = 1 for slurp($file) =~ /"([A-Za-z\$][\w\$ .:-]{1,40})"/g;
+	}
+	save("$folder/$target.words", join('', map { "\"$_\"\n\"\\\"$_\\\"\"\n" } sort keys %words));
+}

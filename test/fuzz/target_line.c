@@ -1,0 +1,63 @@
+/*
+ * test/fuzz/target_line.c: a provider reads a line of a results file.
+ *
+ * Input: a line "PROVIDER SHAPE", then the result line.
+ */
+#include "postgres.h"
+
+#include "base/json.h"
+#include "fuzz.h"
+#include "mb/pg_wchar.h"
+#include "provider/wire.h"
+
+static void
+check_text(const char *text, size_t limit)
+{
+	if (text)
+		fuzz_check_words(text, limit);
+}
+
+/* Fit for a text column, or for jsonb. */
+static void
+check_output(const BiAnswer *answer)
+{
+	int			len = (int) answer->output_len;
+
+	FUZZ_CHECK(pg_encoding_verifymbstr(PG_UTF8, answer->output, len) == strnlen(answer->output, len));
+	if (answer->output_is_json)
+		FUZZ_CHECK(bi_json_parse(answer->output, len) != NULL);
+}
+
+static void
+check_answer(const BiAnswer *answer)
+{
+	FUZZ_CHECK(answer->outcome >= BI_SUCCEEDED && answer->outcome <= BI_CANCELLED_RECORD);
+	FUZZ_CHECK(!answer->retryable || answer->outcome != BI_SUCCEEDED);
+	if (answer->outcome == BI_SUCCEEDED)
+		FUZZ_CHECK((answer->custom_id || answer->fingerprint) && answer->output && !answer->error && !answer->error_code);
+	else
+		FUZZ_CHECK(answer->error && answer->error_code);
+	if (answer->output)
+		check_output(answer);
+	FUZZ_CHECK(answer->input_tokens >= -1 && answer->cached_tokens >= -1 && answer->output_tokens >= -1);
+	check_text(answer->finish_reason, BI_WIRE_CODE);
+	check_text(answer->model, BI_WIRE_CODE);
+	check_text(answer->error_code, BI_WIRE_CODE);
+	check_text(answer->error, 2 * BI_WIRE_MESSAGE);
+	check_text(answer->request_id, BI_WIRE_CODE);
+}
+
+void
+fuzz_one(const char *data, size_t len)
+{
+	FuzzInput	input = {data, len};
+	char	   *line = fuzz_line(&input);
+	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
+	BiCall	   *call = fuzz_call(provider, (int) strtol(fuzz_word(&line), NULL, 10) & 7);
+	BiAnswer	answer;
+
+	provider->read_line(call, fuzz_rest(&input), input.len, &answer);
+	check_answer(&answer);
+	if (provider->fingerprint)
+		(void) provider->fingerprint(call, fuzz_rest(&input), input.len);
+}

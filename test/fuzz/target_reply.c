@@ -1,0 +1,365 @@
+/*
+ * test/fuzz/target_reply.c: a provider reads a reply.
+ *
+ * Input: a line "PROVIDER ROUTINE STATUS SHAPE", header lines, an empty line, the body.
+ * STATUS may be "unsent" or "broken" too; SHAPE (0-7) is one of call.c's.
+ *
+ * Whatever the reply: nothing ereports, verdicts have words, what was read is fit for the
+ * requests that follow, which go to the same host.
+ */
+#include "postgres.h"
+
+#include "base/spool.h"
+#include "fuzz.h"
+#include "provider/wire.h"
+
+#define HOST "https://host.example/"
+#define ID_MAX 4096
+#define PARTS_MAX 20
+#define ROUNDS_MAX 3
+
+typedef struct Asked
+{
+	const BiProvider *provider;
+	BiCall	   *call;
+	char	   *status;
+	FuzzInput	reply;			/* headers and body */
+	int			rounds;
+} Asked;
+
+static BiExchange *
+new_exchange(void)
+{
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+
+	ex->upload = bi_spool_new(CurrentMemoryContext);
+	bi_spool_write(ex->upload, "{}\n", 3);
+	bi_spool_flush(ex->upload);
+	return ex;
+}
+
+/* The reply's half, the body exactly as long as it is. */
+static BiExchange *
+fill(BiExchange *ex, Asked *asked)
+{
+	FuzzInput	reply = asked->reply;
+	char	   *line;
+
+	ex->transport = strcmp(asked->status, "unsent") == 0 ? BI_TRANSPORT_UNSENT :
+		strcmp(asked->status, "broken") == 0 ? BI_TRANSPORT_BROKEN : BI_TRANSPORT_REPLIED;
+	ex->status = ex->transport == BI_TRANSPORT_REPLIED ? (int) strtol(asked->status, NULL, 10) % 1000 : 0;
+	while (*(line = fuzz_line(&reply)) != '\0')
+		bi_exchange_add_reply_line(ex, line, strlen(line));
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+	{
+		ex->cause = (BiCause) (reply.len % (BI_CAUSE_LOCAL + 1));
+		ex->detail = fuzz_rest(&reply);
+		reply.len = 0;
+	}
+	ex->body.data = fuzz_copy(reply.data, reply.len);
+	ex->body.len = (int) reply.len;
+	ex->body.maxlen = ex->body.len + 1;
+	return ex;
+}
+
+static bool
+check_verdict(BiVerdict verdict)
+{
+	FUZZ_CHECK(verdict.kind >= BI_OK && verdict.kind <= BI_UNCLEAR && verdict.wait_ms >= 0);
+	if (verdict.kind != BI_OK)
+	{
+		FUZZ_CHECK(verdict.code && verdict.message);
+		fuzz_check_words(verdict.code, 2 * BI_WIRE_CODE);
+	}
+	if (verdict.message)
+		fuzz_check_words(verdict.message, 2 * BI_WIRE_MESSAGE);
+	return verdict.kind == BI_OK;
+}
+
+/* Nothing that a reply names leads to another host or folder. */
+static void
+check_request(const BiExchange *ex)
+{
+	FUZZ_CHECK(strncmp(ex->url, HOST, strlen(HOST)) == 0);
+	FUZZ_CHECK(strstr(ex->url, "/../") == NULL && strstr(ex->url, "/./") == NULL);
+	for (const char *c = ex->url; *c; c++)
+		FUZZ_CHECK(*c > ' ' && *c <= '~');
+}
+
+static void
+check_id(const char *id)
+{
+	FUZZ_CHECK(id && *id);
+	fuzz_check_words(id, ID_MAX);
+}
+
+static void
+check_refs(const List *refs)
+{
+	ListCell   *lc;
+
+	foreach(lc, refs)
+	{
+		const BiRef *ref = lfirst(lc);
+
+		FUZZ_CHECK(ref->name && *ref->name && ref->value);
+		fuzz_check_words(ref->value, ID_MAX);
+	}
+}
+
+/* The requests that name what was read. */
+static void
+ask_on(const Asked *asked, char *batch_id, const List *refs)
+{
+	const BiProvider *provider = asked->provider;
+	BiChunk    *chunk = unconstify(BiChunk *, asked->call->chunk);
+	BiExchange *ex;
+	ListCell   *lc;
+
+	if (batch_id)
+		chunk->batch_id = batch_id;
+	foreach(lc, refs)
+		chunk->refs = bi_ref_set(chunk->refs, ((BiRef *) lfirst(lc))->name, ((BiRef *) lfirst(lc))->value);
+	provider->poll(asked->call, ex = new_exchange());
+	check_request(ex);
+	provider->cancel(asked->call, ex = new_exchange());
+	check_request(ex);
+	for (int i = 0; i < PARTS_MAX && provider->fetch(asked->call, i, ex = new_exchange()); i++)
+		check_request(ex);
+	for (int i = 0; i < PARTS_MAX && provider->discard(asked->call, i, ex = new_exchange()); i++)
+		check_request(ex);
+}
+
+static void
+check_batch(const Asked *asked, const BiBatch *batch)
+{
+	ListCell   *lc;
+
+	FUZZ_CHECK(batch->state >= BI_BATCH_WAITING && batch->state <= BI_BATCH_CANCELLED);
+	FUZZ_CHECK(!batch->deferred || batch->state == BI_BATCH_FAILED);
+	FUZZ_CHECK(batch->completed >= -1 && batch->failed >= -1);
+	foreach(lc, batch->faults)
+	{
+		const BiFault *fault = lfirst(lc);
+
+		FUZZ_CHECK(fault->code && fault->message && fault->line >= 0);
+		fuzz_check_words(fault->code, 2 * BI_WIRE_CODE);
+		fuzz_check_words(fault->message, 2 * BI_WIRE_MESSAGE);
+	}
+	if (batch->id)
+		check_id(batch->id);
+	check_refs(batch->refs);
+	ask_on(asked, batch->id, batch->refs);
+}
+
+static void
+check_ids(const List *ids)
+{
+	ListCell   *lc;
+
+	foreach(lc, ids)
+		check_id(lfirst(lc));
+}
+
+/*
+ * Is the same routine to be asked again?  Then its cursor is set, but not for ever: the same
+ * reply may ask for more and more.
+ */
+static bool
+goes_on(Asked *asked, BiVerdict verdict)
+{
+	asked->call->cursor = verdict.next;
+	if (verdict.next)
+		fuzz_check_words(verdict.next, ID_MAX);
+	return verdict.next && ++asked->rounds < ROUNDS_MAX;
+}
+
+/* ---- a routine each ---- */
+
+static void
+read_login(Asked *asked)
+{
+	const BiProvider *provider = asked->provider;
+	char	   *secret = fuzz_secret(provider, asked->call);
+	BiVerdict	verdict;
+
+	do
+	{
+		BiExchange *ex = new_exchange();
+		char	   *token = NULL;
+		int			lifetime = 0;
+
+		if (provider->login == NULL || !provider->login(asked->call, secret, ex))
+			return;
+		verdict = provider->read_login(asked->call, secret, fill(ex, asked), &token, &lifetime);
+		if (check_verdict(verdict) && verdict.next == NULL)
+			FUZZ_CHECK(token && *token && lifetime >= 0);
+	} while (goes_on(asked, verdict));
+}
+
+/* upload and outputs tell refs. */
+static void
+read_refs(Asked *asked, void (*ask) (const BiCall *, BiExchange *),
+		  BiVerdict (*read) (const BiCall *, const BiExchange *, List **))
+{
+	BiVerdict	verdict;
+
+	do
+	{
+		BiExchange *ex = new_exchange();
+		List	   *refs = NIL;
+
+		if (ask == NULL)
+			return;
+		ask(asked->call, ex);
+		check_request(ex);
+		verdict = read(asked->call, fill(ex, asked), &refs);
+		if (!check_verdict(verdict))
+			return;
+		check_refs(refs);
+		ask_on(asked, NULL, refs);
+	} while (goes_on(asked, verdict));
+}
+
+static void
+read_upload(Asked *asked)
+{
+	read_refs(asked, asked->provider->upload, asked->provider->read_upload);
+}
+
+static void
+read_outputs(Asked *asked)
+{
+	read_refs(asked, asked->provider->outputs, asked->provider->read_outputs);
+}
+
+static void
+read_create(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+	BiBatch		batch;
+
+	asked->provider->create(asked->call, ex);
+	if (!check_verdict(asked->provider->read_create(asked->call, fill(ex, asked), &batch)))
+		return;
+	FUZZ_CHECK(batch.id);
+	check_batch(asked, &batch);
+}
+
+static void
+read_poll(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+	BiBatch		batch;
+
+	asked->provider->poll(asked->call, ex);
+	if (check_verdict(asked->provider->read_poll(asked->call, fill(ex, asked), &batch)))
+		check_batch(asked, &batch);
+}
+
+/* The page's own cursor asks for the next one. */
+static void
+read_find(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+	BiFound		found;
+
+	asked->provider->find(asked->call, NULL, ex);
+	if (!check_verdict(asked->provider->read_find(asked->call, fill(ex, asked), &found)))
+		return;
+	FUZZ_CHECK(!(found.complete && found.cursor));
+	check_ids(found.candidates);
+	check_ids(found.pending);
+	check_ids(found.twins);
+	if (found.batch_id)
+	{
+		check_id(found.batch_id);
+		ask_on(asked, found.batch_id, NIL);
+	}
+	if (found.cursor)
+	{
+		char	   *cursor = found.cursor;
+
+		asked->provider->find(asked->call, cursor, ex = new_exchange());
+		check_request(ex);
+		if (check_verdict(asked->provider->read_find(asked->call, fill(ex, asked), &found)))
+			FUZZ_CHECK(!found.cursor && !found.complete);	/* it repeats itself: nothing is certain */
+	}
+}
+
+static void
+read_peek(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+	bool		ours;
+
+	if (asked->provider->peek == NULL)
+		return;
+	asked->provider->peek(asked->call, "batch_1", ex);
+	(void) check_verdict(asked->provider->read_peek(asked->call, fill(ex, asked), &ours));
+}
+
+static void
+read_cancel(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+
+	asked->provider->cancel(asked->call, ex);
+	(void) check_verdict(asked->provider->read_cancel(asked->call, fill(ex, asked)));
+}
+
+static void
+read_fetch(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+
+	if (asked->provider->fetch(asked->call, 0, ex))
+		(void) check_verdict(asked->provider->read_fetch(asked->call, fill(ex, asked)));
+}
+
+static void
+read_discard(Asked *asked)
+{
+	BiExchange *ex = new_exchange();
+
+	if (asked->provider->discard(asked->call, 0, ex))
+		(void) check_verdict(asked->provider->read_discard(asked->call, fill(ex, asked)));
+}
+
+static void
+read_check(Asked *asked)
+{
+	BiVerdict	verdict;
+
+	do
+	{
+		BiExchange *ex = new_exchange();
+
+		asked->provider->check(asked->call, ex);
+		verdict = asked->provider->read_check(asked->call, fill(ex, asked));
+	} while (check_verdict(verdict) && goes_on(asked, verdict));
+}
+
+static void (*const routines[]) (Asked *asked) =
+{
+	read_login, read_upload, read_create, read_poll, read_find, read_peek, read_cancel, read_outputs, read_fetch,
+	read_discard, read_check
+};
+
+static const char *const names[] = {
+	"login", "upload", "create", "poll", "find", "peek", "cancel", "outputs", "fetch", "discard", "check", NULL
+};
+
+void
+fuzz_one(const char *data, size_t len)
+{
+	FuzzInput	input = {data, len};
+	char	   *line = fuzz_line(&input);
+	Asked		asked = {.provider = fuzz_provider(fuzz_word(&line))};
+	int			routine = fuzz_choose(fuzz_word(&line), names);
+
+	asked.status = fuzz_word(&line);
+	asked.call = fuzz_call(asked.provider, (int) strtol(fuzz_word(&line), NULL, 10) & 7);
+	asked.reply = input;
+	routines[routine] (&asked);
+}
