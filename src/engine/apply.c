@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/backoff.h"
+#include "base/crash.h"
 #include "common/pg_prng.h"
 #include "engine/apply.h"
 #include "store/writeback.h"
@@ -163,6 +164,7 @@ deliver_phase(void *arg)
 	open_target(group);
 	write_back(group);
 	bi_result_insert(step->chunk, group->results, group->n);
+	BI_CRASH_POINT(bi_state_name(step->chunk->state), "group");
 	MemoryContextSwitchTo(old);
 }
 
@@ -239,6 +241,7 @@ rewrite_phase(void *arg)
 	write_back(group);
 	bi_result_rewritten(step->chunk, group->results, group->n, rewrite_delay(group));
 	bi_job_finish_due();
+	BI_CRASH_POINT(bi_state_name(step->chunk->state), "rewrite");
 	MemoryContextSwitchTo(old);
 }
 

@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+#include "base/crash.h"
 #include "base/http.h"
 #include "base/secret.h"
 #include "engine/login.h"
@@ -45,6 +46,7 @@ save(BiStep *step)
 		r->also(step);
 	if (r->room)
 		bi_chunk_room(step->job->server);
+	BI_CRASH_POINT(bi_state_name(r->from), "record");
 }
 
 static void
@@ -70,6 +72,7 @@ try_record(BiStep *step)
 
 	if (error == NULL)
 	{
+		BI_CRASH_POINT(bi_state_name(step->record.from), "recorded");
 		recorded(step);
 		return;
 	}
@@ -121,6 +124,7 @@ start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
 	step->ex = ex;
 	step->reply = reply;
 	step->work = NULL;
+	BI_CRASH_POINT(bi_state_name(step->record.from), "send");
 	bi_http_start(step->http, ex);
 }
 
@@ -197,6 +201,7 @@ read_login(BiStep *step)
 	if (verdict.next == NULL)
 	{
 		bi_login_keep(step->server, step->secret, token, lifetime);
+		BI_CRASH_POINT(bi_state_name(step->record.from), "login");
 		start_authorized(step, step->behind, token);
 	}
 	else if (!start_login(step, step->behind))
@@ -318,6 +323,7 @@ bi_step_reply(BiStep *step)
 	bi_exchange_scrub(step->ex, step->proof);
 	bi_exchange_scrub(step->ex, step->login_cursor);
 	step->reply = NULL;
+	BI_CRASH_POINT(bi_state_name(step->record.from), "reply");
 	run_guarded(step, reply);
 }
 
@@ -327,6 +333,7 @@ bi_step_work(BiStep *step)
 	BiStepWork	work = step->work;
 
 	step->work = NULL;
+	BI_CRASH_POINT(bi_state_name(step->record.from), "work");
 	run_guarded(step, work);
 }
 
