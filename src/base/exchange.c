@@ -16,10 +16,14 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
+/* A login's reply is a secret too. */
 static void
 wipe_exchange(void *thing)
 {
-	bi_exchange_wipe(thing);
+	BiExchange *ex = thing;
+
+	bi_exchange_wipe(ex);
+	explicit_bzero(ex->body.data, ex->body.len);
 }
 
 BiExchange *

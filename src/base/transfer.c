@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 #include "base/address.h"
-#include "base/crash.h"
 #include "base/spool.h"
 #include "utils/memutils.h"
 
@@ -110,7 +109,6 @@ send_body(char *bytes, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	transfer->sent += got;
-	BI_CRASH_POINT("body", "sending");
 	return got;
 }
 
@@ -159,7 +157,6 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 == 2 && transfer->ex->download != NULL)
 	{
-		BI_CRASH_POINT("body", "storing");
 		if (bi_spool_put(transfer->ex->download, bytes, len) >= 0)
 			return len;
 		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
@@ -200,6 +197,8 @@ release_transfer(void *thing)
 	free_headers(transfer->headers);
 	transfer->headers = NULL;
 	free(transfer->lines.data);
+	if (transfer->body.len > 0)
+		explicit_bzero(transfer->body.data, transfer->body.len);
 	free(transfer->body.data);
 	transfer->lines = transfer->body = (BiBytes) {NULL, 0, 0};
 }

@@ -1,7 +1,7 @@
 /*
  * provider/aws.c: who we are at AWS: signatures.
  *
- * Knows regions, accounts and which requests are signed how.  Called by the providers that
+ * Knows regions, accounts, addresses, and which requests are signed how.  Called by the providers that
  * live at AWS.
  */
 #include "postgres.h"
@@ -23,12 +23,6 @@ bi_aws_url(const BiServer *server, const char *service)
 	const char *region = bi_aws_region(server);
 
 	return psprintf("https://%s.%s.amazonaws.com%s", service, region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
-}
-
-const char *
-bi_aws_domain(const char *region)
-{
-	return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
 }
 
 /* arn:PARTITION:iam::ACCOUNT:role/NAME, as far as the account. */
@@ -66,6 +60,7 @@ bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchan
 		bi_exchange_add_header(ex, "Authorization", psprintf("Bearer %s", bearer));
 	else
 		bi_sigv4_sign(ex, &with);
+	bi_secret_wipe_json(json);
 }
 
 static size_t

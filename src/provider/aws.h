@@ -30,9 +30,6 @@ extern const char *bi_aws_region(const BiServer *server);
 /* Where AWS has that service in that region, https://SERVICE.REGION.amazonaws.com; palloc'd. */
 extern char *bi_aws_url(const BiServer *server, const char *service);
 
-/* Under which its hosts are: "amazonaws.com", or another part of AWS's. */
-extern const char *bi_aws_domain(const char *region);
-
 /* Signs a request that is whole but for that (base/sigv4.h).  service: "s3", whose bodies are
  * left out over https, or another, such as "bedrock", where an API key goes before a signature. */
 extern void bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchange *ex);

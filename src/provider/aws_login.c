@@ -11,6 +11,7 @@
 #include "provider/aws.h"
 #include "provider/openai.h"
 #include "provider/wire.h"
+#include "provider/xml.h"
 
 #define SESSION_MAX (12 * 60 * 60)
 #define SESSION_MIN 60			/* IMDS hands on what has ended, where it gets nothing newer */
@@ -42,13 +43,10 @@ is_from(const BiJson *secret, const char *source)
 static void
 ask_sts(const BiCall *call, const BiJson *secret, BiExchange *ex)
 {
-	const char *region = bi_aws_region(call->server);
+	const char *authority = call->server->authority_url;
 	const char *token = text_of(secret, "WebIdentityToken");
 
-	if (call->server->authority_url)
-		bi_exchange_request(ex, "POST", psprintf("%s/", bi_wire_trimmed(call->server->authority_url)));
-	else
-		bi_exchange_request(ex, "POST", psprintf("https://sts.%s.%s/", region, bi_aws_domain(region)));
+	bi_exchange_request(ex, "POST", psprintf("%s/", authority ? bi_wire_trimmed(authority) : bi_aws_url(call->server, "sts")));
 	bi_exchange_add_header(ex, "Content-Type", "application/x-www-form-urlencoded");
 	ex->has_body = true;
 	/* once and for all: what a growing text leaves behind would not be wiped */
@@ -91,12 +89,14 @@ ask_instance(const BiCall *call, const BiJson *secret, BiExchange *ex)
 	}
 	bi_exchange_request(ex, "GET", psprintf("%s" ROLES_PATH "%s", url, role ? role : ""));
 	bi_exchange_add_header(ex, "x-aws-ec2-metadata-token", text_of(known, "Token"));
+	bi_secret_wipe_json(known);
 }
 
 bool
 bi_aws_login(const BiCall *call, const char *text, BiExchange *ex)
 {
 	BiJson	   *secret = parse(text);
+	bool		asked = true;
 
 	if (is_from(secret, BI_AWS_WEB_IDENTITY))
 		ask_sts(call, secret, ex);
@@ -105,8 +105,9 @@ bi_aws_login(const BiCall *call, const char *text, BiExchange *ex)
 	else if (is_from(secret, BI_AWS_INSTANCE))
 		ask_instance(call, secret, ex);
 	else
-		return false;
-	return true;
+		asked = false;
+	bi_secret_wipe_json(secret);
+	return asked;
 }
 
 /* ---- replies ---- */
@@ -177,30 +178,21 @@ read_document(const BiCall *call, const BiJson *secret, const BiExchange *ex, co
 	Credentials given = {
 		text_of(json, "AccessKeyId"), text_of(json, "SecretAccessKey"), text_of(json, "Token"), text_of(json, "Expiration")
 	};
+	BiVerdict	verdict = take_credentials(call, secret, &given, whose, token, lifetime);
 
-	return take_credentials(call, secret, &given, whose, token, lifetime);
+	bi_secret_wipe_json(json);
+	return verdict;
 }
 
 /* ---- STS ---- */
-
-/* The text of the first element of that name: none of those that are asked for has others in
- * it, or entities. */
-static char *
-element(const BiExchange *ex, const char *name)
-{
-	const char *tag = strstr(ex->body.data, psprintf("<%s>", name));
-	const char *text = tag ? tag + strlen(name) + 2 : NULL;
-	const char *end = text ? strchr(text, '<') : NULL;
-
-	return end ? pnstrdup(text, end - text) : NULL;
-}
 
 static BiVerdict
 refused_by_sts(const BiJson *secret, const BiExchange *ex)
 {
 	static const char *const passing[] = {"IDPCommunicationError", "Throttling", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"};
-	char	   *code = element(ex, "Code");
-	char	   *words = element(ex, "Message");
+	const BiXml *error = bi_xml_child(bi_xml_parse(ex->body.data, ex->body.len), "Error");
+	const char *code = bi_xml_text(error, "Code");
+	const char *words = bi_xml_text(error, "Message");
 	BiVerdictKind kind = kind_of(ex);
 	const char *hint = "";
 
@@ -219,19 +211,17 @@ refused_by_sts(const BiJson *secret, const BiExchange *ex)
 static BiVerdict
 read_sts(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
 {
-	char	   *key = element(ex, "SecretAccessKey");
-	char	   *session = element(ex, "SessionToken");
-	Credentials given = {element(ex, "AccessKeyId"), key, session, element(ex, "Expiration")};
-	BiVerdict	verdict;
+	const BiXml *reply = bi_xml_parse(ex->body.data, ex->body.len);
+	const BiXml *given = bi_xml_child(bi_xml_child(reply, "AssumeRoleWithWebIdentityResult"), "Credentials");
+	Credentials credentials = {
+		bi_xml_text(given, "AccessKeyId"), bi_xml_text(given, "SecretAccessKey"), bi_xml_text(given, "SessionToken"), bi_xml_text(given, "Expiration")
+	};
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
 		return unreachable(ex, "could not ask STS for credentials");
 	if (ex->status != 200)
 		return refused_by_sts(secret, ex);
-	verdict = take_credentials(call, secret, &given, "STS", token, lifetime);
-	bi_secret_wipe(key);
-	bi_secret_wipe(session);
-	return verdict;
+	return take_credentials(call, secret, &credentials, "STS", token, lifetime);
 }
 
 /* ---- a container ---- */
@@ -257,21 +247,6 @@ read_container(const BiCall *call, const BiJson *secret, const BiExchange *ex, c
 /* ---- an instance ---- */
 
 #define IMDS "the instance's metadata service"
-
-/* No reply: this is no instance, or only its reply does not come through. */
-static BiVerdict
-silent_instance(const BiJson *secret, const BiExchange *ex)
-{
-	const char *before = text_of(secret, "before");
-	BiVerdict	verdict = unreachable(ex, "could not ask " IMDS);
-
-	if (ex->transport == BI_TRANSPORT_BROKEN)
-		return fail(BI_DEFER, verdict.code, psprintf("%s (in a container, the instance's metadata response hop limit must be 2)", verdict.message));
-	if (before)
-		return fail(BI_DENIED, "no_credentials",
-					psprintf("no credentials found: looked at %s, and %s", before, verdict.message));
-	return verdict;
-}
 
 static BiVerdict
 refused_by_instance(const BiExchange *ex, bool first, const char *role)
@@ -304,15 +279,14 @@ next_cursor(const BiJson *known, const BiExchange *ex)
 }
 
 static BiVerdict
-read_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
+take_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, const BiJson *known, char **token, int *lifetime)
 {
-	BiJson	   *known = parse(call->cursor);
 	const char *role = text_of(known, "role");
 	BiVerdict	verdict = {BI_OK};
 	char	   *code;
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
-		return silent_instance(secret, ex);
+		return unreachable(ex, "could not ask " IMDS);
 	if (ex->status != 200)
 		return refused_by_instance(ex, known == NULL, role);
 	if (role == NULL)
@@ -326,16 +300,36 @@ read_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, ch
 	return read_document(call, secret, ex, IMDS, token, lifetime);
 }
 
+/* Where nobody said that it is an instance, one that does not answer is none. */
+static BiVerdict
+read_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
+{
+	BiJson	   *known = parse(call->cursor);
+	BiVerdict	verdict = take_instance(call, secret, ex, known, token, lifetime);
+	const char *before = text_of(secret, "before");
+
+	if (before && (verdict.kind == BI_DENIED || ex->transport == BI_TRANSPORT_UNSENT))
+		verdict = fail(BI_DENIED, "no_credentials", psprintf("no credentials found: looked at %s; %s", before, verdict.message));
+	else if (ex->transport == BI_TRANSPORT_BROKEN)
+		verdict.message = psprintf("%s (in a container, the response hop limit of the instance must be 2)", verdict.message);
+	bi_secret_wipe_json(known);
+	return verdict;
+}
+
 BiVerdict
 bi_aws_read_login(const BiCall *call, const char *text, const BiExchange *ex, char **token, int *lifetime)
 {
 	BiJson	   *secret = parse(text);
+	BiVerdict	verdict;
 
 	*token = NULL;
 	*lifetime = 0;
 	if (is_from(secret, BI_AWS_WEB_IDENTITY))
-		return read_sts(call, secret, ex, token, lifetime);
-	if (is_from(secret, BI_AWS_CONTAINER))
-		return read_container(call, secret, ex, token, lifetime);
-	return read_instance(call, secret, ex, token, lifetime);
+		verdict = read_sts(call, secret, ex, token, lifetime);
+	else if (is_from(secret, BI_AWS_CONTAINER))
+		verdict = read_container(call, secret, ex, token, lifetime);
+	else
+		verdict = read_instance(call, secret, ex, token, lifetime);
+	bi_secret_wipe_json(secret);
+	return verdict;
 }
