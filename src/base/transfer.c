@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/address.h"
+#include "base/crash.h"
 #include "base/spool.h"
 #include "utils/memutils.h"
 
@@ -109,6 +110,7 @@ send_body(char *bytes, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	transfer->sent += got;
+	BI_CRASH_POINT("body", "sending");
 	return got;
 }
 
@@ -157,6 +159,7 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 == 2 && transfer->ex->download != NULL)
 	{
+		BI_CRASH_POINT("body", "storing");
 		if (bi_spool_put(transfer->ex->download, bytes, len) >= 0)
 			return len;
 		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
