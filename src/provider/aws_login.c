@@ -134,7 +134,7 @@ kind_of(const BiExchange *ex)
 }
 
 static BiVerdict
-unreachable(const BiExchange *ex, const char *whose)
+unanswered(const BiExchange *ex, const char *whose)
 {
 	BiVerdict	verdict = bi_openai_reply_verdict(ex);
 
@@ -218,7 +218,7 @@ read_sts(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **
 	};
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
-		return unreachable(ex, "could not ask STS for credentials");
+		return unanswered(ex, "could not ask STS for credentials");
 	if (ex->status != 200)
 		return refused_by_sts(secret, ex);
 	return take_credentials(call, secret, &credentials, "STS", token, lifetime);
@@ -234,7 +234,7 @@ read_container(const BiCall *call, const BiJson *secret, const BiExchange *ex, c
 	char	   *words;
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
-		return unreachable(ex, psprintf("could not ask %s", whose));
+		return unanswered(ex, psprintf("could not ask %s", whose));
 	if (ex->status == 200)
 		return read_document(call, secret, ex, whose, token, lifetime);
 	json = bi_json_parse(ex->body.data, ex->body.len);
@@ -286,7 +286,7 @@ take_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, co
 	char	   *code;
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
-		return unreachable(ex, "could not ask " IMDS);
+		return unanswered(ex, "could not ask " IMDS);
 	if (ex->status != 200)
 		return refused_by_instance(ex, known == NULL, role);
 	if (role == NULL)
