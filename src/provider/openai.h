@@ -114,4 +114,7 @@ extern bool bi_openai_batch_find(const BiCall *call, const BiJson *json, BiFound
 /* openai_line.c: what a line of a results file means.  As in provider.h. */
 extern void bi_openai_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer);
 
+/* The body of a good answer, whatever envelope it came in. */
+extern void bi_openai_line_body(const BiCall *call, const BiJson *body, BiAnswer *answer);
+
 #endif							/* BI_OPENAI_H */

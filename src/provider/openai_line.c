@@ -147,8 +147,8 @@ expected(const BiCall *call, const BiJson *body)
 	return bi_json_at(body, call->job->spec.task == BI_TASK_EMBEDDING ? "data" : "choices", NULL);
 }
 
-static void
-read_success(const BiCall *call, const BiJson *body, BiAnswer *answer)
+void
+bi_openai_line_body(const BiCall *call, const BiJson *body, BiAnswer *answer)
 {
 	bool		good;
 
@@ -233,7 +233,7 @@ read_response(const BiCall *call, const BiJson *response, const BiJson *error, B
 	status = status_of(call, response, body);
 	answer->request_id = bi_wire_json_words(bi_json_at(response, "request_id", NULL), BI_WIRE_CODE);
 	if (status >= 200 && status <= 299 && (expected(call, body) || !(error || bi_json_at(body, "error", NULL))))
-		read_success(call, body, answer);
+		bi_openai_line_body(call, body, answer);
 	else
 		read_failure(status, bi_json_at(body, "error", NULL) ? bi_json_at(body, "error", NULL) : error, answer);
 }
