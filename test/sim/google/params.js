@@ -27,12 +27,12 @@ function parse(text) {
   return invalid('Invalid JSON payload received. Unexpected token.', [violation('', 'Invalid JSON payload received. Unexpected token.')]);
 }
 
-// A copy with camelCase names; at: where it stands.
+// A copy with camelCase names, without nulls, which say nothing; at: where it stands.
 function onlyKeys(object, known, at = '') {
   if (!isObject(object)) invalid(`Invalid value at '${at}', expected an object.`);
   const bad = Object.keys(object).find((name) => !known.includes(camel(name)));
   if (bad !== undefined) unknownName(bad, at);
-  return Object.fromEntries(Object.entries(object).map(([name, value]) => [camel(name), value]));
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null).map(([name, value]) => [camel(name), value]));
 }
 
 function onlyQuery(ctx, known) {

@@ -4,6 +4,7 @@
 const crypto = require('crypto');
 const { stamp, tick } = require('../times');
 const { Hasher } = require('./hash');
+const { Sink } = require('../sink');
 
 class State {
   constructor(sim) {
@@ -34,11 +35,11 @@ class State {
     return [...this.objects(bucket).values()].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   }
 
-  // traits: {data, hashes, type, metadata}
-  put(bucket, name, traits) {
+  // Makes an object of a sink. hashes: its digest; traits: {type, metadata}
+  put(bucket, name, sink, hashes, traits) {
     this.remove(bucket, name);
     const micros = tick();
-    const object = { bucket, name, generation: String(micros), created: stamp(micros), metadata: undefined, ...traits };
+    const object = { bucket, name, data: sink.close(), hashes, generation: String(micros), created: stamp(micros), ...traits };
     this.objects(bucket).set(name, object);
     return object;
   }
@@ -50,9 +51,9 @@ class State {
     this.objects(bucket).delete(name);
   }
 
-  // For the lines of an object that no client uploads.
-  writer() {
-    return new ObjectWriter(this);
+  // What an object is written to before it is put.
+  sink() {
+    return new Sink(this.sim, new Hasher());
   }
 
   newId() {
@@ -63,26 +64,6 @@ class State {
     const objects = [...this.stored.values()].flatMap((kept) => [...kept.values()].map((o) => ({ id: `gs://${o.bucket}/${o.name}`, purpose: 'gcs', filename: o.name.split('/').pop(), bytes: o.data.size })));
     const sessions = [...this.sessions.values()].filter((s) => s.open).map((s) => ({ id: s.id, purpose: 'gcs-upload', filename: s.name.split('/').pop(), bytes: s.size }));
     return [...objects, ...sessions];
-  }
-}
-
-// Lines that become an object when they are all there.
-class ObjectWriter {
-  constructor(state) {
-    Object.assign(this, { state, out: state.sim.store.create(), hasher: new Hasher() });
-  }
-
-  line(text) {
-    this.hasher.update(Buffer.from(`${text}\n`));
-    this.out.line(text);
-  }
-
-  become(bucket, name, type) {
-    return this.state.put(bucket, name, { data: this.out.close(), hashes: this.hasher.digest(), type });
-  }
-
-  drop() {
-    this.state.sim.store.remove(this.out.close());
   }
 }
 

@@ -6,34 +6,17 @@ const { takeBlocks, BLOCK } = require('../blocks');
 const { invalid, refuse } = require('../errors');
 const { isObject, onlyKeys, onlyQuery, page, readBody } = require('../params');
 const { baseOf } = require('../service');
+const { Sink } = require('../sink');
 
 const LIFE_MS = 48 * 3600e3;
 const ABOUT = ['name', 'displayName', 'mimeType', 'sizeBytes'];
 const time = (ms) => new Date(ms).toISOString();
 
-// A file's bytes with their hash.
-class Sink {
-  constructor(sim) {
-    Object.assign(this, { sim, out: sim.store.create(), hash: crypto.createHash('sha256') });
-  }
+const sinkOf = (sim) => new Sink(sim, crypto.createHash('sha256'));
 
-  write(bytes) {
-    this.hash.update(bytes);
-    this.out.write(bytes);
-  }
-
-  get size() {
-    return this.out.size;
-  }
-
-  drop() {
-    this.sim.store.remove(this.out.close());
-  }
-}
-
-// Also used for what batches write. traits: {project, data, sum, type, displayName, source}
-function addFile(state, id, traits) {
-  const file = { id, created: Date.now(), ...traits };
+// Makes a file of a sink, also of what batches wrote. traits: {project, type, displayName, source}
+function addFile(state, id, sink, traits) {
+  const file = { id, created: Date.now(), data: sink.close(), sum: sink.hasher.digest('hex'), ...traits };
   state.files.set(id, file);
   return file;
 }
@@ -98,7 +81,7 @@ function begin(ctx, { name, displayName, mimeType }, total) {
   const id = name === undefined ? ctx.state.fileId() : (/^files\/([a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)$/.exec(name) || [])[1];
   if (id === undefined) invalid(`Invalid file name: ${name}.`);
   if (ctx.state.files.has(id)) refuse(409, `Requested entity already exists: files/${id}`);
-  const begun = { id: ctx.state.newId(), file: id, total, displayName, project: ctx.project, type: mimeType || ctx.req.headers['x-goog-upload-header-content-type'] || 'application/octet-stream', sink: new Sink(ctx.sim), status: 'active', answer: null };
+  const begun = { id: ctx.state.newId(), file: id, total, displayName, project: ctx.project, type: mimeType || ctx.req.headers['x-goog-upload-header-content-type'] || 'application/octet-stream', sink: sinkOf(ctx.sim), status: 'active', answer: null };
   ctx.state.uploads.set(begun.id, begun);
   return begun;
 }
@@ -133,7 +116,7 @@ async function take(ctx, begun, last) {
 function finish(ctx, begun) {
   const { sink, total, displayName, project, type } = begun;
   if (total !== null && sink.size !== total) invalid(`The upload has ${sink.size} bytes, ${total} were announced.`);
-  const file = addFile(ctx.state, begun.file, { project, data: sink.out.close(), sum: sink.hash.digest('hex'), type, displayName, source: 'UPLOADED' });
+  const file = addFile(ctx.state, begun.file, sink, { project, type, displayName, source: 'UPLOADED' });
   begun.status = 'final';
   begun.answer = { json: { file: shown(ctx)(file) } };
   return begun.answer;
@@ -141,4 +124,4 @@ function finish(ctx, begun) {
 
 const ledgerFile = (file) => ({ id: `files/${file.id}`, purpose: 'gemini', filename: file.displayName || file.id, expires_at: Math.floor((file.created + LIFE_MS) / 1000), bytes: file.data.size });
 
-module.exports = { upload, getFile, listFiles, deleteFile, download, addFile, needFile, stateOf, ledgerFile, Sink };
+module.exports = { upload, getFile, listFiles, deleteFile, download, addFile, needFile, stateOf, ledgerFile, sinkOf };

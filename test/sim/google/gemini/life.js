@@ -9,7 +9,7 @@ const { generate } = require('../models/generate');
 const { questionOf, textOf } = require('../models/bodies');
 const { Pace } = require('../pace');
 const { isObject } = require('../params');
-const { addFile, Sink } = require('./files');
+const { addFile, sinkOf } = require('./files');
 const { linesOf, readAt } = require('../../openai/lines');
 const { sha256, shuffled, tokens } = require('../../text');
 
@@ -61,7 +61,7 @@ class Life {
     const { outcome, finished } = batch.faults;
     if (!pace.alive()) return;
     batch.enter('RUNNING');
-    this.sink = new Sink(sim);
+    this.sink = sinkOf(sim);
     const order = sim.config.gemini_order === 'input' ? null : shuffled(batch.lines);
     const goal = PARTIAL.includes(outcome) ? Math.floor(batch.lines * finished) : batch.lines;
     await pace.run(goal, sim.config.batch_seconds * 800, (i) => this.one(order ? order[i] : i), outcome === 'in_progress_forever');
@@ -100,7 +100,7 @@ class Life {
     const { batch } = this;
     if (!batch.file) return this.results.push({ ...outcome, ...(metadata === undefined ? {} : { metadata }) });
     const text = JSON.stringify({ ...(key === undefined ? {} : { key }), ...outcome });
-    return this.sink.write(Buffer.from(`${broken ? text.slice(0, 60) : text}\n`));
+    return this.sink.line(broken ? text.slice(0, 60) : text);
   }
 
   close() {
@@ -117,7 +117,7 @@ class Life {
       batch.output = () => ({ inlinedResponses: { inlinedResponses: results } });
       return;
     }
-    const { id } = addFile(state, `batch-${batch.id}`, { project: batch.project, data: sink.out.close(), sum: sink.hash.digest('hex'), type: 'application/jsonl', displayName: undefined, source: 'GENERATED' });
+    const { id } = addFile(state, `batch-${batch.id}`, sink, { project: batch.project, type: 'application/jsonl', source: 'GENERATED' });
     this.sink = null;
     batch.outputFile = `files/${id}`;
     batch.output = () => ({ responsesFile: batch.outputFile });

@@ -36,7 +36,7 @@ class Life {
       else if (!job.forgotten) process.stderr.write(`sim: job ${job.id}: ${error.stack}\n`);
     } finally {
       for (const file of this.files) fs.closeSync(file.fd);
-      for (const { writer } of this.outputs) writer.drop();
+      for (const { sink } of this.outputs) sink.drop();
     }
   }
 
@@ -75,7 +75,7 @@ class Life {
     job.enter('RUNNING');
     job.started = job.updated;
     job.counts = { ok: 0, failed: 0 };
-    this.outputs = outputNames(sim.config).map((file) => ({ file, writer: sim.gcs.writer() }));
+    this.outputs = outputNames(sim.config).map((file) => ({ file, sink: sim.gcs.sink() }));
     const all = this.files.flatMap((file) => Array.from({ length: file.spans.length / 2 }, (_, index) => [file, index]));
     const order = sim.config.vertex_order === 'input' ? all.map((_, i) => i) : shuffled(all.length);
     const goal = PARTIAL.includes(outcome) ? Math.floor(all.length * finished) : all.length;
@@ -88,17 +88,17 @@ class Life {
     const { ok, texts } = runLine(sim, state, job, lineAt(file, index), index);
     if (ok !== undefined) job.counts[ok ? 'ok' : 'failed']++;
     const shard = done % sim.config.vertex_shards;
-    for (const text of texts) this.outputs.forEach(({ writer }, i) => (i === shard || i >= sim.config.vertex_shards) && writer.line(text));
+    for (const text of texts) this.outputs.forEach(({ sink }, i) => (i === shard || i >= sim.config.vertex_shards) && sink.line(text));
   }
 
   close() {
-    const { job } = this;
+    const { job, sim } = this;
     const { bucket, name } = uriOf(job.output);
     const folder = `${name.replace(/\/$/, '')}${name ? '/' : ''}prediction-model-${stamp(tick())}`;
-    for (const { file, writer } of this.outputs) writer.become(bucket, `${folder}/${file}`, 'application/octet-stream');
+    for (const { file, sink } of this.outputs) sim.gcs.put(bucket, `${folder}/${file}`, sink, sink.hasher.digest(), { type: 'application/octet-stream' });
     this.outputs = [];
     job.folder = `gs://${bucket}/${folder}`;
-    const end = job.cancelling && !this.sim.config.vertex_cancel_too_late ? 'CANCELLED' : ENDS[job.faults.outcome] || 'SUCCEEDED';
+    const end = job.cancelling && !sim.config.vertex_cancel_too_late ? 'CANCELLED' : ENDS[job.faults.outcome] || 'SUCCEEDED';
     if (end === 'PARTIALLY_SUCCEEDED') job.partial = job.faults.errors || [{ code: CODES.INTERNAL, message: 'Some requests were not processed.' }];
     job.end(end, end === 'CANCELLED' ? { code: CODES.CANCELLED, message: 'CANCELLED' } : undefined);
   }
