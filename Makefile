@@ -35,10 +35,11 @@ endif
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
 	cp $< $@
 
-.PHONY: deps demo test bench fuzz
+.PHONY: deps demo test majors bench fuzz
 deps:
 	bash test/deps.sh
 demo: ; bash test/demo/demo.sh
 test: ; bash test/run.sh
+majors: ; bash test/run.sh suites postgresql-15 postgresql-17 postgresql-18
 bench: ; bash test/bench/bench.sh
 fuzz: ; bash test/fuzz/run.sh $(SECONDS)

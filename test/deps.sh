@@ -29,7 +29,7 @@ postgresql_major() {
 
 major=$(postgresql_major) || { update; major=$(postgresql_major); }
 
-for package in make gcc openssl cppcheck; do need "$package" "$package"; done
+for package in make gcc openssl cppcheck mmdebstrap; do need "$package" "$package"; done
 need pkg-config pkg-config
 need nodejs node
 need npm npm
@@ -38,6 +38,10 @@ for package in perl libc6-dev libcurl4-openssl-dev libjson-c-dev libssl-dev ca-c
 	"postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-pgtap"; do
 	need "$package"
 done
+
+# an S3 to test against, where it can do without a Ceph cluster; Debian 12 runs it in another suite's folder
+radosgw=$(apt-cache madison radosgw 2>/dev/null | awk 'NR == 1 { print $3 }')
+if dpkg --compare-versions "$radosgw" ge 18; then need radosgw; fi
 
 vector_control=/usr/share/postgresql/$major/extension/vector.control
 build_vector=

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # test/run.sh: all tests, in a copy of the checkout under /tmp that is removed at the end.  Each part prints one line, and
 # its log where something failed; the last line is "N passed, N failed".  A part that tests nothing, skips, is killed or
-# leaves something behind has failed.
+# leaves something behind has failed.  Only what needs another suite of Debian may say that it was not run, and why
+# (test/suite.sh): where the machine can make none.
 #
 # test/run.sh PART ... runs only the parts of these names; those that build are always run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0 wanted=" $* "
+passed=0 failed=0 not_run='' wanted=" $* "
 
 if ! bash test/deps.sh; then
 	echo "could not install what the tests need"
@@ -60,7 +61,11 @@ part() {
 	timeout -k 30 900 "$@" >"$log" 2>&1 </dev/null &
 	child=$!
 	wait "$child" || status=$?
-	if [ "$kind" = suite ]; then
+	if [ $status = 77 ] && tail -n 1 "$log" | grep -q '^not run: '; then
+		not_run="$not_run $name"
+		printf '%-22s %s\n' "$name" "$(tail -n 1 "$log")"
+		return 0
+	elif [ "$kind" = suite ]; then
 		read -r good bad < <(count "$log")
 		if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then bad=$((bad + 1)); fi
 	elif [ $status = 0 ]; then
@@ -76,6 +81,7 @@ part() {
 }
 
 finish() {
+	[ -z "$not_run" ] || echo "not run on this machine:$not_run"
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ]
 	exit
@@ -129,16 +135,23 @@ pgtap() {
 	return $status
 }
 
-regress() (
-	. test/lib/cluster.sh
-	cluster=$(mktemp -d "$TMPDIR/regress.XXXXXX")
-	trap 'cluster_stop "$cluster"; rm -rf "$cluster"' EXIT
-	cluster_start "$cluster" "shared_preload_libraries = 'batchinf'" "batchinf.enabled = off" || exit 1
-	REGRESS_OUT=$cluster/output make -s installcheck && exit 0
-	grep -E "terminated|PANIC|FATAL|TRAP" "$cluster/log"
-	cat "$cluster"/output/regression.diffs
-	exit 1
-)
+# the folders of other suites of Debian, side by side
+suites() {
+	local suite status=0 pids=()
+	for suite; do
+		bash test/suite.sh "$suite" &
+		pids+=($!)
+	done
+	for suite in "${pids[@]}"; do wait "$suite" || status=$?; done
+	return $status
+}
+
+# in a copy that is whole from the source
+other_postgresql() { # SUITE
+	cp -r . "../$1"
+	find "../$1" \( -name '*.o' -o -name '*.bc' -o -name '*.so' \) -delete
+	cd "../$1" && bash test/suite.sh "$1" bash test/major.sh
+}
 
 # files of the tests, and processes that have the folder in their command line or environment but for this part's own
 left_behind() {
@@ -162,7 +175,7 @@ leaves_nothing() {
 }
 
 export folder jobs
-export -f as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap regress left_behind leaves_nothing
+export -f as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap suites other_postgresql left_behind leaves_nothing
 run() { part "$1" "$2" bash -c "$3"; }
 
 # ---- all of them ----
@@ -173,11 +186,18 @@ run clang check clang_build
 run gcc build gcc_build && run install build install_build && run unit-module build unit_build || finish
 run simulator suite simulator
 run client suite client
-run regress suite regress
+run regress suite 'bash test/regress.sh'
 run pgtap suite pgtap
 for script in $(grep -l 'Test::More' test/*/*.pl); do
 	name=${script#test/}
 	run "${name%.pl}" suite "perl $script"
 done
+others=()		# MAJOR:SUITE of the servers that are not this one's
+for other in 15:bookworm 17:trixie 18:forky; do
+	"$PG_CONFIG" --version | grep -q "^PostgreSQL ${other%:*}\\." || others+=("$other")
+done
+run suites check "suites ${others[*]#*:}"
+run rgw suite 'bash test/rgw/run.sh'
+for other in "${others[@]}"; do run "postgresql-${other%:*}" suite "other_postgresql ${other#*:}"; done
 run nothing-left check leaves_nothing
 finish
