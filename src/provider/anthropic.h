@@ -17,6 +17,17 @@ extern char *bi_anthropic_spec_refuse_job(const BiSpec *spec, const BiServer *se
 extern char *bi_anthropic_spec_refuse_input(const BiSpec *spec, const char *input);
 extern void bi_anthropic_spec_frame(const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
+/*
+ * One request's body, around its input.  version: where Claude is served elsewhere, the
+ * "anthropic_version" that stands in the model's place; NULL: at Anthropic itself.
+ */
+extern void bi_anthropic_spec_append_head(StringInfo out, const BiSpec *spec, const BiServer *server, const char *version);
+extern BiSlot bi_anthropic_spec_slot(const BiSpec *spec);
+extern void bi_anthropic_spec_append_tail(StringInfo out, const BiSpec *spec);
+
+/* bi_anthropic_spec_refuse_input for such bodies. */
+extern char *bi_anthropic_spec_refuse_elsewhere(const BiSpec *spec, const char *input, const char *version);
+
 /* anthropic_schema.c: the part of JSON Schema that the API takes */
 
 /* NULL where the schema can be brought into it; else why not, with the place. */
@@ -52,6 +63,11 @@ extern bool bi_anthropic_batch_find(const BiCall *call, const BiJson *json, BiFo
 
 /* As in provider.h. */
 extern void bi_anthropic_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer);
+
+/* What a message, or an error that stands in its place, means for an answer that is empty but
+ * for whose it is; also where Claude is served elsewhere. */
+extern void bi_anthropic_line_message(BiAnswer *answer, const BiJson *message);
+extern void bi_anthropic_line_error(BiAnswer *answer, const BiJson *error);
 
 /* Whose are these results, of which only the beginning may be there?  false: it does not tell. */
 extern bool bi_anthropic_line_peek(const BiChunk *chunk, const char *text, size_t len, bool *ours);

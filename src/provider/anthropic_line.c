@@ -117,8 +117,8 @@ refuse(BiAnswer *answer, const BiJson *details)
 	fail(answer, BI_INVALID_OUTPUT, false, "refusal", words);
 }
 
-static void
-read_message(BiAnswer *answer, const BiJson *message)
+void
+bi_anthropic_line_message(BiAnswer *answer, const BiJson *message)
 {
 	const BiJson *content = bi_json_at(message, "content", NULL);
 	char	   *stop = bi_wire_json_words(bi_json_at(message, "stop_reason", NULL), BI_WIRE_CODE);
@@ -159,8 +159,8 @@ is_lasting(const char *code)
 }
 
 /* The whole error reply stands in the line: {"type":"error","error":{"type","message"}}. */
-static void
-read_error(BiAnswer *answer, const BiJson *error)
+void
+bi_anthropic_line_error(BiAnswer *answer, const BiJson *error)
 {
 	const BiJson *cause = bi_json_at(error, "error", NULL);
 	char	   *code;
@@ -183,13 +183,13 @@ read_result(BiAnswer *answer, const BiJson *result)
 	const BiJson *message = bi_json_at(result, "message", NULL);
 
 	if (equals(type, "errored"))
-		read_error(answer, bi_json_at(result, "error", NULL));
+		bi_anthropic_line_error(answer, bi_json_at(result, "error", NULL));
 	else if (equals(type, "canceled"))
 		fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", "the batch was cancelled before this request was done");
 	else if (equals(type, "expired"))
 		fail(answer, BI_EXPIRED, true, "batch_expired", "the batch expired before this request was done");
 	else if (bi_json_type(message) == BI_JSON_OBJECT)
-		read_message(answer, message);	/* whatever it is called: it is paid for */
+		bi_anthropic_line_message(answer, message);	/* whatever it is called: it is paid for */
 	else
 		fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
 }

@@ -4,7 +4,7 @@
  * Knows the body of a Messages request and what of a job can go into it; no requests of
  * batches, no replies.  What the API would only tell in each request's result is refused
  * at submit where it can be known.  Called through the routine table, by submit and by
- * whoever renders requests.
+ * whoever renders requests, and by those who serve Claude elsewhere.
  */
 #include "postgres.h"
 
@@ -44,8 +44,10 @@ default_max_tokens(const char *model)
 		{"claude-3-", 4096},
 	};
 
-	for (int i = 0; i < lengthof(small); i++)
-		if (strncmp(model, small[i].prefix, strlen(small[i].prefix)) == 0)
+	const char *name = strstr(model, "claude-");	/* elsewhere more stands before it */
+
+	for (int i = 0; name && i < lengthof(small); i++)
+		if (strncmp(name, small[i].prefix, strlen(small[i].prefix)) == 0)
 			return small[i].tokens;
 	return 32000;
 }
@@ -71,7 +73,7 @@ find_key(const BiJson *params, const char *const *keys)
 static char *
 refuse_keys(const BiSpec *spec, const BiServer *server, const BiJson *params)
 {
-	static const char *const ours[] = {"model", "messages", "stream", NULL};
+	static const char *const ours[] = {"model", "anthropic_version", "messages", "stream", NULL};
 	static const char *const sampling[] = {"temperature", "top_p", "top_k", NULL};
 	static const char *const unbatched[] = {
 		"speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", NULL
@@ -171,11 +173,15 @@ refuse_messages(const BiJson *messages)
 }
 
 static char *
-refuse_body(const BiSpec *spec, const BiJson *body)
+refuse_body(const BiSpec *spec, const BiJson *body, const char *version)
 {
 	if (bi_json_type(body) != BI_JSON_OBJECT)
 		return pstrdup("body must be a JSON object");
-	if (!equals(bi_json_at(body, "model", NULL), spec->model))
+	if (version && bi_json_get(body, "model"))
+		return pstrdup("body may not set \"model\": it stands in the batch");
+	if (version && !equals(bi_json_at(body, "anthropic_version", NULL), version))
+		return psprintf("body must have \"anthropic_version\" and it must be \"%s\"", version);
+	if (!version && !equals(bi_json_at(body, "model", NULL), spec->model))
 		return psprintf("body must have \"model\" and it must be \"%s\": a batch has one model", spec->model);
 	if (bi_json_int(bi_json_at(body, "max_tokens", NULL), 0) < 1)
 		return pstrdup("body must have \"max_tokens\", a whole number from 1");
@@ -185,13 +191,19 @@ refuse_body(const BiSpec *spec, const BiJson *body)
 }
 
 char *
-bi_anthropic_spec_refuse_input(const BiSpec *spec, const char *input)
+bi_anthropic_spec_refuse_elsewhere(const BiSpec *spec, const char *input, const char *version)
 {
 	if (spec->input == BI_INPUT_MESSAGES)
 		return refuse_messages(parse(input));
 	if (spec->input == BI_INPUT_BODY)
-		return refuse_body(spec, parse(input));
+		return refuse_body(spec, parse(input), version);
 	return NULL;
+}
+
+char *
+bi_anthropic_spec_refuse_input(const BiSpec *spec, const char *input)
+{
+	return bi_anthropic_spec_refuse_elsewhere(spec, input, NULL);
 }
 
 /* Requests */
@@ -210,16 +222,14 @@ append_system(StringInfo out, const char *system_prompt, const char *cache)
 		appendStringInfo(out, ",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"%s\"}}]", cache);
 }
 
-/* What stands before the input, after the custom id. */
-static void
-append_head(StringInfo out, const BiSpec *spec, const BiServer *server, const BiJson *params)
+void
+bi_anthropic_spec_append_head(StringInfo out, const BiSpec *spec, const BiServer *server, const char *version)
 {
-	appendStringInfoString(out, "\",\"params\":");
 	if (spec->input == BI_INPUT_BODY)
 		return;
-	appendStringInfoString(out, "{\"model\":");
-	bi_json_append_string(out, spec->model);
-	if (!bi_json_get(params, "max_tokens"))
+	appendStringInfoString(out, version ? "{\"anthropic_version\":" : "{\"model\":");
+	bi_json_append_string(out, version ? version : spec->model);
+	if (!bi_json_get(parse(spec->params), "max_tokens"))
 		appendStringInfo(out, ",\"max_tokens\":" INT64_FORMAT, default_max_tokens(spec->model));
 	if (spec->system_prompt && *spec->system_prompt)
 		append_system(out, spec->system_prompt, server->prompt_cache);
@@ -269,37 +279,44 @@ append_output_config(StringInfo out, const BiSpec *spec, const BiJson *params)
 	}
 }
 
-/* What stands behind the input. */
-static void
-append_tail(StringInfo out, const BiSpec *spec, const BiJson *params)
+void
+bi_anthropic_spec_append_tail(StringInfo out, const BiSpec *spec)
 {
-	if (spec->input != BI_INPUT_BODY)
-	{
-		appendStringInfoString(out, spec->input == BI_INPUT_TEXT ? "}]" : "]");
-		append_members(out, params, "output_config");
-		append_output_config(out, spec, params);
-		appendStringInfoChar(out, '}');
-	}
+	BiJson	   *params = parse(spec->params);
+
+	if (spec->input == BI_INPUT_BODY)
+		return;
+	appendStringInfoString(out, spec->input == BI_INPUT_TEXT ? "}]" : "]");
+	append_members(out, params, "output_config");
+	append_output_config(out, spec, params);
 	appendStringInfoChar(out, '}');
+}
+
+BiSlot
+bi_anthropic_spec_slot(const BiSpec *spec)
+{
+	static const BiSlot slots[] = {
+		[BI_INPUT_TEXT] = BI_SLOT_TEXT, [BI_INPUT_MESSAGES] = BI_SLOT_ELEMENTS, [BI_INPUT_BODY] = BI_SLOT_JSON
+	};
+
+	return slots[spec->input];
 }
 
 void
 bi_anthropic_spec_frame(const BiSpec *spec, const BiServer *server, BiFrame *frame)
 {
-	static const BiSlot slots[] = {
-		[BI_INPUT_TEXT] = BI_SLOT_TEXT, [BI_INPUT_MESSAGES] = BI_SLOT_ELEMENTS, [BI_INPUT_BODY] = BI_SLOT_JSON
-	};
-	BiJson	   *params = parse(spec->params);
 	StringInfoData head;
 	StringInfoData tail;
 
 	initStringInfo(&head);
 	initStringInfo(&tail);
-	append_head(&head, spec, server, params);
-	append_tail(&tail, spec, params);
+	appendStringInfoString(&head, "\",\"params\":");
+	bi_anthropic_spec_append_head(&head, spec, server, NULL);
+	bi_anthropic_spec_append_tail(&tail, spec);
+	appendStringInfoChar(&tail, '}');
 	frame->nparts = 3;
 	frame->part[0] = (BiFramePart) {pstrdup("{\"custom_id\":\""), BI_SLOT_ID};
-	frame->part[1] = (BiFramePart) {head.data, slots[spec->input]};
+	frame->part[1] = (BiFramePart) {head.data, bi_anthropic_spec_slot(spec)};
 	frame->part[2] = (BiFramePart) {tail.data, BI_SLOT_NONE};
 	frame->separator = ",\n";
 }

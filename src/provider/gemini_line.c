@@ -1,0 +1,356 @@
+/*
+ * provider/gemini_line.c: what a line of results means.
+ *
+ * Knows whose answer a line is, how it says that its request failed, and the answers of
+ * GenerateContent and EmbedContent.  A line may hold anything: whatever is not understood
+ * becomes an outcome, never an error.  Called through the routine tables, once a line.
+ */
+#include "postgres.h"
+
+#include "provider/fingerprint.h"
+#include "provider/gapi.h"
+#include "provider/gemini.h"
+#include "provider/wire.h"
+
+void
+bi_gemini_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
+{
+	answer->outcome = outcome;
+	answer->retryable = retryable;
+	answer->error_code = pstrdup(code);
+	answer->error = pstrdup(message);
+}
+
+static bool
+equals(const char *word, const char *other)
+{
+	return word && strcmp(word, other) == 0;
+}
+
+/* Whose answer it is */
+
+/* The echo of what the line of the input asked. */
+static const BiJson *
+echo_of(const BiJson *line)
+{
+	const BiJson *request = bi_json_at(line, "request", NULL);
+
+	return request ? request : bi_json_at(line, "instance", NULL);
+}
+
+char *
+bi_gemini_line_fingerprint(const BiCall *call, const char *line, size_t len)
+{
+	BiJson	   *json = bi_json_parse(line, len);
+	const BiJson *request = echo_of(json);
+
+	if (request == NULL)
+		request = json;			/* the older embeddings' lines are the instance itself */
+	return bi_json_type(request) == BI_JSON_OBJECT ? bi_fingerprint_text(request) : NULL;
+}
+
+static bool
+is_ours(const BiCall *call, const char *id)
+{
+	return id && strncmp(id, call->chunk->intent, BI_NONCE_LEN) == 0 && id[BI_NONCE_LEN] == '-';
+}
+
+/*
+ * In the order of trust: a name beside the request, a label in it, what it asks.  A name that is
+ * not ours counts only where nothing is echoed: then it is told as unknown.
+ */
+bool
+bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer *answer)
+{
+	const BiJson *echo = echo_of(line);
+	const struct
+	{
+		const char *channel;
+		const BiJson *id;
+	}			names[] = {
+		{"custom_id", bi_json_at(line, "custom_id", NULL)},
+		{"key", bi_json_at(line, "key", NULL)},
+		{"label", bi_json_at(echo, "labels", BI_GEMINI_LABEL, NULL)},
+	};
+	char	   *other = NULL;
+
+	memset(answer, 0, sizeof(BiAnswer));
+	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
+	for (int i = 0; i < lengthof(names) && answer->custom_id == NULL; i++)
+	{
+		char	   *id = bi_json_cstring(names[i].id);
+
+		if (is_ours(call, id))
+		{
+			answer->custom_id = id;
+			answer->channel = names[i].channel;
+		}
+		else if (other == NULL)
+			other = id;
+	}
+	if (answer->custom_id == NULL && bi_json_type(echo) == BI_JSON_OBJECT)
+	{
+		answer->fingerprint = bi_fingerprint_text(echo);
+		answer->channel = "content";
+	}
+	else if (answer->custom_id == NULL)
+		answer->custom_id = other;
+	return answer->custom_id != NULL || answer->fingerprint != NULL;
+}
+
+/* Failures */
+
+/* Words of an HTTP status, as some failures begin with. */
+static const struct
+{
+	const char *phrase;
+	const char *word;
+}			phrases[] =
+{
+	{"Bad Request", "INVALID_ARGUMENT"},
+	{"Unauthorized", "UNAUTHENTICATED"},
+	{"Forbidden", "PERMISSION_DENIED"},
+	{"Not Found", "NOT_FOUND"},
+	{"Too Many Requests", "RESOURCE_EXHAUSTED"},
+	{"Cancelled", "CANCELLED"},
+	{"Canceled", "CANCELLED"},
+};
+
+/* "INVALID_ARGUMENT: …", "400 INVALID_ARGUMENT …" or words */
+static const char *
+word_of_text(const char *text)
+{
+	for (int i = 0; i < lengthof(phrases); i++)
+		if (pg_strncasecmp(text, phrases[i].phrase, strlen(phrases[i].phrase)) == 0)
+			return phrases[i].word;
+	return bi_gapi_find_word(text + strspn(text, "0123456789 "));
+}
+
+/* What is not known to be the request's own fault is worth another attempt. */
+static bool
+is_retryable(const char *word)
+{
+	return word == NULL || bi_gapi_is_transient(word);
+}
+
+static void
+read_failure(const BiCall *call, const char *word, const char *message, BiAnswer *answer)
+{
+	if (!equals(word, "CANCELLED"))
+		bi_gemini_line_fail(answer, BI_ERRORED, is_retryable(word), word ? word : "request_failed", message);
+	else if (equals(call->chunk->batch_end, "expired"))
+		bi_gemini_line_fail(answer, BI_EXPIRED, true, "batch_expired", message);
+	else
+		bi_gemini_line_fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", message);
+}
+
+/* An error object, or one that wraps another. */
+static void
+read_error(const BiCall *call, const BiJson *error, const char *otherwise, BiAnswer *answer)
+{
+	const BiJson *inner = bi_json_at(error, "error", NULL);
+	const char *word = bi_gapi_word(error);
+	char	   *message = bi_wire_json_words(bi_json_at(error, "message", NULL), BI_WIRE_MESSAGE);
+
+	if (word == NULL)
+		word = bi_gapi_word(inner);
+	if (message == NULL)
+		message = bi_wire_json_words(bi_json_at(inner, "message", NULL), BI_WIRE_MESSAGE);
+	read_failure(call, word, message ? message : otherwise, answer);
+}
+
+/* Free text, perhaps with an error's JSON behind its words. */
+static void
+read_status(const BiCall *call, const char *status, BiAnswer *answer)
+{
+	const char *brace = strchr(status, '{');
+	BiJson	   *json = brace ? bi_json_parse(brace, strlen(brace)) : NULL;
+	const BiJson *error = bi_json_at(json, "error", NULL) ? bi_json_at(json, "error", NULL) : json;
+	char	   *words = bi_wire_words(status, strlen(status), BI_WIRE_MESSAGE);
+
+	if (bi_gapi_word(error))
+		read_error(call, error, words, answer);
+	else
+		read_failure(call, word_of_text(status), words, answer);
+}
+
+bool
+bi_gemini_line_failed(const BiCall *call, const BiJson *line, BiAnswer *answer)
+{
+	const BiJson *error = bi_json_at(line, "error", NULL);
+	const BiJson *status = bi_json_at(line, "status", NULL);
+	char	   *text = bi_json_cstring(status);
+
+	if (text && *text)
+		read_status(call, text, answer);
+	else if (bi_json_type(status) == BI_JSON_OBJECT && bi_json_length(status) > 0)
+		read_error(call, status, "the line says no more", answer);
+	else if (bi_json_type(error) == BI_JSON_OBJECT)
+		read_error(call, error, "the line says no more", answer);
+	else if (bi_json_type(error) == BI_JSON_STRING)
+		read_status(call, bi_wire_json_words(error, BI_WIRE_MESSAGE) ? bi_wire_json_words(error, BI_WIRE_MESSAGE) : "", answer);
+	else
+		return false;
+	return true;
+}
+
+/* Answers */
+
+/* Counts of 0 are left out. */
+static int64
+count_of(const BiJson *usage, const char *name)
+{
+	return Max(bi_json_int(bi_json_at(usage, name, NULL), 0), 0);
+}
+
+/* Cached tokens are part of the prompt's; thoughts are no part of the candidates', and are paid
+ * for as output. */
+static void
+read_usage(BiAnswer *answer, const BiJson *usage)
+{
+	if (bi_json_type(usage) != BI_JSON_OBJECT)
+		return;
+	answer->input_tokens = count_of(usage, "promptTokenCount") + count_of(usage, "toolUsePromptTokenCount");
+	answer->cached_tokens = count_of(usage, "cachedContentTokenCount");
+	answer->output_tokens = count_of(usage, "candidatesTokenCount") + count_of(usage, "thoughtsTokenCount");
+}
+
+static void
+set_output(BiAnswer *answer, StringInfo output, bool is_json)
+{
+	answer->output = output->data;
+	answer->output_len = output->len;
+	answer->output_is_json = is_json;
+}
+
+/* The texts of all parts in one, thoughts left out; calls of functions, if any, are the output
+ * instead. */
+static void
+read_parts(BiAnswer *answer, const BiJson *parts)
+{
+	StringInfoData text;
+	StringInfoData calls;
+	bool		any = false;
+
+	initStringInfo(&text);
+	initStringInfo(&calls);
+	for (int i = 0; bi_json_type(parts) == BI_JSON_ARRAY && i < bi_json_length(parts); i++)
+	{
+		const BiJson *part = bi_json_item(parts, i);
+		const BiJson *call = bi_json_at(part, "functionCall", NULL);
+		size_t		len;
+		const char *said = bi_json_string(bi_json_at(part, "text", NULL), &len);
+
+		if (bi_json_bool(bi_json_at(part, "thought", NULL), false))
+			continue;
+		if (call)
+		{
+			appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
+			bi_json_append(&calls, call);
+		}
+		if (said)
+		{
+			appendBinaryStringInfo(&text, said, (int) len);
+			any = true;
+		}
+	}
+	if (calls.len > 0)
+	{
+		appendStringInfoChar(&calls, ']');
+		set_output(answer, &calls, true);
+	}
+	else if (any)
+		set_output(answer, &text, false);
+}
+
+/* Reasons that withhold or cut an answer for what is in it; those of pictures too. */
+static bool
+is_filter(const char *reason)
+{
+	static const char *const reasons[] = {
+		"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"
+	};
+
+	for (int i = 0; i < lengthof(reasons); i++)
+		if (equals(reason, reasons[i]))
+			return true;
+	return strncmp(reason, "IMAGE_", strlen("IMAGE_")) == 0;
+}
+
+/* Why an answer of that finish is no success; NULL where it is one. */
+static const char *
+refused_finish(const char *reason, const char **message)
+{
+	if (reason == NULL || equals(reason, "STOP") || equals(reason, "FINISH_REASON_UNSPECIFIED"))
+		return NULL;
+	if (equals(reason, "MAX_TOKENS"))
+	{
+		*message = "the output was cut off at the limit of tokens";
+		return "length";
+	}
+	*message = is_filter(reason) ? psprintf("the output was withheld or cut by the content filter: %s", reason)
+		: psprintf("the model ended with %s", reason);
+	return is_filter(reason) ? "content_filter" : "finish_reason";
+}
+
+static void
+read_candidate(BiAnswer *answer, const BiJson *candidate)
+{
+	char	   *reason = bi_wire_json_words(bi_json_at(candidate, "finishReason", NULL), BI_WIRE_CODE);
+	const char *message = NULL;
+	const char *code = refused_finish(reason, &message);
+
+	answer->finish_reason = reason;
+	read_parts(answer, bi_json_at(candidate, "content", "parts", NULL));
+	if (code)
+		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, code, message);
+	else if (answer->output == NULL)
+		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+	else
+		answer->outcome = BI_SUCCEEDED;
+}
+
+static void
+read_content(BiAnswer *answer, const BiJson *response)
+{
+	const BiJson *candidate = bi_json_item(bi_json_at(response, "candidates", NULL), 0);
+	char	   *blocked = bi_wire_json_words(bi_json_at(response, "promptFeedback", "blockReason", NULL), BI_WIRE_CODE);
+
+	if (candidate == NULL && blocked)
+		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, "content_filter", psprintf("the prompt was blocked: %s", blocked));
+	else
+		read_candidate(answer, candidate);
+}
+
+/* Its tokens are told in one place or another. */
+static void
+read_embedding(const BiCall *call, BiAnswer *answer, const BiJson *response)
+{
+	const BiJson *embedding = bi_json_at(response, "embedding", NULL);
+
+	if (answer->input_tokens < 0)
+		answer->input_tokens = Max(bi_json_int(bi_json_at(response, "tokenCount", NULL), -1), -1);
+	bi_gemini_embedding_read(call, bi_json_at(embedding, "values", NULL), answer);
+}
+
+void
+bi_gemini_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
+{
+	BiJson	   *json = bi_json_parse(line, len);
+	const BiJson *response = bi_json_at(json, "response", NULL);
+
+	if (!bi_gemini_line_join(call, json, answer))
+	{
+		bi_gemini_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
+		return;
+	}
+	if (bi_gemini_line_failed(call, json, answer))
+		return;
+	answer->model = bi_wire_json_words(bi_json_at(response, "modelVersion", NULL), BI_WIRE_CODE);
+	answer->request_id = bi_wire_json_words(bi_json_at(response, "responseId", NULL), BI_WIRE_CODE);
+	read_usage(answer, bi_json_at(response, "usageMetadata", NULL));
+	if (call->job->spec.task == BI_TASK_EMBEDDING)
+		read_embedding(call, answer, response);
+	else
+		read_content(answer, response);
+}
