@@ -14,10 +14,12 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "utils/wait_event.h"
 
 #include "base/exchange.h"
 #include "base/foreign.h"
@@ -27,6 +29,7 @@
 #include "store/server.h"
 
 #define CHECK_TIMEOUT_MS (30 * 1000)
+#define MOMENT_MS 500
 
 typedef struct Finding
 {
@@ -78,12 +81,14 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 {
 	const char *status = "provider_error";
 
-	if (verdict->kind == BI_OK)
+	if (verdict->kind == BI_OK || verdict->kind == BI_NOT_YET)
 		return judge_success(server, verdict);
 	if (verdict->kind == BI_DENIED && (ex->status == 401 || ex->status == 403))
 		status = "bad_key";
 	else if (verdict->kind == BI_ABSENT)
 		status = "no_model";
+	if (ex->status < 300)		/* what is wrong stands in a good reply */
+		return (Finding) {status, to_server_text(verdict->message)};
 	return (Finding) {status, to_server_text(psprintf("HTTP status %d: %s", ex->status, verdict->message))};
 }
 
@@ -160,6 +165,18 @@ get_proof(const BiProvider *provider, const BiServer *server, char *secret, Time
 	return secret;
 }
 
+/* The provider needs a moment: is there time to ask again? */
+static bool
+wait_a_moment(TimestampTz deadline)
+{
+	if (TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline) < CHECK_TIMEOUT_MS / 2)
+		return false;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MOMENT_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
 static Finding
 ask(const BiProvider *provider, const BiServer *server, const char *proof, TimestampTz deadline)
 {
@@ -177,6 +194,8 @@ ask(const BiProvider *provider, const BiServer *server, const char *proof, Times
 			return finding;
 		verdict = provider->read_check(&call, ex);
 		finding = judge_reply(server, ex, &verdict);
+		if (verdict.kind == BI_NOT_YET && wait_a_moment(deadline))
+			continue;
 		if (verdict.kind != BI_OK || verdict.next == NULL)
 			break;
 		call.cursor = verdict.next;

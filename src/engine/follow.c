@@ -33,11 +33,14 @@ still_there(BiStep *step, bool running)
 	bi_step_record(step, NULL);
 }
 
+/* With the provider's words, where it has some for that end. */
 static void
-ended(BiStep *step, const char *how)
+ended(BiStep *step, const char *how, const List *faults)
 {
 	BiRecordOf *r = bi_react_record(step, BI_FETCHING, how);
+	const BiFault *first = faults ? linitial(faults) : NULL;
 
+	r->detail = first ? psprintf("%s: %s", first->code, first->message) : NULL;
 	step->chunk->batch_end = unconstify(char *, how);
 	step->chunk->failures = 0;
 	r->heard = true;
@@ -109,13 +112,13 @@ read_poll(BiStep *step)
 			still_there(step, batch.state == BI_BATCH_RUNNING);
 			break;
 		case BI_BATCH_COMPLETED:
-			ended(step, "completed");
+			ended(step, "completed", batch.faults);
 			break;
 		case BI_BATCH_EXPIRED:
-			ended(step, "expired");
+			ended(step, "expired", batch.faults);
 			break;
 		case BI_BATCH_CANCELLED:
-			ended(step, "cancelled");
+			ended(step, "cancelled", batch.faults);
 			break;
 		case BI_BATCH_FAILED:
 			failed(step, &batch);

@@ -259,7 +259,8 @@ typedef struct BiProvider
 	bool		(*discard) (const BiCall *call, int i, BiExchange *ex);
 	BiVerdict	(*read_discard) (const BiCall *call, const BiExchange *ex);
 
-	/* Free calls that tell whether key and model are good: OK, DENIED, ABSENT (model). */
+	/* Free calls that tell whether key and model are good: OK, DENIED, ABSENT (model); NOT_YET:
+	 * the same is asked again a moment later, and where there is no time for that it is OK. */
 	void		(*check) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_check) (const BiCall *call, const BiExchange *ex);
 } BiProvider;

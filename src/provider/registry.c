@@ -7,6 +7,7 @@
 
 #include "provider/anthropic.h"
 #include "provider/azure.h"
+#include "provider/bedrock.h"
 #include "provider/openai.h"
 #include "provider/registry.h"
 #include "provider/wire.h"
@@ -15,6 +16,7 @@ static const BiProvider *const providers[] = {
 	&bi_openai,
 	&bi_azure,
 	&bi_anthropic,
+	&bi_bedrock,
 };
 
 const BiProvider *

@@ -1,0 +1,293 @@
+/*
+ * provider/bedrock_line.c: what a line of a results file means.
+ *
+ * Knows the answers of Converse and of the families that are asked by their own requests; an
+ * answer tells by its members what it is.  A line may hold anything: whatever is not
+ * understood becomes an outcome, never an error.  Called through the routine table, once a
+ * line.
+ */
+#include "postgres.h"
+
+#include "provider/anthropic.h"
+#include "provider/bedrock.h"
+#include "provider/openai.h"
+#include "provider/wire.h"
+
+static void
+fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
+{
+	answer->outcome = outcome;
+	answer->retryable = retryable;
+	answer->error_code = pstrdup(code);
+	answer->error = pstrdup(message);
+}
+
+static void
+set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
+{
+	answer->output = output;
+	answer->output_len = len;
+	answer->output_is_json = is_json;
+}
+
+/* Tokens told, -1 where they are not told or no count. */
+static int64
+count_of(const BiJson *json, const char *name)
+{
+	int64		count = name ? bi_json_int(bi_json_at(json, name, NULL), -1) : -1;
+
+	return count >= 0 && count <= PG_INT32_MAX ? count : -1;
+}
+
+/* Why the model stopped */
+
+/* The words of all families: what they mean where they mean no success. */
+static void
+judge_stop(BiAnswer *answer, const char *stop)
+{
+	static const struct
+	{
+		const char *stop;
+		const char *code;
+		const char *words;
+	}			stops[] =
+	{
+		{"max_tokens", "length", "the output was cut off at the limit of tokens"},
+		{"length", "length", "the output was cut off at the limit of tokens"},
+		{"model_context_window_exceeded", "length", "the output was cut off at the end of the model's context window"},
+		{"guardrail_intervened", "guardrail", "a guardrail withheld or changed the output"},
+		{"content_filtered", "content_filter", "the output was withheld or cut by the content filter"},
+		{"content_filter", "content_filter", "the output was withheld or cut by the content filter"},
+		{"error_toxic", "content_filter", "the output was withheld or cut by the content filter"},
+		{"refusal", "refusal", "the model refused"},
+		{"malformed_model_output", "malformed_output", "the model's output is malformed"},
+		{"malformed_tool_use", "malformed_output", "the model's call of a tool is malformed"},
+	};
+
+	for (int i = 0; stop && i < lengthof(stops); i++)
+	{
+		if (pg_strcasecmp(stop, stops[i].stop) != 0)
+			continue;
+		fail(answer, BI_INVALID_OUTPUT, false, stops[i].code, stops[i].words);
+		return;
+	}
+	if (answer->output == NULL)
+		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+}
+
+/* Converse, and Nova's own answers */
+
+/* The text of all text blocks in one; what the model thought is left out. */
+static void
+read_text(BiAnswer *answer, const BiJson *content)
+{
+	StringInfoData joined;
+	bool		any = false;
+
+	initStringInfo(&joined);
+	for (int i = 0; i < bi_json_length(content); i++)
+	{
+		size_t		len;
+		const char *text = bi_json_string(bi_json_at(bi_json_item(content, i), "text", NULL), &len);
+
+		if (text == NULL)
+			continue;
+		appendBinaryStringInfo(&joined, text, (int) len);
+		any = true;
+	}
+	if (any)
+		set_output(answer, joined.data, joined.len, false);
+}
+
+/* A model that calls tools answers with the calls: then they are the output. */
+static void
+read_tool_calls(BiAnswer *answer, const BiJson *content)
+{
+	StringInfoData calls;
+
+	initStringInfo(&calls);
+	for (int i = 0; i < bi_json_length(content); i++)
+	{
+		const BiJson *call = bi_json_at(bi_json_item(content, i), "toolUse", NULL);
+
+		if (call == NULL)
+			continue;
+		appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
+		bi_json_append(&calls, call);
+	}
+	if (calls.len == 0)
+		return;
+	appendStringInfoChar(&calls, ']');
+	set_output(answer, calls.data, calls.len, true);
+}
+
+/* Input is all that was read, from the cache or not, and all that was written to it. */
+static void
+read_converse(BiAnswer *answer, const BiJson *output)
+{
+	const BiJson *content = bi_json_at(output, "output", "message", "content", NULL);
+	const BiJson *usage = bi_json_at(output, "usage", NULL);
+	int64		input = count_of(usage, "inputTokens");
+
+	answer->cached_tokens = count_of(usage, "cacheReadInputTokens");
+	answer->output_tokens = count_of(usage, "outputTokens");
+	if (input >= 0)
+		input += Max(answer->cached_tokens, 0) + Max(count_of(usage, "cacheWriteInputTokens"), 0);
+	answer->input_tokens = input;
+	answer->finish_reason = bi_wire_json_words(bi_json_at(output, "stopReason", NULL), BI_WIRE_CODE);
+	if (bi_json_type(content) == BI_JSON_ARRAY)
+	{
+		read_text(answer, content);
+		read_tool_calls(answer, content);
+	}
+	judge_stop(answer, answer->finish_reason);
+}
+
+/* Text of other families: where it stands, and what is told beside it */
+
+static const struct
+{
+	const char *list;			/* the first of these, or NULL: the answer itself */
+	const char *text;
+	const char *stop;
+	const char *input;			/* tokens, beside the list */
+	const char *output;
+}			shapes[] =
+{
+	{NULL, "generation", "stop_reason", "prompt_token_count", "generation_token_count"},	/* Llama */
+	{"outputs", "text", "stop_reason", NULL, NULL}, /* Mistral */
+	{"results", "outputText", "completionReason", "inputTextTokenCount", NULL}, /* Titan */
+	{"generations", "text", "finish_reason", NULL, NULL},	/* Cohere */
+	{"choices", "text", "stop_reason", NULL, NULL}, /* DeepSeek */
+	{NULL, "text", "finish_reason", NULL, NULL},	/* Cohere */
+	{NULL, "completion", "stop_reason", NULL, NULL},	/* Claude before messages */
+};
+
+static bool
+read_shape(BiAnswer *answer, const BiJson *output)
+{
+	for (int i = 0; i < lengthof(shapes); i++)
+	{
+		const BiJson *place = shapes[i].list ? bi_json_item(bi_json_at(output, shapes[i].list, NULL), 0) : output;
+		size_t		len;
+		const char *text = bi_json_string(bi_json_at(place, shapes[i].text, NULL), &len);
+		char	   *copy;
+
+		if (text == NULL)
+			continue;
+		copy = palloc(len + 1);
+		memcpy(copy, text, len + 1);
+		set_output(answer, copy, len, false);
+		answer->input_tokens = count_of(output, shapes[i].input);
+		answer->output_tokens = Max(count_of(output, shapes[i].output), count_of(place, "tokenCount"));
+		answer->finish_reason = bi_wire_json_words(bi_json_at(place, shapes[i].stop, NULL), BI_WIRE_CODE);
+		judge_stop(answer, answer->finish_reason);
+		return true;
+	}
+	return false;
+}
+
+/* Embeddings */
+
+/* Titan has one, Cohere a list of them or one list for each form of numbers, Nova a list of objects. */
+static const BiJson *
+find_embedding(const BiJson *output)
+{
+	const BiJson *list = bi_json_at(output, "embeddings", NULL);
+	const BiJson *first;
+
+	if (list == NULL)
+		return bi_json_at(output, "embedding", NULL);
+	if (bi_json_type(list) == BI_JSON_OBJECT)
+		list = bi_json_at(list, "float", NULL);
+	first = bi_json_item(list, 0);
+	return bi_json_type(first) == BI_JSON_OBJECT ? bi_json_at(first, "embedding", NULL) : first;
+}
+
+static void
+read_embedding(BiAnswer *answer, const BiJson *output)
+{
+	const BiJson *embedding = find_embedding(output);
+	bool		good = bi_json_type(embedding) == BI_JSON_ARRAY && bi_json_length(embedding) > 0;
+	char	   *text;
+
+	answer->input_tokens = Max(count_of(output, "inputTextTokenCount"), count_of(output, "inputTokenCount"));
+	for (int i = 0; good && i < bi_json_length(embedding); i++)
+	{
+		BiJsonType	type = bi_json_type(bi_json_item(embedding, i));
+
+		good = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
+	}
+	if (!good)
+	{
+		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no embedding of numbers");
+		return;
+	}
+	text = bi_json_text(embedding);
+	set_output(answer, text, strlen(text), true);
+}
+
+/* Lines */
+
+/* Mistral has another name for why the model stopped. */
+static void
+read_choices(const BiCall *call, BiAnswer *answer, const BiJson *output)
+{
+	const BiJson *choice = bi_json_item(bi_json_at(output, "choices", NULL), 0);
+
+	bi_openai_line_body(call, output, answer);
+	if (answer->finish_reason)
+		return;
+	answer->finish_reason = bi_wire_json_words(bi_json_at(choice, "stop_reason", NULL), BI_WIRE_CODE);
+	judge_stop(answer, answer->finish_reason);
+}
+
+static void
+read_output(const BiCall *call, BiAnswer *answer, const BiJson *output)
+{
+	answer->outcome = BI_SUCCEEDED;
+	if (call->job->spec.task == BI_TASK_EMBEDDING)
+		read_embedding(answer, output);
+	else if (bi_json_at(output, "output", NULL))
+		read_converse(answer, output);
+	else if (bi_json_type(bi_json_at(output, "content", NULL)) == BI_JSON_ARRAY)
+		bi_anthropic_line_message(answer, output);
+	else if (bi_json_at(bi_json_item(bi_json_at(output, "choices", NULL), 0), "message", NULL))
+		read_choices(call, answer, output);
+	else if (!read_shape(answer, output))
+		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+}
+
+/* The model was asked and answered with an error status. */
+static void
+read_error(BiAnswer *answer, const BiJson *error)
+{
+	char	   *code = bi_wire_json_words(bi_json_at(error, "errorCode", NULL), BI_WIRE_CODE);
+	char	   *message = bi_wire_json_words(bi_json_at(error, "errorMessage", NULL), BI_WIRE_MESSAGE);
+	long		status = code ? strtol(code, NULL, 10) : 0;
+	bool		lasting = status >= 400 && status <= 499 && status != 408 && status != 409 && status != 424 && status != 429;
+
+	if (message == NULL)
+		message = bi_wire_json_words(error, BI_WIRE_MESSAGE);
+	fail(answer, BI_ERRORED, !lasting, code ? psprintf("http_%s", code) : "unknown", message ? message : "no message");
+}
+
+void
+bi_bedrock_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
+{
+	BiJson	   *json = bi_json_parse(line, len);
+	const BiJson *output = bi_json_at(json, "modelOutput", NULL);
+	const BiJson *error = bi_json_at(json, "error", NULL);
+
+	memset(answer, 0, sizeof(BiAnswer));
+	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
+	answer->custom_id = bi_json_cstring(bi_json_at(json, "recordId", NULL));
+	if (answer->custom_id == NULL)
+		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no record id");
+	else if (bi_json_type(output) == BI_JSON_OBJECT)
+		read_output(call, answer, output);	/* whatever stands beside it: it is paid for */
+	else if (error)
+		read_error(answer, error);
+	else
+		fail(answer, BI_ERRORED, true, "no_output", "the line has neither an output nor an error");
+}
