@@ -39,12 +39,29 @@ static const Block v6_blocks[] = {
 /* Of clouds: keys without a password for whoever can reach them. */
 static const Block v4_metadata[] = {
 	{{169, 254, 0, 0}, 16},		/* all that is link-local */
-	{{100, 100, 100, 200}, 32}
+	{{100, 100, 100, 200}, 32}, /* Alibaba */
+	{{168, 63, 129, 16}, 32},	/* Azure */
+	{{192, 0, 0, 192}, 32}		/* Oracle */
 };
 
 static const Block v6_metadata[] = {
-	{{0xfd, 0x00, 0x0e, 0xc2}, 32},
-	{{0xfd, 0x20, 0x0c, 0xe0}, 32}
+	{{0xfd, 0x00, 0x0e, 0xc2}, 32}, /* AWS */
+	{{0xfd, 0x20, 0x00, 0xce}, 32}	/* Google */
+};
+
+/* Addresses that carry an IPv4 one. */
+static const struct
+{
+	uint8		prefix[12];
+	int			len;			/* of the prefix */
+	int			at;				/* where the other one stands */
+}			carriers[] = {
+	{{0}, 12, 12},				/* compatible; also :: and ::1, as part of 0.0.0.0/8 */
+	{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 12},	/* mapped */
+	{{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 12}, /* translated */
+	{{0, 0x64, 0xff, 0x9b}, 12, 12},	/* NAT64 */
+	{{0, 0x64, 0xff, 0x9b, 0, 1}, 6, 12},	/* NAT64 of a local network */
+	{{0x20, 0x02}, 2, 2}		/* 6to4 */
 };
 
 static bool
@@ -77,23 +94,14 @@ judge_v4(const uint8 *addr)
 	return in_any(addr, v4_blocks, lengthof(v4_blocks)) ? BI_ADDRESS_INNER : BI_ADDRESS_OUTER;
 }
 
-/*
- * Addresses that carry an IPv4 one are judged by that: mapped and compatible
- * (which makes :: and ::1 part of 0.0.0.0/8), NAT64 and 6to4.
- */
 static BiAddress
 judge_v6(const uint8 *addr)
 {
-	static const uint8 zero[10] = {0};
-	static const uint8 nat64[12] = {0, 0x64, 0xff, 0x9b};
-
-	if (memcmp(addr, zero, 10) == 0 &&
-		((addr[10] == 0 && addr[11] == 0) || (addr[10] == 0xff && addr[11] == 0xff)))
-		return judge_v4(addr + 12);
-	if (memcmp(addr, nat64, sizeof(nat64)) == 0)
-		return judge_v4(addr + 12);
-	if (addr[0] == 0x20 && addr[1] == 0x02)
-		return judge_v4(addr + 2);
+	for (int i = 0; i < lengthof(carriers); i++)
+	{
+		if (memcmp(addr, carriers[i].prefix, carriers[i].len) == 0)
+			return judge_v4(addr + carriers[i].at);
+	}
 	if (in_any(addr, v6_metadata, lengthof(v6_metadata)))
 		return BI_ADDRESS_METADATA;
 	return in_any(addr, v6_blocks, lengthof(v6_blocks)) ? BI_ADDRESS_INNER : BI_ADDRESS_OUTER;
@@ -116,8 +124,8 @@ bi_address_judge_text(const char *text, BiAddress otherwise)
 	char		bare[INET6_ADDRSTRLEN];
 	size_t		len = strlen(text);
 
-	if (inet_pton(AF_INET, text, addr) == 1)
-		return judge_v4(addr);
+	if (len > 0 && text[len - 1] == '.')
+		len--;					/* of a name that is whole */
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']')
 	{
 		text++;
@@ -127,5 +135,7 @@ bi_address_judge_text(const char *text, BiAddress otherwise)
 		return otherwise;
 	memcpy(bare, text, len);
 	bare[len] = '\0';
+	if (inet_pton(AF_INET, bare, addr) == 1)
+		return judge_v4(addr);
 	return inet_pton(AF_INET6, bare, addr) == 1 ? judge_v6(addr) : otherwise;
 }

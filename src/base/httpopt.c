@@ -11,6 +11,9 @@
 #include "base/guc.h"
 #include "utils/memutils.h"
 
+/* The machine's own metadata service answers at once, or there is none. */
+#define METADATA_MS_MAX 5000
+
 /* The options that never vary. */
 static const struct
 {
@@ -174,6 +177,12 @@ set_request(BiTransfer *transfer)
 	return set_headers(transfer);
 }
 
+static int
+timeout_of(const BiTransfer *transfer, int setting_ms)
+{
+	return transfer->metadata_allowed ? Min(setting_ms, METADATA_MS_MAX) : setting_ms;
+}
+
 static long
 in_seconds(int ms)
 {
@@ -198,8 +207,8 @@ set_connection(BiTransfer *transfer)
 		BI_SET(transfer, CURLOPT_CAINFO, bi_guc_ca_file);
 		BI_SET(transfer, CURLOPT_PROXY_CAINFO, bi_guc_ca_file);
 	}
-	BI_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) bi_guc_connect_timeout);
-	BI_SET(transfer, CURLOPT_LOW_SPEED_TIME, in_seconds(bi_guc_stall_timeout));
+	BI_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_of(transfer, bi_guc_connect_timeout));
+	BI_SET(transfer, CURLOPT_LOW_SPEED_TIME, in_seconds(timeout_of(transfer, bi_guc_stall_timeout)));
 	return CURLE_OK;
 }
 

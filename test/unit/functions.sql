@@ -9,6 +9,7 @@ CREATE FUNCTION unit_json_string(text) RETURNS text AS :'module' LANGUAGE c STRI
 CREATE FUNCTION unit_canonical(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_schema(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_schema_suite(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
+CREATE FUNCTION unit_address(text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_backoff(bigint, float8, bigint, int, float8) RETURNS bigint AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_retry_after(text, bigint) RETURNS bigint AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_limits(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
