@@ -34,7 +34,7 @@ external_step(const BiJson *document, const BiJson *carried)
 {
 	if (bi_json_at(carried, "bearer", NULL))
 		return BI_GOOGLE_IMPERSONATE;
-	if (bi_json_at(carried, "subject_token", NULL) || bi_json_at(document, "credential_source", "file", NULL))
+	if (bi_json_at(carried, "subject_token", NULL) || bi_google_text(bi_json_at(document, "credential_source", NULL), "file"))
 		return BI_GOOGLE_EXCHANGE;
 	return BI_GOOGLE_SUBJECT;
 }

@@ -20,6 +20,15 @@
 /* Machines of another cloud get a subject token there, where else nobody may ask. */
 #define IDENTITY_URL "http://169.254.169.254/"
 
+/* What google_secret.c has seen to. */
+static char *
+required(const BiJson *json, const char *name)
+{
+	char	   *text = bi_google_text(json, name);
+
+	return text ? text : pstrdup("");
+}
+
 static void
 begin_document(const BiCall *call, const char *method, const char *url, BiExchange *ex)
 {
@@ -57,13 +66,13 @@ static char *
 make_assertion(const BiJson *document, const BiExchange *ex, int64 now)
 {
 	char	   *audience = bi_google_text(document, "token_uri");
-	char	   *key = bi_google_text(document, "private_key");
+	char	   *key = required(document, "private_key");
 	StringInfoData claims;
 	char	   *assertion;
 
 	initStringInfo(&claims);
 	appendStringInfoString(&claims, "{\"iss\":");
-	bi_json_append_string(&claims, bi_google_text(document, "client_email"));
+	bi_json_append_string(&claims, required(document, "client_email"));
 	appendStringInfoString(&claims, ",\"scope\":\"" SCOPE "\",\"aud\":");
 	bi_json_append_string(&claims, audience ? audience : ex->url);
 	appendStringInfo(&claims, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT "}", now, now + LIFETIME);
@@ -89,9 +98,9 @@ refresh(const BiCall *call, const BiJson *document, BiExchange *ex)
 {
 	begin_form(call, "/token", bi_google_text(document, "token_uri"), TOKEN_URL, ex);
 	enlargeStringInfo(&ex->head, BI_SECRET_MAX);
-	append_secret(&ex->head, "refresh_token", bi_google_text(document, "refresh_token"));
-	append_secret(&ex->head, "client_secret", bi_google_text(document, "client_secret"));
-	bi_wire_append_field(&ex->head, "client_id", bi_google_text(document, "client_id"));
+	append_secret(&ex->head, "refresh_token", required(document, "refresh_token"));
+	append_secret(&ex->head, "client_secret", required(document, "client_secret"));
+	bi_wire_append_field(&ex->head, "client_id", required(document, "client_id"));
 	bi_wire_append_field(&ex->head, "grant_type", "refresh_token");
 }
 
@@ -101,9 +110,9 @@ ask_metadata(const BiCall *call, const BiJson *document, BiExchange *ex)
 	StringInfoData url;
 
 	initStringInfo(&url);
-	appendStringInfo(&url, "%s/computeMetadata/v1/instance/service-accounts/default/token?scopes=", bi_google_text(document, "url"));
+	appendStringInfo(&url, "%s/computeMetadata/v1/instance/service-accounts/default/token?scopes=", required(document, "url"));
 	bi_wire_append_escaped(&url, SCOPE);
-	bi_exchange_request(ex, "GET", url.data);
+	begin_document(call, "GET", url.data, ex);
 	bi_exchange_add_header(ex, "Metadata-Flavor", "Google");
 	ex->metadata = call->server->may_use_host;
 }
@@ -117,7 +126,7 @@ ask_subject(const BiCall *call, const BiJson *document, BiExchange *ex)
 	const char *name;
 	BiJson	   *value;
 
-	begin_document(call, "GET", bi_google_text(source, "url"), ex);
+	begin_document(call, "GET", required(source, "url"), ex);
 	ex->metadata = call->server->may_use_host && strncmp(ex->url, IDENTITY_URL, strlen(IDENTITY_URL)) == 0;
 	while (bi_json_next(headers, &place, &name, &value))
 		bi_exchange_add_header(ex, name, bi_json_string(value, NULL));
@@ -129,21 +138,21 @@ exchange_subject(const BiCall *call, const BiJson *document, const BiJson *carri
 	char	   *subject = bi_google_text(carried, "subject_token");
 
 	begin_form(call, "/v1/token", bi_google_text(document, "token_url"), STS_URL, ex);
-	append_secret(&ex->head, "subject_token", subject ? subject : bi_google_text(document, "subject_token"));
+	append_secret(&ex->head, "subject_token", subject ? subject : required(document, "subject_token"));
 	bi_wire_append_field(&ex->head, "grant_type", URN "grant-type:token-exchange");
-	bi_wire_append_field(&ex->head, "audience", bi_google_text(document, "audience"));
+	bi_wire_append_field(&ex->head, "audience", required(document, "audience"));
 	bi_wire_append_field(&ex->head, "scope", SCOPE);
 	bi_wire_append_field(&ex->head, "requested_token_type", URN "token-type:access_token");
-	bi_wire_append_field(&ex->head, "subject_token_type", bi_google_text(document, "subject_token_type"));
+	bi_wire_append_field(&ex->head, "subject_token_type", required(document, "subject_token_type"));
 }
 
 static void
 impersonate(const BiCall *call, const BiJson *document, const BiJson *carried, BiExchange *ex)
 {
 	int64		asked = bi_json_int(bi_json_at(document, "service_account_impersonation", "token_lifetime_seconds", NULL), LIFETIME);
-	char	   *token = bi_google_text(carried, "bearer");
+	char	   *token = required(carried, "bearer");
 
-	begin_document(call, "POST", bi_google_text(document, "service_account_impersonation_url"), ex);
+	begin_document(call, "POST", required(document, "service_account_impersonation_url"), ex);
 	bi_exchange_add_header(ex, "Accept", "application/json");
 	bi_exchange_add_header(ex, "Content-Type", "application/json");
 	bi_openai_request_bearer(token, ex);

@@ -53,10 +53,10 @@ blot(char *text)
 
 	while (at && (at = strstr(at, "eyJ")) != NULL)
 	{
-		size_t		len = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/=");
+		char	   *end = at + strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/=");
 
-		memset(at, '*', len);
-		at += len;
+		memcpy(at, "***", 3);
+		memmove(at + 3, end, strlen(end) + 1);
 	}
 	return text;
 }
@@ -119,7 +119,7 @@ bi_google_reply_verdict(const BiExchange *ex, BiGoogleStep step)
 
 	if (step == BI_GOOGLE_METADATA)
 		verdict = judge_metadata(ex, verdict);
-	else if (verdict.kind != BI_OK && ex->transport == BI_TRANSPORT_REPLIED)
+	else if (verdict.kind != BI_OK && ex->transport == BI_TRANSPORT_REPLIED && ex->status >= 400)
 		read_words(ex, &verdict);
 	if (verdict.kind == BI_OK)
 		return verdict;

@@ -151,7 +151,7 @@ take_document(char *text, const BiHost *host, char **why)
 		return NULL;
 	document = bi_json_parse(text, strlen(text));
 	reason = refuse_document(document);
-	path = bi_json_string(bi_json_at(document, "credential_source", "file", NULL), NULL);
+	path = bi_google_text(bi_json_at(document, "credential_source", NULL), "file");
 	if (reason)
 		*why = pstrdup(reason);
 	if (reason || path)
@@ -201,12 +201,12 @@ bi_google_secret(const BiServer *server, const BiHost *host, char **why)
 	const BiKeyRef *key = &server->key;
 	const char *source = key->credential_source;
 
-	if (source ? strcmp(source, "static") == 0 : has_key(key))
+	if (has_key(key) && (source == NULL || strcmp(source, "static") == 0))
 		return take_document(bi_secret_read(key, why), host, why);
-	if (source && strcmp(source, "environment") != 0 && strcmp(source, "instance") != 0)
+	if (source && (strcmp(source, "web_identity") == 0 || strcmp(source, "container") == 0))
 		*why = psprintf("option \"credential_source\" is \"%s\", which is a source of AWS; federated identities have a document in option \"service_account\" or \"service_account_file\"",
 						source);
-	else if (source == NULL && host == NULL)
+	else if (source ? strcmp(source, "static") == 0 : host == NULL)
 		*why = pstrdup("the user mapping has neither option \"service_account\" nor \"service_account_file\"");
 	else if (host == NULL)
 		*why = pstrdup(BI_GOOGLE_NO_HOST);
