@@ -13,7 +13,8 @@ const MESSAGES = {
   INTERNAL: 'Internal error encountered.', UNIMPLEMENTED: 'Operation is not implemented, or supported, or enabled.', UNAVAILABLE: 'The service is currently unavailable.', DEADLINE_EXCEEDED: 'Deadline expired before operation could complete.',
 };
 // Of google.rpc.Code, as job errors and result lines have them.
-const CODES = { CANCELLED: 1, UNKNOWN: 2, INVALID_ARGUMENT: 3, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7, RESOURCE_EXHAUSTED: 8, FAILED_PRECONDITION: 9, ABORTED: 10, INTERNAL: 13, UNAVAILABLE: 14, UNAUTHENTICATED: 16 };
+const CODES = { CANCELLED: 1, UNKNOWN: 2, INVALID_ARGUMENT: 3, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7, RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9, ABORTED: 10, INTERNAL: 13, UNAVAILABLE: 14, UNAUTHENTICATED: 16 };
 
 const statusOf = (http) => STATUSES[http] || (http >= 500 ? 'INTERNAL' : 'INVALID_ARGUMENT');
 const errorInfo = (reason, metadata, domain = 'googleapis.com') => ({ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain, ...(metadata ? { metadata } : {}) });
@@ -44,4 +45,4 @@ function unknownName(name, at = '') {
   return invalid(message, [violation(at, message)]);
 }
 
-module.exports = { CODES, STATUSES, statusOf, errorBody, errorInfo, retryInfo, usualError, refuse, invalid, violation, unknownName };
+module.exports = { CODES, errorInfo, retryInfo, usualError, refuse, invalid, violation, unknownName };

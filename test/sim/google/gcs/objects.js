@@ -12,6 +12,7 @@ const NAMES = new Set(['kind', 'items', 'prefixes', 'nextPageToken', 'id', 'self
   'md5Hash', 'crc32c', 'etag', 'timeCreated', 'updated', 'timeStorageClassUpdated', 'timeFinalized', 'metadata', 'contentEncoding', 'cacheControl', 'contentDisposition', 'contentLanguage',
   'location', 'locationType', 'projectNumber', 'iamConfiguration', 'timeDeleted', 'customTime', 'error']);
 const MAX_RESULTS = 1000;
+const MADE = '2026-01-01T00:00:00.000Z'; // all buckets
 
 function onlyQuery(ctx, known) {
   const bad = [...ctx.query.keys()].find((name) => !COMMON.includes(name) && !CONDITIONS.includes(name) && !known.includes(name));
@@ -30,12 +31,15 @@ function shown(ctx, value) {
   }
 }
 
+// What is undefined is not there in JSON.
 function resource(ctx, object) {
-  const { bucket, name, generation, created, hashes, data } = object;
-  const self = `${baseOf(ctx)}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`;
-  return { kind: 'storage#object', id: `${bucket}/${name}/${generation}`, selfLink: self, mediaLink: `${baseOf(ctx)}/download/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}?generation=${generation}&alt=media`,
-    name, bucket, generation, metageneration: '1', contentType: object.type, storageClass: 'STANDARD', size: String(data.size), ...hashes, etag: etagOf(object),
-    timeCreated: created, updated: created, timeStorageClassUpdated: created, timeFinalized: created, metadata: object.metadata };
+  const { bucket, name, generation, created, hashes, data, type: contentType, metadata } = object;
+  const path = `storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`;
+  return {
+    kind: 'storage#object', id: `${bucket}/${name}/${generation}`, selfLink: `${baseOf(ctx)}/${path}`, mediaLink: `${baseOf(ctx)}/download/${path}?generation=${generation}&alt=media`,
+    name, bucket, generation, metageneration: '1', contentType, storageClass: 'STANDARD', size: String(data.size), ...hashes, etag: etagOf(object), metadata,
+    timeCreated: created, updated: created, timeStorageClassUpdated: created, timeFinalized: created,
+  };
 }
 
 const etagOf = ({ generation }) => Buffer.from(`sim${generation}`).toString('base64');
@@ -74,14 +78,19 @@ function getObject(ctx) {
 }
 
 function media(ctx, object) {
-  const { data, hashes } = object;
+  const { data } = object;
   const range = rangeOf(ctx.req.headers.range, data.size);
-  const headers = { 'Content-Type': object.type, 'Content-Disposition': 'attachment', 'x-goog-hash': `crc32c=${hashes.crc32c},md5=${hashes.md5Hash}`, 'x-goog-generation': object.generation, 'x-goog-metageneration': '1',
-    'x-goog-stored-content-encoding': 'identity', 'x-goog-stored-content-length': data.size, 'x-goog-storage-class': 'STANDARD', ETag: etagOf(object), 'Last-Modified': new Date(object.created).toUTCString(), 'Accept-Ranges': 'bytes' };
+  const headers = mediaHeaders(object);
   if (!range) return { file: data, headers };
   const [start, end] = range;
   return { status: 206, file: { path: data.path, start, size: end - start + 1 }, headers: { ...headers, 'Content-Range': `bytes ${start}-${end}/${data.size}` } };
 }
+
+const mediaHeaders = (object) => ({
+  'Content-Type': object.type, 'Content-Disposition': 'attachment', ETag: etagOf(object), 'Last-Modified': new Date(object.created).toUTCString(), 'Accept-Ranges': 'bytes',
+  'x-goog-hash': `crc32c=${object.hashes.crc32c},md5=${object.hashes.md5Hash}`, 'x-goog-generation': object.generation, 'x-goog-metageneration': '1',
+  'x-goog-stored-content-encoding': 'identity', 'x-goog-stored-content-length': object.data.size, 'x-goog-storage-class': 'STANDARD',
+});
 
 // [first, last] byte, or null for the whole: what is no single range of bytes is passed over.
 function rangeOf(header, size) {
@@ -108,9 +117,12 @@ function getBucket(ctx) {
   onlyQuery(ctx, []);
   const { bucket: name } = ctx.params;
   const bucket = needBucket(ctx, 'storage.buckets.get');
-  return shown(ctx, { kind: 'storage#bucket', id: name, selfLink: `${baseOf(ctx)}/storage/v1/b/${name}`, name, projectNumber: ctx.sim.config.google_projects[bucket.project].number, generation: '1', metageneration: '1',
-    location: bucket.location, locationType: /-/.test(bucket.location) ? 'region' : 'multi-region', storageClass: 'STANDARD', etag: 'CAE=', timeCreated: '2026-01-01T00:00:00.000Z', updated: '2026-01-01T00:00:00.000Z',
-    iamConfiguration: { uniformBucketLevelAccess: { enabled: true }, publicAccessPrevention: 'enforced' } });
+  const { number: projectNumber } = ctx.sim.config.google_projects[bucket.project];
+  return shown(ctx, {
+    kind: 'storage#bucket', id: name, selfLink: `${baseOf(ctx)}/storage/v1/b/${name}`, name, projectNumber, generation: '1', metageneration: '1', etag: 'CAE=', timeCreated: MADE, updated: MADE,
+    location: bucket.location, locationType: /-/.test(bucket.location) ? 'region' : 'multi-region', storageClass: 'STANDARD',
+    iamConfiguration: { uniformBucketLevelAccess: { enabled: true }, publicAccessPrevention: 'enforced' },
+  });
 }
 
 // GET b/{bucket}/o
@@ -118,10 +130,12 @@ function listObjects(ctx) {
   const { query, state } = ctx;
   onlyQuery(ctx, ['prefix', 'delimiter', 'pageToken', 'maxResults', 'startOffset', 'endOffset', 'includeTrailingDelimiter', 'versions', 'autoPaginate']);
   needBucket(ctx, 'storage.objects.list');
-  const asked = { prefix: query.get('prefix') || '', delimiter: query.get('delimiter') || '', after: afterOf(query.get('pageToken')), max: maxOf(query.get('maxResults')), from: query.get('startOffset'), to: query.get('endOffset') };
+  const [prefix, delimiter] = [query.get('prefix') || '', query.get('delimiter') || ''];
+  const asked = { prefix, delimiter, after: afterOf(query.get('pageToken')), max: maxOf(query.get('maxResults')), from: query.get('startOffset'), to: query.get('endOffset') };
   const { rows, more } = page(state.sorted(ctx.params.bucket), asked);
   const [items, prefixes] = [rows.filter((r) => r.object).map((r) => resource(ctx, r.object)), rows.filter((r) => !r.object).map((r) => r.name)];
-  return shown(ctx, { kind: 'storage#objects', ...(more ? { nextPageToken: tokenOf(rows[rows.length - 1]) } : {}), ...(prefixes.length ? { prefixes } : {}), ...(items.length ? { items } : {}) });
+  const some = (list) => (list.length ? list : undefined);
+  return shown(ctx, { kind: 'storage#objects', nextPageToken: more ? tokenOf(rows[rows.length - 1]) : undefined, prefixes: some(prefixes), items: some(items) });
 }
 
 // Tokens carry what must be percent-encoded in a query.

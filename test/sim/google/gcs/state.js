@@ -61,9 +61,11 @@ class State {
   }
 
   files() {
-    const objects = [...this.stored.values()].flatMap((kept) => [...kept.values()].map((o) => ({ id: `gs://${o.bucket}/${o.name}`, purpose: 'gcs', filename: o.name.split('/').pop(), bytes: o.data.size })));
-    const sessions = [...this.sessions.values()].filter((s) => s.open).map((s) => ({ id: s.id, purpose: 'gcs-upload', filename: s.name.split('/').pop(), bytes: s.size }));
-    return [...objects, ...sessions];
+    const objects = [...this.stored.values()].flatMap((kept) => [...kept.values()]);
+    const sessions = [...this.sessions.values()].filter((session) => session.open);
+    const last = (name) => name.split('/').pop();
+    return [...objects.map((o) => ({ id: `gs://${o.bucket}/${o.name}`, purpose: 'gcs', filename: last(o.name), bytes: o.data.size })),
+      ...sessions.map((s) => ({ id: s.id, purpose: 'gcs-upload', filename: last(s.name), bytes: s.size }))];
   }
 }
 

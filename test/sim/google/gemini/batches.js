@@ -18,8 +18,8 @@ const OPERATION = { GenerateContent: ['gemini', 'batchGenerateContent'], EmbedCo
 class Batch {
   // what: GenerateContent or EmbedContent; input: {path, size}, kept until the end; inline: its lines came with the create
   constructor(id, traits) {
-    Object.assign(this, { id, state: 'PENDING', created: Date.now(), made: tick(), ended: null, error: null, counts: { ok: 0, failed: 0 }, lines: null, output: null, late: 0, cancelling: false, forgotten: false, ...traits });
-    this.updated = this.made;
+    Object.assign(this, { id, state: 'PENDING', created: Date.now(), made: tick(), ended: null, error: null, ...traits });
+    Object.assign(this, { counts: { ok: 0, failed: 0 }, lines: null, output: null, outputFile: null, cancelling: false, forgotten: false, updated: this.made });
   }
 
   enter(state) {
@@ -42,15 +42,17 @@ function stats({ lines, counts }) {
   return Object.fromEntries(Object.entries(all).filter(([, n]) => n).map(([name, n]) => [name, String(n)]));
 }
 
+// What is undefined is not there in JSON.
 function shown(batch) {
-  const output = batch.output && batch.late <= 0 ? batch.output() : null;
-  const name = `batches/${batch.id}`;
-  return {
-    name,
-    metadata: { '@type': `${TYPE}.${batch.what}Batch`, model: `models/${batch.model.id}`, displayName: batch.displayName, ...(batch.file ? { inputConfig: { fileName: batch.file } } : {}), ...(output ? { output } : {}),
-      createTime: stamp(batch.made), ...(batch.over ? { endTime: stamp(batch.ended) } : {}), updateTime: stamp(batch.updated), ...(batch.lines === null ? {} : { batchStats: stats(batch) }), state: `BATCH_STATE_${batch.state}`, name },
-    ...(batch.over ? { done: true } : {}), ...(batch.error ? { error: batch.error } : {}), ...(output && batch.state === 'SUCCEEDED' ? { response: { '@type': `${TYPE}.${batch.what}BatchOutput`, ...output } } : {}),
+  const { id, what, model, displayName, file, state, made, updated, ended, over, error, lines } = batch;
+  const output = batch.output && batch.late <= 0 ? batch.output() : undefined;
+  const name = `batches/${id}`;
+  const metadata = {
+    '@type': `${TYPE}.${what}Batch`, model: `models/${model.id}`, displayName, inputConfig: file ? { fileName: file } : undefined, output, state: `BATCH_STATE_${state}`, name,
+    createTime: stamp(made), updateTime: stamp(updated), endTime: over ? stamp(ended) : undefined, batchStats: lines === null ? undefined : stats(batch),
   };
+  const response = output && state === 'SUCCEEDED' ? { '@type': `${TYPE}.${what}BatchOutput`, ...output } : undefined;
+  return { name, metadata, done: over || undefined, error: error || undefined, response };
 }
 
 const createGenerate = (ctx) => create(ctx, 'GenerateContent');
@@ -115,7 +117,7 @@ function checkQuota(sim, active, model, data) {
   if (limit === undefined) return 0;
   const tokens = enqueuedTokens(data);
   const before = active.filter((batch) => batch.model === model).reduce((n, batch) => n + batch.tokens, 0);
-  if (before + tokens > limit) exhausted(sim, 'You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.', `BatchEnqueuedTokens-${model.id}`);
+  if (before + tokens > limit) exhausted(sim, 'You exceeded your current quota, please check your plan and billing details.', `BatchEnqueuedTokens-${model.id}`);
   return tokens;
 }
 
@@ -142,7 +144,7 @@ function listBatches(ctx) {
   onlyQuery(ctx, ['pageSize', 'pageToken', 'filter', 'returnPartialSuccess']);
   const all = [...ctx.state.batches.values()].filter((batch) => batch.project === ctx.project && Date.now() - batch.created >= batch.faults.lag).reverse();
   const { rows, next } = page(ctx, all, (batch) => batch.id);
-  return { json: { ...(rows.length ? { operations: rows.map(shown) } : {}), ...(next ? { nextPageToken: next } : {}) } };
+  return { json: { operations: rows.length ? rows.map(shown) : undefined, nextPageToken: next } };
 }
 
 // POST batches/{id}:cancel
@@ -162,7 +164,9 @@ function deleteBatch(ctx) {
   return { json: {} };
 }
 
-const ledgerBatch = (deleted) => (b) => ({ id: b.id, input_file_id: b.file, endpoint: b.what, model: b.model.id, status: `BATCH_STATE_${b.state}`, metadata: null, lines: b.lines || 0, completed: b.counts.ok, failed: b.counts.failed,
-  output_file_id: b.outputFile || null, error_file_id: null, name: b.displayName, deleted });
+const ledgerBatch = (deleted) => ({ id, file, what, model, state, lines, counts, outputFile, displayName }) => ({
+  id, input_file_id: file, endpoint: what, model: model.id, status: `BATCH_STATE_${state}`, metadata: null, lines: lines || 0, completed: counts.ok, failed: counts.failed,
+  output_file_id: outputFile, error_file_id: null, name: displayName, deleted,
+});
 
 module.exports = { createGenerate, createEmbed, getBatch, listBatches, cancelBatch, deleteBatch, ledgerBatch };

@@ -21,10 +21,11 @@ function addFile(state, id, sink, traits) {
   return file;
 }
 
+// What is undefined is not there in JSON.
 const shown = (ctx) => (file) => ({
-  name: `files/${file.id}`, ...(file.displayName === undefined ? {} : { displayName: file.displayName }), mimeType: file.type, sizeBytes: String(file.data.size), createTime: time(file.created), updateTime: time(file.created),
-  expirationTime: time(file.created + LIFE_MS), sha256Hash: Buffer.from(file.sum).toString('base64'), uri: `${baseOf(ctx)}/v1beta/files/${file.id}`,
-  ...(file.source === 'GENERATED' ? { downloadUri: `${baseOf(ctx)}/download/v1beta/files/${file.id}:download?alt=media` } : {}), state: stateOf(ctx, file), source: file.source,
+  name: `files/${file.id}`, displayName: file.displayName, mimeType: file.type, sizeBytes: String(file.data.size), sha256Hash: Buffer.from(file.sum).toString('base64'), source: file.source, state: stateOf(ctx, file),
+  createTime: time(file.created), updateTime: time(file.created), expirationTime: time(file.created + LIFE_MS), uri: `${baseOf(ctx)}/v1beta/files/${file.id}`,
+  downloadUri: file.source === 'GENERATED' ? `${baseOf(ctx)}/download/v1beta/files/${file.id}:download?alt=media` : undefined,
 });
 
 const stateOf = ({ sim }, file) => (Date.now() - file.created < sim.config.gemini_file_processing_ms && file.source === 'UPLOADED' ? 'PROCESSING' : 'ACTIVE');
@@ -42,7 +43,7 @@ function listFiles(ctx) {
   onlyQuery(ctx, ['pageSize', 'pageToken']);
   const all = [...ctx.state.files.values()].filter((file) => file.project === ctx.project).reverse();
   const { rows, next } = page(ctx, all, (file) => file.id, { most: 100, usual: 10 });
-  return { json: { ...(rows.length ? { files: rows.map(shown(ctx)) } : {}), ...(next ? { nextPageToken: next } : {}) } };
+  return { json: { files: rows.length ? rows.map(shown(ctx)) : undefined, nextPageToken: next } };
 }
 
 function deleteFile(ctx) {
@@ -74,14 +75,16 @@ async function upload(ctx) {
   const { file: about = {} } = await readBody(ctx, ['file']);
   const begun = begin(ctx, isObject(about) ? onlyKeys(about, ABOUT, 'file') : invalid('Invalid value at \'file\'.'), size === undefined ? null : Number(size));
   const address = `${baseOf(ctx)}/upload/v1beta/files?upload_id=${begun.id}&upload_protocol=resumable`;
-  return { text: '', headers: { 'X-Goog-Upload-Status': 'active', 'X-Goog-Upload-URL': address, 'X-Goog-Upload-Control-URL': address, 'X-Goog-Upload-Chunk-Granularity': BLOCK, 'X-GUploader-UploadID': begun.id } };
+  const where = { 'X-Goog-Upload-URL': address, 'X-Goog-Upload-Control-URL': address, 'X-GUploader-UploadID': begun.id };
+  return { text: '', headers: { 'X-Goog-Upload-Status': 'active', 'X-Goog-Upload-Chunk-Granularity': BLOCK, ...where } };
 }
 
 function begin(ctx, { name, displayName, mimeType }, total) {
   const id = name === undefined ? ctx.state.fileId() : (/^files\/([a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)$/.exec(name) || [])[1];
   if (id === undefined) invalid(`Invalid file name: ${name}.`);
   if (ctx.state.files.has(id)) refuse(409, `Requested entity already exists: files/${id}`);
-  const begun = { id: ctx.state.newId(), file: id, total, displayName, project: ctx.project, type: mimeType || ctx.req.headers['x-goog-upload-header-content-type'] || 'application/octet-stream', sink: sinkOf(ctx.sim), status: 'active', answer: null };
+  const type = mimeType || ctx.req.headers['x-goog-upload-header-content-type'] || 'application/octet-stream';
+  const begun = { id: ctx.state.newId(), file: id, total, displayName, type, project: ctx.project, sink: sinkOf(ctx.sim), status: 'active', answer: null };
   ctx.state.uploads.set(begun.id, begun);
   return begun;
 }

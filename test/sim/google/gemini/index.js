@@ -78,13 +78,15 @@ function authenticate(ctx) {
   if (ctx.project === undefined) refuse(400, 'API key not valid. Please pass a valid API key.', { details: [errorInfo('API_KEY_INVALID', { service: SERVICE })] });
 }
 
-const modelObject = (model) => ({ name: `models/${model.id}`, version: '001', displayName: model.id, description: `${model.id} of the simulator`, inputTokenLimit: model.context, outputTokenLimit: model.output || 1,
-  supportedGenerationMethods: METHODS[model.kind], ...(model.thinking && model.thinking !== 'none' ? { thinking: true } : {}) });
+const modelObject = ({ id, kind, context, output = 1, thinking = 'none' }) => ({
+  name: `models/${id}`, version: '001', displayName: id, description: `${id} of the simulator`, inputTokenLimit: context, outputTokenLimit: output, supportedGenerationMethods: METHODS[kind],
+  thinking: thinking === 'none' ? undefined : true,
+});
 
 function listModels(ctx) {
   onlyQuery(ctx, ['pageSize', 'pageToken']);
   const { rows, next } = page(ctx, MODELS.filter((model) => METHODS[model.kind]), (model) => model.id, { most: 1000, usual: 50 });
-  return { json: { models: rows.map(modelObject), ...(next ? { nextPageToken: next } : {}) } };
+  return { json: { models: rows.map(modelObject), nextPageToken: next } };
 }
 
 function getModel(ctx) {

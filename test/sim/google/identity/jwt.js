@@ -75,4 +75,4 @@ function selfSigned(sim, token, service) {
   }
 }
 
-module.exports = { verify, selfSigned, madeKey, keysOf, JwtError };
+module.exports = { verify, selfSigned, madeKey, JwtError };

@@ -14,12 +14,18 @@ const NO_CACHE = { 'Cache-Control': 'no-cache, no-store, max-age=0, must-revalid
 
 const GRANTS = { [JWT_BEARER]: assertion, refresh_token: refresh };
 const REASONS = {
-  malformed: 'Invalid JWT: the assertion could not be parsed.', account: 'Invalid grant: account not found', disabled: 'Invalid grant: account is disabled', signature: 'Invalid JWT Signature.', audience: 'Invalid JWT: Failed audience check.',
+  malformed: 'Invalid JWT: the assertion could not be parsed.', account: 'Invalid grant: account not found', disabled: 'Invalid grant: account is disabled',
+  signature: 'Invalid JWT Signature.', audience: 'Invalid JWT: Failed audience check.',
   time: 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.',
 };
 
 const errorReply = (status, error, words) => ({ status, json: { error, ...(words ? { error_description: words } : {}) }, headers: NO_CACHE });
-const usualError = (status, code) => (status >= 500 ? errorReply(status, code || 'internal_failure', 'Backend Error') : status === 429 ? errorReply(status, code || 'rate_limit_exceeded', 'Rate limit exceeded.') : errorReply(status, code || 'invalid_grant', 'Bad Request'));
+
+function usualError(status, code) {
+  if (status >= 500) return errorReply(status, code || 'internal_failure', 'Backend Error');
+  if (status === 429) return errorReply(status, code || 'rate_limit_exceeded', 'Rate limit exceeded.');
+  return errorReply(status, code || 'invalid_grant', 'Bad Request');
+}
 
 function refuse(status, error, words) {
   throw new Refusal(errorReply(status, error, words));

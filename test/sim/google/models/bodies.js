@@ -27,9 +27,10 @@ function fields(object, known, at) {
 // service: vertex or developer
 function judge(given, model, service) {
   const request = fields(given, [...REQUEST, ...MORE[service]], '');
-  if (request.contents === undefined || (Array.isArray(request.contents) && !request.contents.length)) bad(service === 'vertex' ? 'at least one contents field is required' : '* GenerateContentRequest.contents: contents is not specified\n');
-  if (!Array.isArray(request.contents)) bad('Invalid value at \'contents\'');
-  request.contents = request.contents.map((content, i) => checkContent(content, `contents[${i}]`, service === 'vertex'));
+  const { contents = [] } = request;
+  if (contents.length === 0) bad(service === 'vertex' ? 'at least one contents field is required' : '* GenerateContentRequest.contents: contents is not specified\n');
+  if (!Array.isArray(contents)) bad('Invalid value at \'contents\'');
+  request.contents = contents.map((content, i) => checkContent(content, `contents[${i}]`, service === 'vertex'));
   if (request.systemInstruction) request.systemInstruction = checkContent(request.systemInstruction, 'system_instruction', false);
   request.generationConfig = checkConfig(request.generationConfig || {}, model);
   const wrong = request.labels === undefined ? null : labelViolation(request.labels);
@@ -62,11 +63,14 @@ function checkConfig(given, model) {
   number(config, 'topK', 1, 1000);
   number(config, 'presencePenalty', -2, 2);
   number(config, 'frequencyPenalty', -2, 2);
-  for (const name of ['candidateCount', 'maxOutputTokens', 'seed', 'logprobs']) if (config[name] !== undefined && !Number.isInteger(config[name])) bad(`Invalid value at 'generation_config.${name}' (TYPE_INT32), ${JSON.stringify(config[name])}`);
+  for (const name of ['candidateCount', 'maxOutputTokens', 'seed', 'logprobs']) {
+    if (config[name] !== undefined && !Number.isInteger(config[name])) bad(`Invalid value at 'generation_config.${name}' (TYPE_INT32), ${JSON.stringify(config[name])}`);
+  }
   range(config.maxOutputTokens, 'maxOutputTokens', 1, model.output + 1);
   range(config.candidateCount, 'candidateCount', 1, 9);
   const { stopSequences: stops, responseMimeType: mime = 'text/plain' } = config;
-  if (stops !== undefined && !(Array.isArray(stops) && stops.length <= 5 && stops.every((s) => typeof s === 'string' && s))) bad('Unable to submit request because it has invalid stopSequences: at most 5 texts that are not empty.');
+  const fine = stops === undefined || (Array.isArray(stops) && stops.length <= 5 && stops.every((stop) => typeof stop === 'string' && stop));
+  if (!fine) bad('Unable to submit request because it has invalid stopSequences: at most 5 texts that are not empty.');
   if (!MIMES.includes(mime)) bad(`Unsupported MIME type: ${mime}. Allowed mimetypes are ${MIMES.join(', ')}.`);
   checkFormat(config, mime);
   config.thinkingConfig = checkThinking(config.thinkingConfig, model);
@@ -77,12 +81,14 @@ function number(config, name, low, high) {
   const value = config[name];
   if (value === undefined) return;
   if (typeof value !== 'number') bad(`Invalid value at 'generation_config.${name}' (TYPE_FLOAT), ${JSON.stringify(value)}`);
-  if (value < low || value > high) bad(`Unable to submit request because it has a ${name} value of ${value} but the supported range is from ${low} (inclusive) to ${high} (inclusive). Update the value and try again.`);
+  if (value < low || value > high) outside(name, value, low, `${high} (inclusive)`);
 }
 
 function range(value, name, low, high) {
-  if (value !== undefined && (value < low || value >= high)) bad(`Unable to submit request because it has a ${name} value of ${value} but the supported range is from ${low} (inclusive) to ${high} (exclusive). Update the value and try again.`);
+  if (value !== undefined && (value < low || value >= high)) outside(name, value, low, `${high} (exclusive)`);
 }
+
+const outside = (name, value, low, high) => bad(`Unable to submit request because it has a ${name} value of ${value} but the supported range is from ${low} (inclusive) to ${high}. Update the value and try again.`);
 
 function checkFormat({ responseSchema: schema, responseJsonSchema: json }, mime) {
   if (schema === undefined && json === undefined) return;

@@ -38,7 +38,8 @@ function contentText(given) {
 
 function dimensionsOf({ outputDimensionality: wanted, taskType: task }, known) {
   if (task !== undefined && !TASKS.includes(task)) bad(`Invalid value at 'task_type', ${JSON.stringify(task)}`);
-  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= known.dimensions)) bad(`Unable to submit request because it has an outputDimensionality of ${wanted} but the supported range is from 1 to ${known.dimensions}.`);
+  const fine = wanted === undefined || (Number.isInteger(wanted) && wanted >= 1 && wanted <= known.dimensions);
+  if (!fine) bad(`Unable to submit request because it has an outputDimensionality of ${wanted} but the supported range is from 1 to ${known.dimensions}.`);
   return wanted || known.dimensions;
 }
 
@@ -55,7 +56,8 @@ function embed({ request, model: known, attempts, how }) {
     if (instead) return { asked, question, ...instead };
     const plain = directives.strip(text) || text;
     const used = tokens(plain);
-    return { asked, question, values: model.embedding(plain, how.full ? known.dimensions : size, how.dense), truncated: used > known.context, spent: { prompt: Math.min(used, known.context), cached: 0, completion: 0 } };
+    const values = model.embedding(plain, how.full ? known.dimensions : size, how.dense);
+    return { asked, question, values, truncated: used > known.context, spent: { prompt: Math.min(used, known.context), cached: 0, completion: 0 } };
   } catch (error) {
     if (error instanceof Bad || asked === NOTHING) return { asked, question, error: refusal(error) };
     throw error;

@@ -41,24 +41,26 @@ function answer(request, known, question, asked, service) {
   const cached = asked.has('cached') ? Math.floor(prompt / 2) : 0;
   const candidates = Array.from({ length: count }, (_, index) => candidateOf(spoken, { config, thought, asked, index, service }));
   return { spent: { prompt, cached, completion: said + thought },
-    response: { ...(count ? { candidates } : {}), ...common(known, service), usageMetadata: usage({ prompt, said, thought, cached }, service) } };
+    response: { candidates: count ? candidates : undefined, ...common(known, service), usageMetadata: usage({ prompt, said, thought, cached }, service) } };
 }
 
 const promptTokens = (request) => [...request.contents, request.systemInstruction].reduce((n, content) => n + tokens(textOf(content)), 0);
-const common = (known, service) => ({ modelVersion: known.id, responseId: `sim-${tick().toString(36)}`, ...(service === 'vertex' ? { createTime: stamp(tick()) } : {}) });
+const common = (known, service) => ({ modelVersion: known.id, responseId: `sim-${tick().toString(36)}`, createTime: service === 'vertex' ? stamp(tick()) : undefined });
 
-// Counts that are 0 are left out.
-function usage({ prompt, said, thought, cached }, service) {
-  const modality = (tokenCount) => [{ modality: 'TEXT', tokenCount }];
-  return { promptTokenCount: prompt, ...(said ? { candidatesTokenCount: said } : {}), ...(cached ? { cachedContentTokenCount: cached, cacheTokensDetails: modality(cached) } : {}),
-    ...(thought ? { thoughtsTokenCount: thought } : {}), totalTokenCount: prompt + said + thought, promptTokensDetails: modality(prompt),
-    ...(service === 'vertex' ? { ...(said ? { candidatesTokensDetails: modality(said) } : {}), trafficType: 'ON_DEMAND' } : {}) };
+// Counts that are 0 are left out; what is undefined is not there in JSON.
+function usage({ prompt, said = 0, thought = 0, cached = 0 }, service) {
+  const modality = (tokenCount) => (tokenCount ? [{ modality: 'TEXT', tokenCount }] : undefined);
+  const more = service === 'vertex' ? { candidatesTokensDetails: modality(said), trafficType: 'ON_DEMAND' } : {};
+  return {
+    promptTokenCount: prompt, candidatesTokenCount: said || undefined, cachedContentTokenCount: cached || undefined, thoughtsTokenCount: thought || undefined, totalTokenCount: prompt + said + thought,
+    promptTokensDetails: modality(prompt), cacheTokensDetails: modality(cached), ...more,
+  };
 }
 
 // A prompt that is not answered at all.
 function blocked(known, blockReason, prompt, service) {
-  return { spent: { prompt, cached: 0, completion: 0 }, response: { promptFeedback: { blockReason, ...(service === 'vertex' ? { blockReasonMessage: 'The prompt is blocked.' } : {}) }, ...common(known, service),
-    usageMetadata: usage({ prompt, said: 0, thought: 0, cached: 0 }, service) } };
+  const promptFeedback = { blockReason, blockReasonMessage: service === 'vertex' ? 'The prompt is blocked.' : undefined };
+  return { spent: { prompt, cached: 0, completion: 0 }, response: { promptFeedback, ...common(known, service), usageMetadata: usage({ prompt }, service) } };
 }
 
 // Tokens of thinking, by the model's habit and the request's wish.
@@ -101,9 +103,11 @@ function limited(spoken, { stopSequences: stops = [], maxOutputTokens: most }, t
 function candidateOf({ text, finish, empty }, { config, thought, asked, index, service }) {
   const half = cutBytes(text, Buffer.byteLength(text) >> 1);
   const texts = asked.has('parts') ? [half, text.slice(half.length)] : [text];
-  const parts = [...(thought && (config.thinkingConfig || {}).includeThoughts ? [{ text: 'The question is considered.', thought: true }] : []),
-    ...(empty ? [] : texts.map((one, i) => ({ text: one, ...(thought && i === 0 ? { thoughtSignature: 'c2ltdWxhdGVk' } : {}) })))];
-  return { content: { ...(parts.length ? { parts } : {}), role: 'model' }, finishReason: finish, ...(service === 'vertex' ? { avgLogprobs: -0.01 } : {}), ...(index || service !== 'vertex' ? { index } : {}) };
+  const thoughtParts = thought && (config.thinkingConfig || {}).includeThoughts ? [{ text: 'The question is considered.', thought: true }] : [];
+  const said = empty ? [] : texts.map((one, i) => ({ text: one, thoughtSignature: thought && i === 0 ? 'c2ltdWxhdGVk' : undefined }));
+  const parts = [...thoughtParts, ...said];
+  const vertex = service === 'vertex';
+  return { content: { parts: parts.length ? parts : undefined, role: 'model' }, finishReason: finish, avgLogprobs: vertex ? -0.01 : undefined, index: vertex ? index || undefined : index };
 }
 
-module.exports = { generate, promptTokens, OWN };
+module.exports = { generate, promptTokens };

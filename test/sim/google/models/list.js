@@ -10,7 +10,8 @@ const GEMINI = [
   ['gemini-2.0-flash-001', 'none', 'gemini-2.0-flash'],
 ].map(([id, thinking, alias]) => ({ id, alias, kind: 'gemini', publisher: 'google', thinking, context: 1048576, output: thinking === 'none' ? 8192 : 65536, limit: 200000 }));
 const EMBEDDING = [
-  { id: 'gemini-embedding-001', kind: 'embedding', dimensions: 3072, context: 2048, limit: 1000000, locations: ['us-central1', 'us-east1', 'us-east4', 'us-west1', 'us-west4', 'europe-west1', 'europe-west4'] },
+  { id: 'gemini-embedding-001', kind: 'embedding', dimensions: 3072, context: 2048, limit: 1000000,
+    locations: ['us-central1', 'us-east1', 'us-east4', 'us-west1', 'us-west4', 'europe-west1', 'europe-west4'] },
   { id: 'gemini-embedding-2', kind: 'embedding', dimensions: 3072, context: 8192, limit: 1000000, locations: ['global', 'us', 'eu'] },
   { id: 'text-embedding-005', kind: 'legacy', dimensions: 768, context: 2048, limit: 30000 },
   { id: 'text-multilingual-embedding-002', kind: 'legacy', dimensions: 768, context: 2048, limit: 30000 },

@@ -17,12 +17,14 @@ function checkSchema(schema, at) {
   if (Array.isArray(schema.type)) bad(`Invalid JSON payload received. Unknown name "type" at '${at}': Proto field is not repeating, cannot start list.`);
   if (schema.type === undefined && !schema.anyOf && !schema.ref) bad(`Unable to submit request because one or more response schemas didn't specify the schema type field: ${at}.`);
   if (schema.type !== undefined && !TYPES.includes(typeOf(schema))) bad(`Invalid value at '${at}.type' (TYPE_ENUM), ${JSON.stringify(schema.type)}`);
-  if (schema.enum !== undefined && (typeOf(schema) !== 'STRING' || !Array.isArray(schema.enum) || schema.enum.some((v) => typeof v !== 'string' || !v))) bad(`${at}.enum: only allowed for STRING type, with texts that are not empty.`);
+  if (schema.enum !== undefined && !(typeOf(schema) === 'STRING' && isEnum(schema.enum))) bad(`${at}.enum: only allowed for STRING type, with texts that are not empty.`);
   for (const name of INT64) if (schema[name] !== undefined && !/^\d+$/.test(schema[name])) bad(`Invalid value at '${at}.${name}' (TYPE_INT64), ${JSON.stringify(schema[name])}`);
   if (typeOf(schema) === 'ARRAY' && schema.items === undefined) bad(`${at}.items: missing field.`);
   if (typeOf(schema) === 'OBJECT') checkObject(schema, at);
   for (const [child, where] of children(schema)) checkSchema(child, `${at}.${where}`);
 }
+
+const isEnum = (list) => Array.isArray(list) && list.every((value) => typeof value === 'string' && value);
 
 function checkObject(schema, at) {
   const names = Object.keys(schema.properties || {});
@@ -31,7 +33,12 @@ function checkObject(schema, at) {
   if (wrong !== undefined) bad(`${at}.required: property is not defined: ${wrong}`);
 }
 
-const children = ({ properties = {}, items, anyOf = [] }) => [...Object.entries(properties).map(([name, child]) => [child, `properties[${name}]`]), ...(items === undefined ? [] : [[items, 'items']]), ...anyOf.map((child, i) => [child, `any_of[${i}]`])];
+// [schema, where it stands] of all that are directly inside.
+const children = ({ properties = {}, items, anyOf = [] }) => [
+  ...Object.entries(properties).map(([name, child]) => [child, `properties[${name}]`]),
+  ...(items === undefined ? [] : [[items, 'items']]),
+  ...anyOf.map((child, i) => [child, `any_of[${i}]`]),
+];
 
 // The same in JSON Schema, properties in the order that is asked for.
 function jsonSchema(schema) {

@@ -81,7 +81,8 @@ const needModel = ({ publisher, model }) => findPublished(publisher, model) || r
 
 function getModel(ctx) {
   const { id, publisher } = needModel(ctx.params);
-  return { json: { name: `publishers/${publisher}/models/${id}`, versionId: 'default', openSourceCategory: 'PROPRIETARY', launchStage: 'GA', publisherModelTemplate: `projects/{user-project}/locations/{location}/publishers/${publisher}/models/${id}` } };
+  const name = `publishers/${publisher}/models/${id}`;
+  return { json: { name, versionId: 'default', openSourceCategory: 'PROPRIETARY', launchStage: 'GA', publisherModelTemplate: `projects/{user-project}/locations/{location}/${name}` } };
 }
 
 // Free of charge, as a check of a model.

@@ -52,18 +52,24 @@ function claude(sim, state, job, { custom_id: id, request }) {
 // What a line is known by: its key, its custom id, or the first of its request's labels.
 const nameOf = ({ key, custom_id: id, request }) => key || id || (isObject(request) && isObject(request.labels) ? Object.values(request.labels)[0] : undefined) || null;
 
+const INTERNAL = { code: 500, message: 'Internal error encountered.', status: 'INTERNAL' };
+
 // {ok: true, false or undefined (not processed), texts}
 function runLine(sim, state, job, line, index) {
   const result = RUNS[job.model.kind](sim, state, job, line);
-  const { asked } = result;
   if (result.none) return { texts: [] };
   const ways = sim.config.vertex_echo;
-  const failed = (error) => text(line, job, ways, { status: statusOf(error), ...(job.model.kind === 'legacy' ? { predictions: [] } : { response: {} }) });
-  if (result.error) return { ok: false, texts: [asked.has('status0') ? text(line, job, ways, { status: 'An internal error has occurred. Please retry.', response: {} }) : failed(result.error)] };
-  const { prompt, cached, completion } = result.spent;
-  sim.ledger.bill({ batch_id: job.id, custom_id: nameOf(line), model: job.model.id, prompt_tokens: prompt, cached_tokens: cached, completion_tokens: completion, content_sha256: result.sum || sha256(result.question) });
-  const good = text(line, job, ways, { status: '', ...result.output });
-  return { ok: true, texts: spoilt(asked, good, () => failed({ code: 500, message: 'Internal error encountered.', status: 'INTERNAL' }), () => text(stranger(line, index), job, ways, { status: '', ...result.output })) };
+  const write = (of, status, output) => text(of, job, ways, { status, ...output });
+  const failed = (status) => write(line, status, job.model.kind === 'legacy' ? { predictions: [] } : { response: {} });
+  if (result.error) return { ok: false, texts: [failed(result.asked.has('status0') ? 'An internal error has occurred. Please retry.' : statusOf(result.error))] };
+  bill(sim, job, line, result);
+  const good = write(line, '', result.output);
+  return { ok: true, texts: spoilt(result.asked, good, () => failed(statusOf(INTERNAL)), () => write(stranger(line, index), '', result.output)) };
+}
+
+function bill(sim, job, line, { spent, sum, question }) {
+  sim.ledger.bill({ batch_id: job.id, custom_id: nameOf(line), model: job.model.id, prompt_tokens: spent.prompt, cached_tokens: spent.cached, completion_tokens: spent.completion,
+    content_sha256: sum || sha256(question) });
 }
 
 // The lines that the directives make of a good one.
@@ -75,8 +81,10 @@ function spoilt(asked, good, failed, unknown) {
 // The same line under a name that nobody gave.
 function stranger(line, index) {
   const name = `sim-unknown-${index}`;
-  const request = isObject(line.request) ? { ...line.request, labels: Object.fromEntries(Object.keys(line.request.labels || {}).map((key) => [key, name])), contents: [{ role: 'user', parts: [{ text: name }] }] } : undefined;
-  return { ...line, ...(line.key === undefined ? {} : { key: name }), ...(line.custom_id === undefined ? {} : { custom_id: name }), ...(request ? { request } : {}), ...(line.content === undefined ? {} : { content: name }) };
+  const renamed = Object.fromEntries(['key', 'custom_id', 'content'].filter((member) => member in line).map((member) => [member, name]));
+  if (!isObject(line.request)) return { ...line, ...renamed };
+  const labels = Object.fromEntries(Object.keys(line.request.labels || {}).map((key) => [key, name]));
+  return { ...line, ...renamed, request: { ...line.request, labels, contents: [{ role: 'user', parts: [{ text: name }] }] } };
 }
 
 // A line of output. Keys of generateContent lines come back only if the configuration wants it: they are not documented.
@@ -85,7 +93,7 @@ function text(line, { model: { kind } }, ways, outcome) {
   const time = { processed_time: new Date().toISOString().replace('Z', '+00:00') };
   if (kind === 'legacy') return JSON.stringify({ instance: line, ...outcome });
   const keyed = key !== undefined && (kind === 'embedding' ? !ways.includes('no_key') : ways.includes('key'));
-  return JSON.stringify({ ...(keyed ? { key } : {}), ...(kind === 'claude' ? { custom_id: id } : {}), status: outcome.status, ...time, request: echo(request, ways), ...outcome });
+  return JSON.stringify({ key: keyed ? key : undefined, custom_id: kind === 'claude' ? id : undefined, status: outcome.status, ...time, request: echo(request, ways), ...outcome });
 }
 
 module.exports = { runLine };
