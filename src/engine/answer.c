@@ -1,14 +1,15 @@
 /*
  * engine/answer.c: reads lines of results files as results of records.
  *
- * The provider says what a line means; here it is joined to its record by id, never by
- * order, and checked against the response schema.  No SQL but for the bounds.  Called
+ * The provider says what a line means; here it is joined to its record by id, or by what it
+ * answers (join.c), never by order, and checked against the response schema.  No SQL but for the bounds.  Called
  * by deliver.c.
  */
 #include "postgres.h"
 
 #include "base/schema.h"
 #include "engine/answer.h"
+#include "engine/join.h"
 #include "engine/render.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -120,32 +121,78 @@ fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
 	check_schema(step->deliver, result);
 }
 
-/* False: the line joins no record. */
+static void
+count_channel(BiDeliver *d, const char *name)
+{
+	for (int i = 0; name && i < BI_CHANNELS; i++)
+	{
+		BiChannel  *channel = &d->channels[i];
+
+		if (channel->name && strcmp(channel->name, name) != 0)
+			continue;
+		channel->name = name;
+		channel->answers++;
+		return;
+	}
+}
+
+/* The seq of a request like this that has no answer yet; 0, and counted, where there is none. */
+static int64
+find_like(BiDeliver *d, const char *fingerprint)
+{
+	bool		known;
+	int64		seq;
+
+	do
+		seq = bi_join_take(d->join, fingerprint, &known);
+	while (seq != 0 && bms_is_member((int) (seq - d->first_seq), d->seen));
+	if (seq == 0 && known)
+		d->duplicates++;
+	else if (seq == 0)
+		d->unknown++;
+	return seq;
+}
+
+/* The seq that the answer is joined to; 0, and counted, where there is none. */
+static int64
+find_record(BiStep *step, const BiAnswer *answer)
+{
+	BiDeliver  *d = step->deliver;
+	int64		seq;
+
+	if (answer->custom_id == NULL)
+		return find_like(d, answer->fingerprint);
+	seq = bi_render_parse_id(step->chunk, answer->custom_id);
+	if (seq >= d->first_seq && seq <= d->last_seq && seq != 0)
+		return seq;
+	d->unknown++;
+	return 0;
+}
+
+/* False: the line joins no record, or cannot be joined yet. */
 static bool
 read_result(BiStep *step, const char *line, size_t len, BiResult *result)
 {
 	BiDeliver  *d = step->deliver;
 	BiAnswer	answer = {0};
 
-	if (line == NULL)
+	if (line)
+		step->provider->read_line(&step->call, line, len, &answer);
+	if (answer.custom_id == NULL && answer.fingerprint == NULL)
 	{
 		d->malformed++;
 		return false;
 	}
-	step->provider->read_line(&step->call, line, len, &answer);
-	if (answer.custom_id == NULL)
+	if (answer.custom_id == NULL && d->join == NULL)
 	{
-		d->malformed++;
+		d->held = line;
+		d->held_len = len;
 		return false;
 	}
-	result->seq = bi_render_parse_id(step->chunk, answer.custom_id);
-	if (result->seq < d->first_seq || result->seq > d->last_seq || result->seq == 0)
-	{
-		d->unknown++;
+	result->seq = find_record(step, &answer);
+	if (result->seq == 0 || !first_time(d, result->seq))
 		return false;
-	}
-	if (!first_time(d, result->seq))
-		return false;
+	count_channel(d, answer.channel);
 	fill_result(step, &answer, result);
 	return true;
 }
@@ -156,6 +203,13 @@ next_line(BiStep *step, const char **line, size_t *len)
 {
 	BiDeliver  *d = step->deliver;
 
+	if (d->held)
+	{
+		*line = d->held;
+		*len = d->held_len;
+		d->held = NULL;
+		return true;
+	}
 	while (d->part < list_length(step->spools))
 	{
 		if (d->lines == NULL)
@@ -187,10 +241,12 @@ bi_answer_read(BiStep *step, BiResult *results)
 		if (line != NULL && len == 0)
 			continue;
 		memset(&results[n], 0, sizeof(BiResult));
-		step->deliver->nlines++;
-		bytes += len;
 		if (read_result(step, line, len, &results[n]))
 			n++;
+		if (step->deliver->held)
+			break;
+		step->deliver->nlines++;
+		bytes += len;
 	}
 	return n;
 }

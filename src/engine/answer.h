@@ -12,12 +12,27 @@
 #define BI_ANSWER_GROUP 500
 #define BI_ANSWER_GROUP_BYTES (4 * 1024 * 1024)
 
+/* Where an API has several ways to tell whose an answer is: how many came by which. */
+typedef struct BiChannel
+{
+	const char *name;			/* NULL: this and all behind it are free */
+	int64		answers;
+} BiChannel;
+
+#define BI_CHANNELS 8
+
+struct BiJoin;
+
 /* One delivery, of a step. */
 struct BiDeliver
 {
 	MemoryContext group_cxt;	/* reset for each group */
 	int			part;
 	BiLines    *lines;			/* of that part, or NULL */
+	const char *held;			/* the line that waits until join is there, or NULL */
+	size_t		held_len;
+	struct BiJoin *join;		/* NULL until an answer needs it */
+	BiStepWork	joined;			/* what goes on when it is there */
 	Bitmapset  *seen;			/* seqs of this pass, less first_seq */
 	int64		first_seq;
 	int64		last_seq;
@@ -26,6 +41,7 @@ struct BiDeliver
 	int64		duplicates;
 	int64		unknown;
 	int64		malformed;
+	BiChannel	channels[BI_CHANNELS];
 	bool		late;			/* cancelled by us for the deadline, not by the user */
 };
 
@@ -36,7 +52,9 @@ extern BiDeliver *bi_answer_new(BiStep *step);
 extern void bi_answer_bounds(BiStep *step);
 
 /* The next lines as results, at most BI_ANSWER_GROUP of them; how many.  Duplicates, unknown
- * ids and malformed lines are counted, and are none.  In the current context. */
+ * ids and malformed lines are counted, and are none.  Stops with step->deliver->held set where
+ * the next line can only be joined by what it answers, and join is not there yet.  In the
+ * current context. */
 extern int	bi_answer_read(BiStep *step, BiResult *results);
 
 /* An output that is stored, but is no success. */

@@ -8,6 +8,7 @@
 
 #include "engine/apply.h"
 #include "engine/deliver.h"
+#include "engine/join.h"
 #include "engine/react.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -27,6 +28,8 @@ deliver_group(BiStep *step)
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(d->group_cxt);
 	step->work = d->part < list_length(step->spools) ? deliver_group : settle;
+	if (d->held)
+		bi_join_start(step, deliver_group);
 }
 
 /* The end of an attempt */
@@ -80,6 +83,14 @@ is_short(const BiStep *step)
 	return told != NULL && strtoll(told, NULL, 10) > step->deliver->nlines;
 }
 
+/* "joined by label: 18, by content: 2" */
+static void
+append_channels(StringInfo text, const BiDeliver *d)
+{
+	for (int i = 0; i < BI_CHANNELS && d->channels[i].name; i++)
+		appendStringInfo(text, "%s by %s: " INT64_FORMAT, i == 0 ? "joined" : ",", d->channels[i].name, d->channels[i].answers);
+}
+
 static char *
 describe(const BiStep *step)
 {
@@ -87,6 +98,9 @@ describe(const BiStep *step)
 	StringInfoData text;
 
 	initStringInfo(&text);
+	append_channels(&text, d);
+	if (text.len > 0 && (d->duplicates || d->unknown || d->malformed))
+		appendStringInfoString(&text, "; ");
 	if (d->duplicates || d->unknown || d->malformed)
 		appendStringInfo(&text, INT64_FORMAT " duplicate, " INT64_FORMAT " unknown and " INT64_FORMAT " malformed lines",
 						 d->duplicates, d->unknown, d->malformed);

@@ -1,5 +1,5 @@
 /*
- * engine/render.c: writes a chunk's request lines into a spool.
+ * engine/render.c: writes a chunk's request lines, into a spool or for whoever asks.
  *
  * In pieces of bounded memory, each in a transaction of its own: the records of a
  * chunk do not change while it is held.  Custom ids are made and read here.
@@ -50,7 +50,10 @@ render_lines(BiStep *step, const BiRecord *records, int n)
 		if (render->frame.separator && render->lines > 0)
 			appendStringInfoString(&line, render->frame.separator);
 		bi_frame_append(&line, &render->frame, bi_render_custom_id(step->chunk, records[i].seq), records[i].input);
-		bi_spool_write(render->spool, line.data, line.len);
+		if (render->take)
+			render->take(step, records[i].seq, line.data, line.len);
+		else
+			bi_spool_write(render->spool, line.data, line.len);
 		render->seq = records[i].seq;
 		render->lines++;
 	}
@@ -86,13 +89,13 @@ render_piece(BiStep *step)
 	error = bi_xact_run(step->mode, render_phase, step);
 	if (error == NULL)
 	{
-		if (step->work == step->render->done)
+		if (step->work == step->render->done && step->render->spool)
 			bi_spool_flush(step->render->spool);
 		return;
 	}
 	/* Nothing has been sent: the disk may have room again later. */
 	bi_step_begin_record(step);
-	step->chunk->state = BI_PLANNED;	/* from uploading, or from creating */
+	step->chunk->state = step->render->back;
 	step->record.delay_ms = 30000;
 	step->record.waiting_for = error->message;
 	step->record.event = "could not render";
@@ -100,12 +103,26 @@ render_piece(BiStep *step)
 	bi_step_record(step, NULL);
 }
 
+static void
+start(BiStep *step, BiState back, BiStepWork done)
+{
+	step->render = MemoryContextAllocZero(step->cxt, sizeof(BiRender));
+	step->render->back = back;
+	step->render->done = done;
+	step->provider->frame(&step->job->spec, step->server, &step->render->frame);
+	step->work = render_piece;
+}
+
 void
 bi_render_start(BiStep *step, BiStepWork done)
 {
-	step->render = palloc0(sizeof(BiRender));
-	step->render->done = done;
+	start(step, BI_PLANNED, done);
 	step->render->spool = bi_spool_new(step->cxt);
-	step->provider->frame(&step->job->spec, step->server, &step->render->frame);
-	step->work = render_piece;
+}
+
+void
+bi_render_again(BiStep *step, BiRenderTake take, BiStepWork done)
+{
+	start(step, BI_FETCHING, done);
+	step->render->take = take;
 }

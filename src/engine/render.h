@@ -1,23 +1,31 @@
 /*
- * engine/render.h: a chunk's records as request lines in a spool.
+ * engine/render.h: a chunk's records as request lines.
  */
 #ifndef BI_RENDER_H
 #define BI_RENDER_H
 
 #include "engine/step.h"
 
-/* Renders piece by piece as work of the step; then calls done with the spool in
- * step->render->spool. */
+/* Takes one line, in a transaction. */
+typedef void (*BiRenderTake) (BiStep *step, int64 seq, const char *line, size_t len);
+
 typedef struct BiRender
 {
-	BiSpool    *spool;
+	BiSpool    *spool;			/* where lines go … */
+	BiRenderTake take;			/* … or who takes them */
 	BiFrame		frame;
 	int64		seq;			/* the last one rendered */
 	int64		lines;
+	BiState		back;			/* where the chunk goes that cannot be rendered now */
 	BiStepWork	done;
 } BiRender;
 
+/* Renders piece by piece as work of the step; then calls done with the spool in
+ * step->render->spool. */
 extern void bi_render_start(BiStep *step, BiStepWork done);
+
+/* The same lines once more, given to take one by one, of a chunk that is being delivered. */
+extern void bi_render_again(BiStep *step, BiRenderTake take, BiStepWork done);
 
 /* <nonce>-<seq> */
 extern char *bi_render_custom_id(const BiChunk *chunk, int64 seq);

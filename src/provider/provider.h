@@ -109,7 +109,7 @@ typedef struct BiBatch
 	BiBatchState state;
 	char	   *id;
 	List	   *refs;			/* BiRef: to be added to the chunk's */
-	List	   *faults;			/* BiFault */
+	List	   *faults;			/* BiFault; where it did not fail: what is to be told of it */
 	bool		deferred;		/* FAILED for quota, load or money, not for its content: create again later */
 	int64		completed;		/* as told, for progress only; -1 unknown */
 	int64		failed;
