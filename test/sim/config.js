@@ -47,11 +47,21 @@ const DEFAULTS = {
     ASIAEXAMPLE: { secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', token: 'TOK/EN==' },
   },
   aws_clock_ms: 0, // how far AWS's clock is ahead of this machine's
+  aws_session_seconds: 3600, // of credentials that end
+  aws_session_share: 0.5, // containers and instances are given new ones after so much of their life
+  aws_sessions_since: '1970-01-01T00:00:00Z', // older ones have been revoked
+  aws_web_identity_tokens: { 'sim.web.identity-token': { roles: ['arn:aws:iam::123456789012:role/BatchCaller'] } }, // roles, subject, expires
+  aws_containers: { // path -> role, token
+    '/v2/credentials/sim-task': { role: 'arn:aws:iam::123456789012:role/BatchCaller' },
+    '/v1/credentials': { role: 'arn:aws:iam::123456789012:role/BatchCaller', token: 'sim.pod-token' },
+  },
+  aws_instance_enabled: true,
+  aws_instance_role: 'arn:aws:iam::123456789012:role/BatchCaller', // null: it has none
   aws_kms_keys: ['alias/batch'],
   s3_buckets: { batch: {}, 'west-batch': { region: 'us-west-2' }, 'foreign-batch': { owner: '999999999999' } }, // region, owner, shared, deny, require_sse
   s3_min_part_bytes: 5 * 1024 * 1024,
   s3_unsigned_over_http: false,
-  aws_roles: { 'arn:aws:iam::123456789012:role/BedrockBatch': {} }, // ARN -> pass, trust: false; deny: actions; account
+  aws_roles: { 'arn:aws:iam::123456789012:role/BedrockBatch': {}, 'arn:aws:iam::123456789012:role/BatchCaller': {} }, // ARN -> pass, trust: false; deny: actions; account
   bedrock_storage: null, // {endpoint, region, access_key, secret}: jobs read and write at that S3 instead of the simulated one
   bedrock_api_keys: ['BEDROCK_API_KEY'],
   bedrock_min_records: 100,

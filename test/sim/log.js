@@ -2,7 +2,7 @@
 // The last requests and a count for each route. Keys are kept by their last four characters only.
 
 const KEEP = 500;
-const SECRET = new Set(['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'proxy-authorization', 'x-amz-security-token']);
+const SECRET = new Set(['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'proxy-authorization', 'x-amz-security-token', 'x-aws-ec2-metadata-token']);
 const BODY_BYTES = 2000;
 
 class Log {

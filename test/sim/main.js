@@ -12,6 +12,7 @@ const { Store } = require('./store');
 const { createServer } = require('./server');
 const control = require('./control');
 const { createAnthropic } = require('./anthropic');
+const { createAws } = require('./aws');
 const { createAzure } = require('./azure');
 const { createBedrock } = require('./bedrock');
 const { createGoogle } = require('./google');
@@ -33,7 +34,7 @@ function build() {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
     store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
   };
-  sim.providers = [createBedrock(sim), ...createGoogle(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
+  sim.providers = [...createAws(sim), createBedrock(sim), ...createGoogle(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());

@@ -316,6 +316,96 @@ async function testFamilies() {
   await reset();
 }
 
-for (const test of [testVectors, testSignatures, testObjects, testBuckets, testList, testUploads, testS3Faults, testJobs, testJobAuth, testJobFailures, testJobEnds, testFamilies]) await tap.group(test.name, test);
+// ---- credentials that end ----
+
+const CALLER = 'arn:aws:iam::123456789012:role/BatchCaller';
+const WEB_TOKEN = 'sim.web.identity-token';
+const sts = (form, headers = {}) => call(sim, 'POST', '/', { headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', ...headers }, body: new URLSearchParams({ Version: '2011-06-15', ...form }).toString() });
+const assume = (more = {}) => sts({ Action: 'AssumeRoleWithWebIdentity', RoleArn: CALLER, RoleSessionName: 'batchinf', WebIdentityToken: WEB_TOKEN, ...more });
+const refusedBySts = (reply, status, code, name) => tap.ok(reply.status === status && tag(reply, 'Code') === code && Boolean(tag(reply, 'RequestId')), name, { status: reply.status, body: reply.body.toString() });
+const of = (reply) => ({ key: tag(reply, 'AccessKeyId'), secret: tag(reply, 'SecretAccessKey'), headers: { 'x-amz-security-token': tag(reply, 'SessionToken') } });
+const given = ({ json }) => ({ key: json.AccessKeyId, secret: json.SecretAccessKey, headers: { 'x-amz-security-token': json.Token } });
+const listJobs = (how) => call(sim, 'GET', '/model-invocation-jobs', { headers: signed('GET', '/model-invocation-jobs', '', { service: 'bedrock', ...how }) });
+
+async function testSts() {
+  const reply = await assume();
+  const left = (Date.parse(tag(reply, 'Expiration')) - Date.now()) / 1000;
+  tap.ok(reply.status === 200 && reply.headers['content-type'] === 'text/xml' && left > 3590 && left <= 3600, 'an hour', reply.body.toString());
+  tap.is([tag(reply, 'Arn'), tag(reply, 'AccessKeyId').slice(0, 4)], ['arn:aws:sts::123456789012:assumed-role/BatchCaller/batchinf', 'ASIA'], 'who it is');
+  tap.is([(await s3('PUT', '/batch/by-session', 'x', of(reply))).status, (await listJobs(of(reply))).status], [200, 200], 'good for S3 and Bedrock');
+  tap.ok(of(await assume()).key !== of(reply).key, 'others each time');
+  refusedBySts(await assume({ WebIdentityToken: 'somebody-else' }), 400, 'InvalidIdentityToken', 'an unknown token');
+  refusedBySts(await assume({ RoleArn: 'arn:aws:iam::123456789012:role/BedrockBatch' }), 403, 'AccessDenied', 'a role that does not trust it');
+  refusedBySts(await assume({ RoleArn: 'BatchCaller' }), 400, 'ValidationError', 'no ARN');
+  refusedBySts(await assume({ RoleSessionName: 'a b' }), 400, 'ValidationError', 'a bad session name');
+  refusedBySts(await assume({ DurationSeconds: '899' }), 400, 'ValidationError', 'too short');
+  refusedBySts(await assume({ Version: '2010-01-01' }), 400, 'NoSuchVersion', 'another version');
+  refusedBySts(await assume({ Colour: 'red' }), 400, 'MalformedQueryString', 'an unknown parameter');
+  refusedBySts(await sts({ Action: 'GetCallerIdentity' }), 400, 'InvalidAction', 'another action');
+  await control('config', { aws_web_identity_tokens: { [WEB_TOKEN]: { roles: [CALLER], expires: '2026-01-01T00:00:00Z' } } });
+  refusedBySts(await assume(), 400, 'ExpiredTokenException', 'a token that has ended');
+  const requests = JSON.stringify((await control('requests')).json);
+  tap.ok(!requests.includes(WEB_TOKEN), 'the log has no token');
+  await reset();
+}
+
+async function testContainer() {
+  const get = (path, authorization) => call(sim, 'GET', path, { headers: authorization ? { authorization } : {} });
+  const task = await get('/v2/credentials/sim-task');
+  tap.is([task.status, Object.keys(task.json), task.json.RoleArn], [200, ['RoleArn', 'AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'], CALLER], 'a task of ECS');
+  tap.is((await s3('PUT', '/batch/by-task', 'x', given(task))).status, 200, 'good for S3');
+  const unknown = await get('/v2/credentials/of-another');
+  tap.is([unknown.status, unknown.json.code], [400, 'InvalidIdInRequest'], 'another path');
+  tap.is([(await get('/v1/credentials', 'sim.pod-token')).status, (await get('/v1/credentials', 'wrong')).status, (await get('/v1/credentials')).status], [200, 401, 401], 'a pod of EKS must say its token');
+  tap.is((await call(sim, 'POST', '/v2/credentials/sim-task')).status, 405, 'GET only');
+  await reset();
+}
+
+const IMDS = '/latest/meta-data/iam/security-credentials/';
+const imdsToken = (seconds = '60', more = {}) => call(sim, 'PUT', '/latest/api/token', { headers: { 'x-aws-ec2-metadata-token-ttl-seconds': seconds, ...more } });
+const imds = (path, token) => call(sim, 'GET', path, { headers: token ? { 'x-aws-ec2-metadata-token': token } : {} });
+
+async function testInstance() {
+  const token = (await imdsToken()).body.toString();
+  tap.is((await imds(IMDS, token)).body.toString(), 'BatchCaller', 'its role');
+  const found = await imds(`${IMDS}BatchCaller`, token);
+  tap.is([found.json.Code, found.json.Type], ['Success', 'AWS-HMAC'], 'its credentials');
+  tap.is((await listJobs(given(found))).status, 200, 'good for Bedrock');
+  tap.is((await imds(`${IMDS}BatchCaller`, token)).json.AccessKeyId, found.json.AccessKeyId, 'the same for a while');
+  tap.is([(await imds(IMDS)).status, (await imds(IMDS, 'wrong')).status], [401, 401], 'version 1 is off');
+  tap.is([(await imdsToken('0')).status, (await imdsToken('21601')).status, (await imdsToken('60', { 'x-forwarded-for': '10.0.0.1' })).status], [400, 400, 403], 'no token for nothing, for too long, through a proxy');
+  tap.is([(await imds(`${IMDS}Other`, token)).status, (await imds('/latest/user-data', token)).status], [404, 404], 'nothing else');
+  const short = (await imdsToken('1')).body.toString();
+  await until(async () => (await imds(IMDS, short)).status === 401, 'the token to end');
+  await control('config', { aws_roles: { [CALLER]: { trust: false } } });
+  tap.is((await imds(`${IMDS}BatchCaller`, token)).json.Code, 'AssumeRoleUnauthorizedAccess', 'a role that does not trust EC2');
+  await control('config', { aws_instance_role: null });
+  tap.is((await imds(IMDS, token)).status, 404, 'no role');
+  await control('config', { aws_instance_enabled: false });
+  tap.is((await imdsToken()).status, 403, 'switched off');
+  await reset();
+}
+
+async function testSessionsEnd() {
+  const task = async () => given(await call(sim, 'GET', '/v2/credentials/sim-task'));
+  await control('config', { aws_session_seconds: 2 });
+  const first = await task();
+  tap.is((await s3('PUT', '/batch/a', 'x', first)).status, 200, 'good');
+  refused(await s3('PUT', '/batch/a', 'x', { ...first, headers: { 'x-amz-security-token': 'other' } }), 400, 'InvalidToken', 'with its own token only');
+  await until(async () => (await task()).key !== first.key, 'new ones');
+  tap.is((await s3('PUT', '/batch/a', 'x', first)).status, 200, 'new ones come before the old ones end');
+  await until(async () => (await s3('PUT', '/batch/a', 'x', first)).status === 400, 'its end');
+  refused(await s3('PUT', '/batch/a', 'x', first), 400, 'ExpiredToken', 'S3 after its end');
+  const late = await listJobs(first);
+  tap.is([late.status, late.headers['x-amzn-errortype'].split(':')[0]], [403, 'ExpiredTokenException'], 'Bedrock after its end');
+  await control('config', { aws_session_seconds: 3600, aws_session_share: 1, aws_roles: { [CALLER]: { deny: ['s3:PutObject'] } } });
+  const last = of(await assume());
+  refused(await s3('PUT', '/batch/a', 'x', last), 403, 'AccessDenied', 'what its role may not do');
+  await control('config', { aws_sessions_since: new Date(Date.now() + 1000).toISOString() });
+  refused(await s3('GET', '/batch/a', '', last), 403, 'InvalidAccessKeyId', 'revoked');
+  await reset();
+}
+
+for (const test of [testVectors, testSignatures, testObjects, testBuckets, testList, testUploads, testS3Faults, testJobs, testJobAuth, testJobFailures, testJobEnds, testFamilies, testSts, testContainer, testInstance, testSessionsEnd]) await tap.group(test.name, test);
 await sim.stop();
 process.exit(tap.done());

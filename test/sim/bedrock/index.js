@@ -110,7 +110,7 @@ function signer(ctx, region) {
   try {
     if (announced !== undefined && announced !== payloadHash) throw new AuthError('signature');
     return verify({ method: ctx.method, url: ctx.req.url, rawHeaders: ctx.req.rawHeaders }, { service: 'bedrock', regions: region ? [region] : config.aws_regions, payloadHash,
-      credentials: config.aws_credentials, now: Date.now() + config.aws_clock_ms, skewMs: SKEW_MS });
+      credentials: ctx.sim.aws.credentials(), now: ctx.sim.aws.now(), skewMs: SKEW_MS });
   } catch (error) {
     if (error instanceof AuthError) refuse(403, ...REFUSALS[error.kind](error.detail));
     throw error;

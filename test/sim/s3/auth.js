@@ -35,7 +35,7 @@ function authenticate(ctx, region) {
   try {
     ctx.who = verify({ method: ctx.method, url: ctx.req.url, rawHeaders: ctx.req.rawHeaders }, {
       service: 's3', regions: region ? [region] : config.aws_regions, payloadHash: payloadHash || '',
-      credentials: config.aws_credentials, now: Date.now() + config.aws_clock_ms, skewMs: SKEW_MS });
+      credentials: ctx.sim.aws.credentials(), now: ctx.sim.aws.now(), skewMs: SKEW_MS });
   } catch (error) {
     if (error instanceof AuthError) refused(error);
     throw error;
