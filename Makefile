@@ -35,7 +35,7 @@ endif
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
 	cp $< $@
 
-.PHONY: deps demo test majors bench fuzz
+.PHONY: deps demo test majors bench fuzz sanitize
 deps:
 	bash test/deps.sh
 demo: ; bash test/demo/demo.sh
@@ -43,3 +43,4 @@ test: ; bash test/run.sh
 majors: ; bash test/run.sh suites postgresql-15 postgresql-17 postgresql-18
 bench: ; bash test/bench/bench.sh
 fuzz: ; bash test/fuzz/run.sh $(SECONDS)
+sanitize: ; bash test/sanitize.sh all

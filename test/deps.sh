@@ -39,6 +39,11 @@ for package in perl libc6-dev libcurl4-openssl-dev libjson-c-dev libssl-dev ca-c
 	need "$package"
 done
 
+# the sanitizers' and libFuzzer's libraries for the clang that the server's headers come with
+clang=$(LC_ALL=C apt-cache depends "postgresql-server-dev-$major" | grep -om1 'clang-[0-9]*') ||
+	{ update; clang=$(LC_ALL=C apt-cache depends "postgresql-server-dev-$major" | grep -om1 'clang-[0-9]*'); }
+need "lib${clang/-/-rt-}-dev"
+
 # an S3 to test against, where it can do without a Ceph cluster; Debian 12 runs it in another suite's folder
 radosgw=$(apt-cache madison radosgw 2>/dev/null | awk 'NR == 1 { print $3 }')
 if dpkg --compare-versions "$radosgw" ge 18; then need radosgw; fi

@@ -28,7 +28,7 @@ trap 'kill "$child" 2>/dev/null; wait; exit 1' INT TERM HUP
 mkdir "$folder/tree" "$folder/tmp"
 chmod 755 "$folder" "$folder/tree"
 chmod 1777 "$folder/tmp"
-tar -cf - --exclude=./.git --exclude=node_modules --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/output . |
+tar -cf - --exclude=./.git --exclude=node_modules --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/output --exclude=./test/fuzz/build . |
 	tar -xf - --no-same-owner -C "$folder/tree" || { echo "0 passed, 1 failed"; exit 1; }
 chmod -R u+w,go+rX "$folder/tree"
 ln -s "$PWD/test/client/node_modules" "$folder/tree/test/client/node_modules"
@@ -186,12 +186,14 @@ run clang check clang_build
 run gcc build gcc_build && run install build install_build && run unit-module build unit_build || finish
 run simulator suite simulator
 run client suite client
+run fuzz suite 'bash test/fuzz/run.sh'
 run regress suite 'bash test/regress.sh'
 run pgtap suite pgtap
 for script in $(grep -l 'Test::More' test/*/*.pl); do
 	name=${script#test/}
 	run "${name%.pl}" suite "perl $script"
 done
+run sanitize suite 'bash test/sanitize.sh'
 others=()		# MAJOR:SUITE of the servers that are not this one's
 for other in 15:bookworm 17:trixie 18:forky; do
 	"$PG_CONFIG" --version | grep -q "^PostgreSQL ${other%:*}\\." || others+=("$other")

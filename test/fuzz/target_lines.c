@@ -9,7 +9,7 @@
 #include "base/spool.h"
 #include "fuzz.h"
 
-#define SPOOL_MAX 300000
+#define SPOOL_MAX 150000
 
 /* The line at *at, as the contract has it; false where there are no more. */
 static bool
