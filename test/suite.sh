@@ -11,6 +11,8 @@ if [ "$(id -u)" != 0 ]; then
 	exec sudo -n env TMPDIR="${TMPDIR:-/tmp}" CI="${CI:-}" BATCHINF_SUITES="${BATCHINF_SUITES:-${XDG_CACHE_HOME:-$HOME/.cache}/batchinf}" bash "$0" "$@"
 fi
 
+unshare --mount --pid --fork true 2>/dev/null || { echo "not run: no right to mount"; exit 77; }
+
 suite=$1; shift
 folders=${BATCHINF_SUITES:-${XDG_CACHE_HOME:-$HOME/.cache}/batchinf}
 root=$folders/$suite
@@ -40,9 +42,7 @@ make_folder() { # SITE FOLDER
 
 # cannot SITE: the reason why this machine cannot make the folder, if it cannot
 cannot() {
-	if ! unshare --mount --pid --fork true 2>/dev/null; then
-		echo "no right to mount"
-	elif ! command -v mmdebstrap >/dev/null; then
+	if ! command -v mmdebstrap >/dev/null; then
 		echo "mmdebstrap is not installed"
 	elif ! /usr/lib/apt/apt-helper -q download-file "$1/dists/$suite/InRelease" "$root.release" >/dev/null 2>&1; then
 		echo "no $suite at the mirror that apt uses"
