@@ -212,7 +212,8 @@ async function testS3Faults() {
 const bedrock = (method, target, body = '', how = {}) => call(sim, method, target, { headers: signed(method, target, body, { service: 'bedrock', ...how, headers: { ...(body && { 'content-type': 'application/json' }), ...how.headers } }), body });
 const refusedJob = (reply, status, type, name) => tap.ok(reply.status === status && (reply.headers['x-amzn-errortype'] || '').startsWith(`${type}:`) && reply.json.message, name, { status: reply.status, type: reply.headers['x-amzn-errortype'], body: reply.body.toString() });
 const ROLE = 'arn:aws:iam::123456789012:role/BedrockBatch';
-const job = (more = {}) => ({ jobName: 'run7', roleArn: ROLE, modelId: 'amazon.nova-lite-v1:0', modelInvocationType: 'Converse', inputDataConfig: { s3InputDataConfig: { s3Uri: 's3://batch/in/a.jsonl' } }, outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://batch/out/' } }, ...more });
+let names = 0;
+const job = (more = {}) => ({ jobName: more.clientRequestToken ? 'run7' : `run-${++names}`, roleArn: ROLE, modelId: 'amazon.nova-lite-v1:0', modelInvocationType: 'Converse', inputDataConfig: { s3InputDataConfig: { s3Uri: 's3://batch/in/a.jsonl' } }, outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://batch/out/' } }, ...more });
 const create = (more, how) => bedrock('POST', '/model-invocation-job', JSON.stringify(job(more)), how);
 const getJob = async (id) => (await bedrock('GET', `/model-invocation-job/${id}`)).json;
 const ended = (id) => until(async () => {
@@ -243,6 +244,7 @@ async function testJobs() {
   tap.is([manifest.totalRecordCount, manifest.successRecordCount, manifest.errorRecordCount], [4, 2, 2], 'the manifest');
   tap.is((await create({ clientRequestToken: 'tok-1' })).json.jobArn, found.jobArn, 'the same token is the same job');
   refusedJob(await create({ clientRequestToken: 'tok-1', jobName: 'other' }), 400, 'ConflictException', 'with other parameters it is not');
+  refusedJob(await create({ clientRequestToken: 'tok-2' }), 400, 'ValidationException', 'a name that another job has');
   tap.is((await getJob(encodeURIComponent(found.jobArn))).jobArn, found.jobArn, 'by its ARN, whose path is encoded twice');
   tap.is((await call(sim, 'GET', `/model-invocation-job/${id}`, { headers: { authorization: 'Bearer BEDROCK_API_KEY' } })).json.status, 'Completed', 'an API key');
   const ledger = (await control('ledger')).json;

@@ -55,6 +55,7 @@ async function createJob(ctx) {
   if (before) return same(before, asked);
   const running = state.all(ctx).filter((job) => job.model.id === model.id && !job.over).length;
   if (running >= sim.config.bedrock_max_jobs) refuse(400, 'ServiceQuotaExceededException', `You have exceeded the number of in-progress and submitted batch inference jobs (${sim.config.bedrock_max_jobs}) for ${model.id}.`);
+  if (state.all(ctx).some((job) => job.asked.jobName === asked.jobName)) invalid('The provided job name is currently in use.');
   const faults = { outcome: action.batch_outcome, errors: action.errors, finished: action.finished === undefined ? 0.5 : action.finished, lag: action.list_lag_ms || 0 };
   const job = new Job(state.jobId(), { asked, account, region, model, faults });
   state.jobs.set(job.id, job);
