@@ -56,4 +56,47 @@ extern bool bi_gemini_line_failed(const BiCall *call, const BiJson *line, BiAnsw
 /* An answer that is no success. */
 extern void bi_gemini_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message);
 
+/* The Gemini Developer API */
+
+extern const BiProvider bi_gemini;
+
+/* Names of a chunk's references: the files of a batch; "dead" holds ids of batches that failed
+ * before, with spaces between them. */
+#define BI_GEMINI_INPUT "input"
+#define BI_GEMINI_OUTPUT "output"
+#define BI_GEMINI_DEAD "dead"
+
+/* gemini_api.c: addresses, names and verdicts */
+
+/* Begins a request below the API's version: BASE + root + /VERSION + path. */
+extern void bi_gemini_api_request(const BiCall *call, const char *method, const char *root, const char *path, BiExchange *ex);
+
+/* As bi_gapi_verdict, with what only this API says otherwise. */
+extern BiVerdict bi_gemini_api_verdict(const BiExchange *ex);
+
+/* The name of a resource, kind + '/' + id, palloc'd; NULL where it is none that can stand in an
+ * address. */
+extern char *bi_gemini_api_name(const BiJson *name, const char *kind);
+
+/* By what a chunk's batch and files are known. */
+extern char *bi_gemini_api_token(const BiChunk *chunk);
+
+/* gemini_file.c: files; all as in provider.h */
+
+extern void bi_gemini_file_upload(const BiCall *call, BiExchange *ex);
+extern BiVerdict bi_gemini_file_read_upload(const BiCall *call, const BiExchange *ex, List **refs);
+extern bool bi_gemini_file_fetch(const BiCall *call, int part, BiExchange *ex);
+extern BiVerdict bi_gemini_file_read_fetch(const BiCall *call, const BiExchange *ex);
+
+/* gemini_batch.c: batches, which the API shows as operations, and lists of them */
+
+/* false where json is none.  Of one that succeeded the references are there once it tells them. */
+extern bool bi_gemini_batch_read(const BiJson *json, BiBatch *batch);
+
+/* false where json is no list whose entries all tell what they are. */
+extern bool bi_gemini_batch_find(const BiCall *call, const BiJson *json, BiFound *found);
+
+/* The i-th batch of the chunk, from 0: its own and those that failed; NULL: there are no more. */
+extern char *bi_gemini_batch_of(const BiChunk *chunk, int i);
+
 #endif							/* BI_GEMINI_H */

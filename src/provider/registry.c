@@ -8,8 +8,10 @@
 #include "provider/anthropic.h"
 #include "provider/azure.h"
 #include "provider/bedrock.h"
+#include "provider/gemini.h"
 #include "provider/openai.h"
 #include "provider/registry.h"
+#include "provider/vertex.h"
 #include "provider/wire.h"
 
 static const BiProvider *const providers[] = {
@@ -17,6 +19,8 @@ static const BiProvider *const providers[] = {
 	&bi_azure,
 	&bi_anthropic,
 	&bi_bedrock,
+	&bi_vertex,
+	&bi_gemini,
 };
 
 const BiProvider *
