@@ -14,8 +14,8 @@
 #include "provider/xml.h"
 
 #define SESSION_MAX (12 * 60 * 60)
-#define SESSION_MIN 60			/* IMDS hands on what has ended, where it gets nothing newer */
 #define SESSION_UNKNOWN (15 * 60)
+#define SESSION_ENDED 60		/* IMDS hands that on where it gets nothing newer, and it may do */
 #define ROLES_PATH "/latest/meta-data/iam/security-credentials/"
 
 static const char *
@@ -141,6 +141,17 @@ unanswered(const BiExchange *ex, const char *whose)
 	return fail(BI_DEFER, verdict.code, psprintf("%s: %s", whose, verdict.message));
 }
 
+/* Seconds. */
+static int
+lifetime_of(const BiCall *call, const char *expiration)
+{
+	int64		end = expiration ? bi_wire_time(expiration) : -1;
+
+	if (end < 0)
+		return SESSION_UNKNOWN;
+	return end > call->now ? (int) Min(end - call->now, SESSION_MAX) : SESSION_ENDED;
+}
+
 /* As somebody gave them; any may be NULL. */
 typedef struct Credentials
 {
@@ -160,13 +171,11 @@ is_word(const char *text)
 static BiVerdict
 take_credentials(const BiCall *call, const BiJson *secret, const Credentials *given, const char *whose, char **token, int *lifetime)
 {
-	int64		end = given->expiration ? bi_wire_time(given->expiration) : -1;
-
 	if (!is_word(given->id) || !is_word(given->key) || (given->token && !is_word(given->token)))
 		return unexpected(whose);
 	*token = bi_aws_object("AccessKeyId", given->id, "SecretAccessKey", given->key, "Token", given->token,
 						   "bearer", text_of(secret, "bearer"), NULL);
-	*lifetime = end < 0 ? SESSION_UNKNOWN : (int) Min(Max(end - call->now, SESSION_MIN), SESSION_MAX);
+	*lifetime = lifetime_of(call, given->expiration);
 	return (BiVerdict) {BI_OK};
 }
 
@@ -230,6 +239,7 @@ static BiVerdict
 read_container(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **token, int *lifetime)
 {
 	const char *whose = "the container's credentials endpoint";
+	BiVerdictKind kind = kind_of(ex);
 	BiJson	   *json;
 	char	   *words;
 
@@ -239,9 +249,9 @@ read_container(const BiCall *call, const BiJson *secret, const BiExchange *ex, c
 		return read_document(call, secret, ex, whose, token, lifetime);
 	json = bi_json_parse(ex->body.data, ex->body.len);
 	words = bi_wire_json_words(bi_json_at(json, "message", NULL), BI_WIRE_MESSAGE);
-	return fail(kind_of(ex), "no_credentials",
-				psprintf("%s gives none: %s (the task needs a role, the service account an association with one)",
-						 whose, words ? words : psprintf("HTTP status %d", ex->status)));
+	return fail(kind, "no_credentials",
+				psprintf("%s gives none: %s%s", whose, words ? words : psprintf("HTTP status %d", ex->status),
+						 kind == BI_DENIED ? " (the task needs a role, the service account an association with one)" : ""));
 }
 
 /* ---- an instance ---- */

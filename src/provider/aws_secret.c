@@ -10,6 +10,8 @@
 #include "base/url.h"
 #include "provider/aws.h"
 
+#define NO_HOST "credentials of the database server's machine are used only at servers that a role with privileges of \"pg_read_server_files\" owns, " \
+	"and there for the mapping of PUBLIC, those of such roles, and those whose \"credential_source\" such a role has set"
 #define CONTAINER_HOST "http://169.254.170.2"
 #define INSTANCE_URL "http://169.254.169.254"
 #define INSTANCE_URL_6 "http://[fd00:ec2::254]"
@@ -249,9 +251,7 @@ read_first(const Search *search, char **why)
 	if (search->host)
 		*why = pstrdup("no credentials found: looked at " BI_AWS_BEFORE "; AWS_EC2_METADATA_DISABLED switches the instance's metadata service off");
 	else
-		*why = psprintf("%s; the credentials of the database server's machine are for servers whose owner has the privileges of \"pg_read_server_files\", "
-						"by mappings of PUBLIC, of such roles, or with an option \"credential_source\" that such a role has set",
-						named ? "they may not be taken from there" : "the user mapping has no options \"access_key_id\" and \"secret_access_key\"");
+		*why = psprintf("%s" NO_HOST, named ? "" : "the user mapping has no options \"access_key_id\" and \"secret_access_key\"; ");
 	return NULL;
 }
 
@@ -285,7 +285,7 @@ bi_aws_secret(const BiServer *server, const BiHost *host, char **why)
 	search.bearer = bearer;
 	secret = read_first(&search, why);
 	if (secret == NULL && bearer)
-		*why = psprintf("the API key does for Bedrock alone, and its files are in S3: %s", *why);
+		*why = psprintf("an API key is good for Bedrock alone, and the files are in S3: %s", *why);
 	bi_secret_wipe(bearer);
 	return secret;
 }

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(unit_secret);
+PG_FUNCTION_INFO_V1(unit_account);
 
 /* {"variables":{NAME:TEXT…},"files":{PATH:TEXT…}} */
 static const BiJson *machine;
@@ -56,4 +57,14 @@ unit_secret(PG_FUNCTION_ARGS)
 	read_key(bi_json_at(json, "key", NULL), &server.key);
 	secret = provider->secret ? provider->secret(&server, machine ? &host : NULL, &why) : bi_secret_read(&server.key, &why);
 	PG_RETURN_TEXT_P(cstring_to_text(secret ? secret : psprintf("refused: %s", why)));
+}
+
+/* Whose batches a server and a secret see. */
+Datum
+unit_account(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	char	   *secret = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	PG_RETURN_TEXT_P(cstring_to_text(unit_call_provider(call->server->provider)->account(call, secret)));
 }
