@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
 #include "nodes/parsenodes.h"
 
 #include "api/mapping.h"
@@ -35,19 +36,31 @@ static const struct
 	const char *other;
 }			contradictions[] = {
 	{"api_key", "tenant_id"},	/* a client's secret has an option of its own */
+	{"access_key_id", "client_secret"},	/* of several vendors */
+	{"access_key_id", "service_account"},
+	{"access_key_id", "service_account_file"},
 };
 
-static bool
-is_given(List *given, const char *name)
+/* The option of that name, NULL if it is not there. */
+static DefElem *
+find_given(List *given, const char *name)
 {
 	ListCell   *cell;
 
 	foreach(cell, given)
 	{
-		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
-			return true;
+		DefElem    *def = lfirst_node(DefElem, cell);
+
+		if (strcmp(def->defname, name) == 0)
+			return def;
 	}
-	return false;
+	return NULL;
+}
+
+static bool
+is_given(List *given, const char *name)
+{
+	return find_given(given, name) != NULL;
 }
 
 static bool
@@ -87,10 +100,29 @@ check_one_key(List *given)
 	}
 }
 
+/* A source of the machine's says that the mapping has no credentials; an API key goes beside
+ * those of any source. */
+static void
+check_source(List *given)
+{
+	static const char *const own[] = {"access_key_id", "client_secret", "service_account", "service_account_file"};
+	DefElem    *source = find_given(given, "credential_source");
+
+	if (source == NULL || strcmp(defGetString(source), "static") == 0)
+		return;
+	for (int i = 0; i < lengthof(own); i++)
+		if (is_given(given, own[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" cannot be set where option \"credential_source\" is \"%s\"", own[i], defGetString(source)),
+					 errhint("The credentials are those of the mapping (\"static\") or of the database server's machine.")));
+}
+
 void
 bi_mapping_check(List *given)
 {
 	check_one_key(given);
+	check_source(given);
 	for (int i = 0; i < lengthof(contradictions); i++)
 	{
 		if (is_given(given, contradictions[i].option) && is_given(given, contradictions[i].other))

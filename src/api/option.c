@@ -105,17 +105,24 @@ check_name(const Option *option, const char *value)
 }
 
 /* The bucket's name may become a host name, the prefix a path. */
+static bool
+is_storage(const char *value)
+{
+	const char *bucket = value + strlen("s3://");
+	const char *prefix;
+
+	if (strncmp(value, "s3://", 5) != 0 && strncmp(value, "gs://", 5) != 0)
+		return false;
+	prefix = bucket + strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-_");
+	return prefix - bucket >= 3 && prefix - bucket <= 222 && (*prefix == '\0' || *prefix == '/') &&
+		prefix[strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.")] == '\0' &&
+		strstr(prefix, "//") == NULL && strstr(prefix, "/.") == NULL;
+}
+
 static void
 check_storage(const Option *option, const char *value)
 {
-	const char *bucket = value + 5;
-	size_t		len = strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-_");
-	const char *prefix = bucket + len;
-
-	if ((strncmp(value, "s3://", 5) != 0 && strncmp(value, "gs://", 5) != 0) || len < 3 || len > 222 ||
-		(*prefix != '\0' && *prefix != '/') ||
-		prefix[strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.")] != '\0' ||
-		strstr(prefix, "//") || strstr(prefix, "/."))
+	if (!is_storage(value))
 		refuse_value(option, "The value must be s3://bucket/prefix or gs://bucket/prefix, the prefix of letters, digits, \"-\", \"_\", \".\" and single \"/\".");
 }
 

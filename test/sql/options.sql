@@ -193,6 +193,90 @@ SET ROLE regress_batchinf_reader;
 CREATE USER MAPPING FOR CURRENT_USER SERVER s2 OPTIONS (api_key_file '/nonexistent/key');
 RESET ROLE;
 
+-- what servers of clouds need besides: a region, a role, a place for files
+CREATE SERVER s4 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock');
+CREATE SERVER s4 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock', region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/Batch');
+CREATE SERVER s4 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock', region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/Batch', storage_url 'gs://bucket/prefix');
+CREATE SERVER s4 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock', region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/Batch', storage_url 's3://bucket/prefix',
+    storage_base_url 'https://minio.example.com:9000', storage_style 'path', storage_kms_key 'alias/batch', storage_owner '123456789012', storage_create 'on',
+    runtime_base_url 'https://bedrock-runtime.us-east-1.amazonaws.com', authority_url 'https://sts.us-east-1.amazonaws.com');
+ALTER SERVER s4 OPTIONS (DROP region);
+-- they become parts of host names and paths
+DO $$
+DECLARE
+    option text[];
+BEGIN
+    FOREACH option SLICE 1 IN ARRAY '{{region,"us east"},{region,us_east_1},{region,US-EAST-1},{region,us-east-1.evil.example},{region,evil.example/},{location,EU},{role_arn,"two words"},{storage_kms_key,"a b"},{storage_owner,"1 2"},
+        {storage_style,Path},{storage_create,yes},{request_labels,yes},{storage_base_url,minio.example.com},{storage_base_url,https://minio.example.com?x},{runtime_base_url,/x},{authority_url,https://user:secret@sts.example.com},
+        {storage_url,s},{storage_url,s3:/},{storage_url,s3://},{storage_url,s3://ab},{storage_url,S3://bucket},{storage_url,http://bucket},{storage_url,s3://Bucket},{storage_url,s3://bucket?x},{storage_url,s3://bucket@evil},{storage_url,s3://bucket:80/x},
+        {storage_url,s3://bucket/a b},{storage_url,s3://bucket//a},{storage_url,s3://bucket/../a},{storage_url,s3://bucket/.},{storage_url,s3://bucket/a=b},{storage_url,s3://bucket/a%2fb}}'::text[] LOOP
+        BEGIN
+            EXECUTE format('ALTER SERVER s4 OPTIONS (%s %I %L)', CASE WHEN option[1] IN ('location', 'request_labels') THEN 'ADD' ELSE 'SET' END, option[1], option[2]);
+            RAISE NOTICE '% was taken for "%"', option[2], option[1];
+        EXCEPTION WHEN invalid_parameter_value THEN
+            CONTINUE;
+        END;
+    END LOOP;
+END $$;
+ALTER SERVER s4 OPTIONS (SET region 'eu-west-1.evil.example');
+ALTER SERVER s4 OPTIONS (SET storage_url 's3://bucket/a b');
+ALTER SERVER s4 OPTIONS (SET storage_style 'paht');
+ALTER SERVER s4 OPTIONS (SET storage_url 's3://a.b-c/x/y_z.1', SET storage_style 'virtual', SET storage_create 'off', ADD request_labels 'off', ADD location 'europe-west4');
+ALTER SERVER s4 OPTIONS (SET storage_url 's3://abc');
+
+-- credentials of AWS and of Google: several values that belong together, never repeated
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (secret_access_key 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (session_token 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not to be seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', session_token E'not-to-be-seen\r\nx: y');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', service_account '{}');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', client_secret 'c', tenant_id 't', client_id 'i');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '["not-to-be-seen"]');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{"private_key": "not-to-be-seen"');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{}', api_key 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{}', service_account_file '/nonexistent/key');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account_file 'relative/key');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (credential_source 'imds');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (credential_source '');
+-- a document has lines; an API key of Bedrock goes beside any credentials
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account E'{\n\t"type": "service_account"\r\n}');
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP service_account, ADD access_key_id 'AKID', ADD secret_access_key 'not-to-be-seen', ADD session_token 'not-to-be-seen', ADD api_key 'not-to-be-seen', ADD credential_source 'static');
+-- a source of the machine's says that there are none in the mapping
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'environment');
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'instance', DROP access_key_id, DROP secret_access_key);
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'instance', DROP access_key_id, DROP secret_access_key, DROP session_token);
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD service_account '{}');
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD service_account_file '/nonexistent/key');
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD client_secret 'c', ADD tenant_id 't', ADD client_id 'i');
+ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'web_identity', DROP api_key, ADD api_key_env 'AWS_BEARER_TOKEN_BEDROCK');
+SELECT option_name, CASE WHEN option_name LIKE 'a%' THEN option_value END AS option_value FROM pg_options_to_table((SELECT umoptions FROM pg_user_mappings WHERE srvname = 's4')) ORDER BY option_name COLLATE "C";
+
+-- what the machine has is privileged: to name it, and to use it
+GRANT USAGE ON FOREIGN SERVER s4 TO regress_batchinf_reader, regress_batchinf_other;
+SET ROLE regress_batchinf_other;
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (service_account_file '/nonexistent/key');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'environment');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'web_identity');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'container');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'instance');
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'static');
+SELECT * FROM batch_check('s4');
+ALTER USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (DROP credential_source);
+SELECT * FROM batch_check('s4');
+ALTER USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (ADD api_key 'not-to-be-seen');
+SELECT * FROM batch_check('s4');
+RESET ROLE;
+SET ROLE regress_batchinf_reader;
+CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'instance');
+RESET ROLE;
+-- a server whose owner may not read the machine's files: nobody's mapping opens it
+ALTER SERVER s4 OWNER TO regress_batchinf_owner;
+SET ROLE regress_batchinf_reader;
+SELECT * FROM batch_check('s4');
+RESET ROLE;
+
 -- batch_check, as far as it goes without a network
 SELECT * FROM batch_check('no_such_server');
 CREATE FOREIGN DATA WRAPPER regress_batchinf_fdw;
@@ -214,7 +298,7 @@ ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key 'sk-1');
 SELECT status FROM batch_check('s1');
 
 SET client_min_messages = warning;
-DROP SERVER s1, s2, s3 CASCADE;
+DROP SERVER s1, s2, s3, s4 CASCADE;
 DROP FOREIGN DATA WRAPPER regress_batchinf_fdw;
 REVOKE USAGE ON FOREIGN DATA WRAPPER batchinf FROM regress_batchinf_owner;
 DROP ROLE regress_batchinf_owner, regress_batchinf_reader, regress_batchinf_other;
