@@ -100,6 +100,7 @@ bi_gemini_batch_of(const BiChunk *chunk, int i)
 	return dead ? pnstrdup(dead, strcspn(dead, " ")) : NULL;
 }
 
+/* One that has come to nothing. */
 static bool
 is_known(const BiChunk *chunk, const char *id)
 {
@@ -111,38 +112,52 @@ is_known(const BiChunk *chunk, const char *id)
 	return false;
 }
 
-/* Is it by its name a batch of this chunk, and none that has come to nothing? */
+/* Has it only what a list has?  An empty one has nothing. */
 static bool
-is_ours(const BiChunk *chunk, const BiJson *operation, const char *id)
+is_list(const BiJson *json)
 {
+	void	   *place = NULL;
+	const char *key;
+	BiJson	   *value;
+
+	while (bi_json_next(json, &place, &key, &value))
+		if (strcmp(key, "operations") != 0 && strcmp(key, "nextPageToken") != 0)
+			return false;
+	return bi_json_type(json) == BI_JSON_OBJECT;
+}
+
+/* false where it might be ours and does not tell. */
+static bool
+add_operation(const BiChunk *chunk, const BiJson *operation, BiFound *found)
+{
+	char	   *id = bi_gemini_api_name(bi_json_at(operation, "name", NULL), "batches");
 	const char *name = bi_json_string(bi_json_at(operation, "metadata", "displayName", NULL), NULL);
 
-	return name && strcmp(name, bi_gemini_api_token(chunk)) == 0 && !is_known(chunk, id);
+	if (id == NULL || name == NULL)
+		return false;
+	if (strcmp(name, bi_gemini_api_token(chunk)) != 0 || is_known(chunk, id))
+		return true;
+	if (found->batch_id)
+		found->twins = lappend(found->twins, id);
+	else
+		found->batch_id = id;
+	return true;
 }
 
 bool
 bi_gemini_batch_find(const BiCall *call, const BiJson *json, BiFound *found)
 {
 	const BiJson *operations = bi_json_at(json, "operations", NULL);
+	const BiJson *next = bi_json_at(json, "nextPageToken", NULL);
+	char	   *token = bi_json_cstring(next);
 
 	memset(found, 0, sizeof(BiFound));
-	if (bi_json_type(json) != BI_JSON_OBJECT || (operations && bi_json_type(operations) != BI_JSON_ARRAY))
+	if (!is_list(json) || (operations && bi_json_type(operations) != BI_JSON_ARRAY) || (next && token == NULL))
 		return false;
 	for (int i = 0; operations && i < bi_json_length(operations); i++)
-	{
-		const BiJson *operation = bi_json_item(operations, i);
-		char	   *id = bi_gemini_api_name(bi_json_at(operation, "name", NULL), "batches");
-
-		if (id == NULL || !bi_json_string(bi_json_at(operation, "metadata", "displayName", NULL), NULL))
-			return false;		/* it might be ours: no "there is none" after this */
-		if (!is_ours(call->chunk, operation, id))
-			continue;
-		if (found->batch_id)
-			found->twins = lappend(found->twins, id);
-		else
-			found->batch_id = id;
-	}
-	found->cursor = bi_wire_json_words(bi_json_at(json, "nextPageToken", NULL), BI_WIRE_MESSAGE);
-	found->complete = found->cursor == NULL;
+		if (!add_operation(call->chunk, bi_json_item(operations, i), found))
+			return false;
+	found->complete = token == NULL || *token == '\0';
+	found->cursor = found->complete ? NULL : token;
 	return true;
 }
