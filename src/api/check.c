@@ -83,7 +83,7 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 
 	if (verdict->kind == BI_OK || verdict->kind == BI_NOT_YET)
 		return judge_success(server, verdict);
-	if (verdict->kind == BI_DENIED && (ex->status == 401 || ex->status == 403))
+	if (verdict->kind == BI_DENIED && (verdict->bad_key || ex->status == 401 || ex->status == 403))
 		status = "bad_key";
 	else if (verdict->kind == BI_ABSENT)
 		status = "no_model";
@@ -92,20 +92,25 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 	return (Finding) {status, to_server_text(psprintf("HTTP status %d: %s", ex->status, verdict->message))};
 }
 
-/* One exchange: false, with *finding, where no reply came.  Its headers are wiped by then, or
- * by the reset of its context. */
-static bool
-carry(BiExchange *ex, const char *secret, TimestampTz deadline, Finding *finding)
+/* No token for the key: what answered, or did not, is not the address of the server. */
+static Finding
+judge_login(const BiExchange *ex, const BiVerdict *verdict)
+{
+	bool		replied = ex->transport == BI_TRANSPORT_REPLIED;
+	const char *status = replied ? "provider_error" : judge_transport(ex).status;
+
+	if (verdict->kind == BI_DENIED)
+		status = "bad_key";
+	return (Finding) {status, to_server_text(replied ? psprintf("HTTP status %d: %s", ex->status, verdict->message) : verdict->message)};
+}
+
+/* One exchange.  Its headers are wiped by then, or by the reset of its context. */
+static void
+carry(BiExchange *ex, const char *secret, TimestampTz deadline)
 {
 	bi_http_run(ex, (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline));
-	if (ex->transport != BI_TRANSPORT_REPLIED)
-	{
-		*finding = judge_transport(ex);
-		return false;
-	}
 	/* Some providers quote the key that they refuse. */
 	bi_exchange_scrub(ex, secret);
-	return true;
 }
 
 static BiExchange *
@@ -150,12 +155,11 @@ get_proof(const BiProvider *provider, const BiServer *server, char *secret, Time
 
 		if (!provider->login(&call, secret, ex))
 			return secret;
-		if (!carry(ex, secret, deadline, finding))
-			return NULL;
+		carry(ex, secret, deadline);
 		verdict = provider->read_login(&call, secret, ex, &token, &lifetime);
 		if (verdict.kind != BI_OK)
 		{
-			*finding = judge_reply(server, ex, &verdict);
+			*finding = judge_login(ex, &verdict);
 			return NULL;
 		}
 		if (verdict.next == NULL)
@@ -190,8 +194,9 @@ ask(const BiProvider *provider, const BiServer *server, const char *proof, Times
 
 		provider->check(&call, ex);
 		provider->authorize(&call, proof, ex);
-		if (!carry(ex, proof, deadline, &finding))
-			return finding;
+		carry(ex, proof, deadline);
+		if (ex->transport != BI_TRANSPORT_REPLIED)
+			return judge_transport(ex);
 		verdict = provider->read_check(&call, ex);
 		finding = judge_reply(server, ex, &verdict);
 		if (verdict.kind == BI_NOT_YET && wait_a_moment(deadline))

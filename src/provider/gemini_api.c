@@ -59,15 +59,20 @@ has_reason(const BiJson *error, const char *reason)
 	return false;
 }
 
-/* Keys, countries and accounts that are not good are no 401 and 403 here. */
+/* Keys that are not good are no 401 here. */
 static bool
-is_denied(const BiExchange *ex, const BiVerdict *verdict)
+is_bad_key(const BiExchange *ex, const BiVerdict *verdict)
 {
 	BiJson	   *json = bi_json_parse(ex->body.data, ex->body.len);
 
-	return has_reason(bi_json_at(json, "error", NULL), "API_KEY_INVALID") ||
-		strstr(verdict->message, "API key") || strstr(verdict->message, "location is not supported") ||
-		strstr(verdict->message, "billing");
+	return has_reason(bi_json_at(json, "error", NULL), "API_KEY_INVALID") || strstr(verdict->message, "API key");
+}
+
+/* Nor are countries and accounts that are not served 403. */
+static bool
+is_unserved(const BiVerdict *verdict)
+{
+	return strstr(verdict->message, "location is not supported") || strstr(verdict->message, "billing");
 }
 
 BiVerdict
@@ -75,8 +80,11 @@ bi_gemini_api_verdict(const BiExchange *ex)
 {
 	BiVerdict	verdict = bi_gapi_verdict(ex);
 
-	if (verdict.kind == BI_REFUSED && ex->status == 400 && is_denied(ex, &verdict))
-		verdict.kind = BI_DENIED;
+	if (verdict.kind == BI_REFUSED && ex->status == 400)
+	{
+		verdict.bad_key = is_bad_key(ex, &verdict);
+		verdict.kind = verdict.bad_key || is_unserved(&verdict) ? BI_DENIED : BI_REFUSED;
+	}
 	else if (verdict.kind == BI_DENIED && ex->status == 403 && strstr(verdict.message, "it may not exist"))
 		verdict.kind = BI_ABSENT;	/* so files are told that are gone, or another project's */
 	return verdict;

@@ -92,7 +92,7 @@ add_advice(BiVerdict *verdict)
 static BiVerdict
 denied(const char *code, const char *message)
 {
-	return (BiVerdict) {BI_DENIED, pstrdup(code), pstrdup(message), NULL};
+	return (BiVerdict) {BI_DENIED, pstrdup(code), pstrdup(message)};
 }
 
 /* The machine's metadata service has pages for words, and says that it is one. */
@@ -124,6 +124,7 @@ bi_google_reply_verdict(const BiExchange *ex, BiGoogleStep step)
 	if (verdict.kind == BI_OK)
 		return verdict;
 	verdict.kind = verdict.kind == BI_REFUSED || verdict.kind == BI_ABSENT || verdict.kind == BI_DENIED ? BI_DENIED : BI_DEFER;
+	verdict.bad_key = verdict.kind == BI_DENIED;
 	blot(verdict.message);
 	add_advice(&verdict);
 	return verdict;

@@ -52,6 +52,7 @@ typedef struct BiVerdict
 	char	   *next;			/* OK, but not over: the same routine again with this cursor.  Of
 								 * login, upload, outputs and check only; else NULL */
 	int64		wait_ms;		/* how long the reply's body asks to wait; 0: it does not */
+	bool		bad_key;		/* DENIED: it is the key itself, whatever the status says */
 } BiVerdict;
 
 /* A request line is a frame: fixed text with slots. */
