@@ -78,16 +78,20 @@ lappend(List *list, void *datum)
 }
 
 List *
-list_delete_cell(List *list, ListCell *cell)
+list_delete_nth_cell(List *list, int n)
 {
-	int			pos = cell - list->elements;
-
-	FUZZ_CHECK(pos >= 0 && pos < list->length);
+	FUZZ_CHECK(n >= 0 && n < list->length);
 	if (list->length == 1)
 		return NIL;
-	memmove(cell, cell + 1, sizeof(ListCell) * (list->length - 1 - pos));
+	memmove(list->elements + n, list->elements + n + 1, sizeof(ListCell) * (list->length - 1 - n));
 	resize(list, list->length - 1);
 	return list;
+}
+
+List *
+list_delete_cell(List *list, ListCell *cell)
+{
+	return list_delete_nth_cell(list, cell - list->elements);
 }
 
 void
