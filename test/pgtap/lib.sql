@@ -46,6 +46,20 @@ BEGIN
     EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (api_key ''sk-sim'')', name);
 END $$;
 
+-- The same at Bedrock, whose quota is one record here.
+CREATE OR REPLACE FUNCTION sim.bedrock(name text, more text DEFAULT '', model text DEFAULT 'us.amazon.nova-lite-v1:0', mapping text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    url text := regexp_replace(sim.url(), '/v1$', '');
+BEGIN
+    EXECUTE format('DROP SERVER IF EXISTS %I CASCADE', name);
+    EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER batchinf OPTIONS (provider ''bedrock'', model %L, base_url %L, region ''us-east-1'', role_arn ''arn:aws:iam::123456789012:role/BedrockBatch'','
+                   ' %s poll_interval ''1'', min_requests ''1''%s)', name, model, url,
+                   CASE WHEN more ~ 'storage_' THEN '' ELSE format('storage_url ''s3://batch/jobs'', storage_base_url %L,', url) END, CASE WHEN more = '' THEN '' ELSE ', ' || more END);
+    EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (%s)', name,
+                   COALESCE(NULLIF(mapping, ''), 'access_key_id ''AKIDEXAMPLE'', secret_access_key ''wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'''));
+    PERFORM sim.config('{"bedrock_min_records": 1}');
+END $$;
+
 -- The lines of a file at the provider, as they stand there.
 CREATE OR REPLACE FUNCTION sim.lines(file text, key text DEFAULT 'sk-sim') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE

@@ -311,6 +311,8 @@ async function testFamilies() {
   tap.ok((await out('amazon.nova-lite-v1:0', { schemaVersion: 'messages-v1', ...say('hi') })).output.message.content[0].text, 'Nova');
   const titan = await out('amazon.titan-embed-text-v2:0', { inputText: 'hi there', dimensions: 256 });
   tap.ok(titan.embedding.length === 256 && titan.inputTextTokenCount > 0, 'Titan');
+  const nova = await out('amazon.nova-2-multimodal-embeddings-v1:0', { taskType: 'SINGLE_EMBEDDING', singleEmbeddingParams: { embeddingPurpose: 'GENERIC_INDEX', embeddingDimension: 256, text: { truncationMode: 'END', value: 'hi' } } });
+  tap.is(nova.embeddings[0].embedding.length, 256, 'Nova\'s embeddings');
   const texts = { texts: ['a', 'b'], input_type: 'search_document' };
   tap.is([(await out('cohere.embed-english-v3', texts)).embeddings.map((v) => v.length), (await out('cohere.embed-v4:0', { ...texts, output_dimension: 256 })).embeddings.float.map((v) => v.length)], [[1024, 1024], [256, 256]], 'Cohere');
   tap.ok((await out('meta.llama3-3-70b-instruct-v1:0', { prompt: 'hi' })).generation.startsWith('Sim '), 'Llama');

@@ -15,6 +15,8 @@ const spokenMessage = (spoken, usage) => ({ output: { message: { role: 'assistan
 const shortEnd = (spoken) => spoken.stop || (spoken.end === 'length' ? 'length' : 'stop');
 const MESSAGES = { needs: ['messages'], question: lastUser, limit: inference, answer: spokenMessage };
 
+const PURPOSES = ['GENERIC_INDEX', 'GENERIC_RETRIEVAL', 'TEXT_RETRIEVAL', 'CLASSIFICATION', 'CLUSTERING'];
+
 const FAMILIES = {
   converse: { ...MESSAGES, keys: ['messages', 'system', 'inferenceConfig', 'additionalModelRequestFields', 'additionalModelResponseFieldPaths', 'outputConfig', 'guardrailConfig', 'performanceConfig', 'requestMetadata', 'promptVariables', 'serviceTier'], answer: (spoken, usage) => ({ ...spokenMessage(spoken, usage), metrics: { latencyMs: 1 } }) },
   nova: { ...MESSAGES, keys: ['schemaVersion', 'messages', 'system', 'inferenceConfig', 'toolConfig'] },
@@ -28,7 +30,15 @@ const FAMILIES = {
     vectors: (embeddings, used, i) => ({ id: 'sim', texts: i.texts, embeddings, response_type: 'embeddings_floats' }) },
   cohere4: { keys: ['texts', 'input_type', 'truncate', 'embedding_types', 'output_dimension', 'max_tokens'], needs: ['texts', 'input_type'], texts: (i) => i.texts, sizes: [256, 512, 1024, 1536], size: (i) => (i.output_dimension === undefined ? 1536 : i.output_dimension),
     vectors: (embeddings, used, i) => ({ id: 'sim', texts: i.texts, embeddings: { float: embeddings }, response_type: 'embeddings_by_type' }) },
+  novaembed: { keys: ['schemaVersion', 'taskType', 'singleEmbeddingParams'], needs: ['taskType', 'singleEmbeddingParams'], texts: (i) => novaTexts(i), sizes: [256, 384, 1024, 3072], size: (i) => (i.singleEmbeddingParams.embeddingDimension === undefined ? 3072 : i.singleEmbeddingParams.embeddingDimension),
+    vectors: ([embedding]) => ({ embeddings: [{ embeddingType: 'TEXT', embedding }] }) },
 };
+
+// The text of Nova's embeddings where purpose and truncation are known words, else nothing.
+function novaTexts({ taskType, singleEmbeddingParams: params }) {
+  const known = taskType === 'SINGLE_EMBEDDING' && isObject(params) && PURPOSES.includes(params.embeddingPurpose) && isObject(params.text) && ['START', 'END', 'NONE'].includes(params.text.truncationMode);
+  return known ? [params.text.value] : [];
+}
 
 // What is wrong with a modelInput, or null.
 function violation(family, input) {
