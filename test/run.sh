@@ -22,9 +22,8 @@ clean_up() {
 }
 
 folder=$(mktemp -d /tmp/batchinf.XXXXXX)
-child=
 trap clean_up EXIT
-trap 'kill "$child" 2>/dev/null; wait; exit 1' INT TERM HUP
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 1' INT TERM HUP
 mkdir "$folder/tree" "$folder/tmp"
 chmod 755 "$folder" "$folder/tree"
 chmod 1777 "$folder/tmp"
@@ -54,30 +53,74 @@ show() {
 	echo "----"
 }
 
-# part NAME KIND COMMAND ...: a check is one test, of a suite the points are counted
-part() {
-	local name=$1 kind=$2 log=$folder/${1//[ \/]/-}.log begin=$SECONDS good=0 bad=0 status=0; shift 2
-	if [ "$kind" != build ] && [ "$wanted" != "  " ] && [[ $wanted != *" $name "* ]]; then return 0; fi
-	timeout -k 30 900 "$@" >"$log" 2>&1 </dev/null &
-	child=$!
-	wait "$child" || status=$?
-	if [ $status = 77 ] && tail -n 1 "$log" | grep -q '^not run: '; then
+# launch NAME COMMAND: in the background; its exit status and seconds are in the log's .end once it is over
+log_of() { echo "$folder/${1//[ \/]/-}.log"; }
+launch() {
+	local log
+	log=$(log_of "$1")
+	(
+		begin=$SECONDS
+		timeout -k 30 900 bash -c "$2" >"$log" 2>&1 </dev/null &
+		trap 'kill $!' TERM
+		wait $!
+		echo "$? $((SECONDS - begin))" >"$log.end"
+	) &
+}
+
+# judge NAME KIND: of one that is over; a check is one test, of a suite the points are counted
+judge() {
+	local name=$1 kind=$2 log good=0 bad=0 status seconds
+	log=$(log_of "$name")
+	read -r status seconds <"$log.end"
+	if [ "$status" = 77 ] && tail -n 1 "$log" | grep -q '^not run: '; then
 		not_run="$not_run $name"
 		printf '%-22s %s\n' "$name" "$(tail -n 1 "$log")"
 		return 0
 	elif [ "$kind" = suite ]; then
 		read -r good bad < <(count "$log")
-		if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then bad=$((bad + 1)); fi
-	elif [ $status = 0 ]; then
+		if [ "$good" = 0 ] || { [ "$status" != 0 ] && [ "$bad" = 0 ]; }; then bad=$((bad + 1)); fi
+	elif [ "$status" = 0 ]; then
 		good=1
 	else
 		bad=1
 	fi
 	passed=$((passed + good))
 	failed=$((failed + bad))
-	printf '%-22s %4d passed %3d failed %4d s\n' "$name" "$good" "$bad" $((SECONDS - begin))
+	printf '%-22s %4d passed %3d failed %4d s\n' "$name" "$good" "$bad" "$seconds"
 	[ "$bad" = 0 ] || show "$name, exit status $status" "$log"
 	[ "$bad" = 0 ]
+}
+
+is_wanted() { [ "$2" = build ] || [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]]; }
+
+# run NAME KIND COMMAND: now, alone
+run() {
+	is_wanted "$1" "$2" || return 0
+	launch "$1" "$3"
+	wait $!
+	judge "$1" "$2"
+}
+
+# beside NAME KIND COMMAND: with others, in the order in which they are named, once work_off is called
+queue=()
+beside() { if is_wanted "$1" "$2"; then queue+=("$1" "$2" "$3"); fi; }
+
+# work_off N: what is in the queue, N at a time; each is told when it is over
+work_off() {
+	local open=() rest i
+	while [ ${#queue[@]} != 0 ] || [ ${#open[@]} != 0 ]; do
+		while [ ${#queue[@]} != 0 ] && [ $((${#open[@]} / 2)) -lt "$1" ]; do
+			launch "${queue[0]}" "${queue[2]}"
+			open+=("${queue[@]:0:2}")
+			queue=("${queue[@]:3}")
+		done
+		wait -n
+		rest=()
+		for ((i = 0; i < ${#open[@]}; i += 2)); do
+			if [ -e "$(log_of "${open[i]}").end" ]; then judge "${open[@]:i:2}"; else rest+=("${open[@]:i:2}"); fi
+		done
+		open=(${rest[@]+"${rest[@]}"})
+	done
 }
 
 finish() {
@@ -146,6 +189,9 @@ suites() {
 	return $status
 }
 
+# where they are being made
+await_suites() { while is_wanted suites check && [ ! -e "$(log_of suites).end" ]; do sleep 1; done; }
+
 # in a copy that is whole from the source
 other_postgresql() { # SUITE
 	cp -r . "../$1"
@@ -174,9 +220,8 @@ leaves_nothing() {
 	return 1
 }
 
-export folder jobs
-export -f as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap suites other_postgresql left_behind leaves_nothing
-run() { part "$1" "$2" bash -c "$3"; }
+export folder jobs wanted
+export -f log_of is_wanted await_suites as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap suites other_postgresql left_behind leaves_nothing
 
 # ---- all of them ----
 
@@ -184,22 +229,35 @@ run walls suite 'bash test/walls.sh'
 run cppcheck check cppcheck_src
 run clang check clang_build
 run gcc build gcc_build && run install build install_build && run unit-module build unit_build || finish
-run simulator suite simulator
-run client suite client
-run fuzz suite 'bash test/fuzz/run.sh'
-run regress suite 'bash test/regress.sh'
-run pgtap suite pgtap
-for script in $(grep -l 'Test::More' test/*/*.pl); do
-	name=${script#test/}
-	run "${name%.pl}" suite "perl $script"
-done
-run sanitize suite 'bash test/sanitize.sh'
+
+# Most of them wait most of the time.  The long ones come first.
 others=()		# MAJOR:SUITE of the servers that are not this one's
 for other in 15:bookworm 17:trixie 18:forky; do
 	"$PG_CONFIG" --version | grep -q "^PostgreSQL ${other%:*}\\." || others+=("$other")
 done
-run suites check "suites ${others[*]#*:}"
-run rgw suite 'bash test/rgw/run.sh'
-for other in "${others[@]}"; do run "postgresql-${other%:*}" suite "other_postgresql ${other#*:}"; done
+beside suites check "suites ${others[*]#*:}"
+beside pgtap suite pgtap
+for script in $(grep -l 'Test::More' test/fault/*.pl); do
+	name=${script#test/}
+	beside "${name%.pl}" suite "perl $script"
+done
+beside fuzz suite 'bash test/fuzz/run.sh'
+for other in "${others[@]}"; do beside "postgresql-${other%:*}" suite "await_suites; other_postgresql ${other#*:}"; done
+beside rgw suite 'await_suites; bash test/rgw/run.sh'
+beside sanitize suite 'bash test/sanitize.sh'
+beside simulator suite simulator
+beside client suite client
+beside regress suite 'bash test/regress.sh'
+for script in $(grep -l 'Test::More' test/*/*.pl | grep -vE '^test/(fault|worker)/'); do
+	name=${script#test/}
+	beside "${name%.pl}" suite "perl $script"
+done
+work_off 3
+
+# What must be done within a second is timed alone.
+for script in $(grep -l 'Test::More' test/worker/*.pl); do
+	name=${script#test/}
+	run "${name%.pl}" suite "perl $script"
+done
 run nothing-left check leaves_nothing
 finish
