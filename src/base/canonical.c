@@ -32,11 +32,9 @@ bi_canonical_split(const char *text, bool as_is, BiCanonicalUrl *url)
 		bi_canonical_refuse("its URL has no plain host");
 	url->path = url->host + url->host_len;
 	url->path_len = strcspn(url->path, "?#");
-	if (url->path[url->path_len] == '?')
-	{
-		url->query = url->path + url->path_len + 1;
-		url->query_len = strcspn(url->query, "#");
-	}
+	url->query = url->path + url->path_len;
+	if (*url->query == '?')
+		url->query_len = strcspn(++url->query, "#");
 
 	port = url->https ? ":443" : ":80";
 	if (url->host_len > strlen(port) && strncmp(url->path - strlen(port), port, strlen(port)) == 0)
