@@ -176,11 +176,16 @@ read_environment(const BiHost *host, char **why)
 
 /* The machine's own account. */
 static char *
-name_instance(const BiHost *host)
+name_instance(const BiHost *host, char **why)
 {
 	const char *name = host->variable("GCE_METADATA_HOST");
 	StringInfoData out;
 
+	if (name && !bi_secret_fits(name, strlen(name)))
+	{
+		*why = pstrdup("environment variable GCE_METADATA_HOST has characters other than visible ASCII in it");
+		return NULL;
+	}
 	initStringInfo(&out);
 	appendStringInfoString(&out, "{\"type\":\"" BI_GOOGLE_INSTANCE "\",\"url\":");
 	bi_json_append_string(&out, psprintf("http://%s", name ? name : METADATA_HOST));
@@ -213,6 +218,6 @@ bi_google_secret(const BiServer *server, const BiHost *host, char **why)
 	else if (source ? strcmp(source, "environment") == 0 : host->variable(VARIABLE) != NULL)
 		return read_environment(host, why);
 	else
-		return name_instance(host);
+		return name_instance(host, why);
 	return NULL;
 }

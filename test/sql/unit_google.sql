@@ -47,6 +47,7 @@ SELECT secret('{}');
 SELECT secret('{"credential_source":"static"}');
 SELECT secret('{}', '{}');
 SELECT secret('{}', '{"variables":{"GCE_METADATA_HOST":"127.0.0.1:8080"}}');
+SELECT secret('{}', '{"variables":{"GCE_METADATA_HOST":"n\u00e4her"}}');
 SELECT secret('{"credential_source":"instance"}', '{"variables":{"GOOGLE_APPLICATION_CREDENTIALS":"/k.json"}}');
 SELECT secret('{"credential_source":"instance"}');
 SELECT secret('{"credential_source":"environment"}');
