@@ -1,18 +1,23 @@
 /*
- * test/fuzz/call.c: calls to a provider as they happen: a job, its server and a chunk.
+ * test/fuzz/call.c: calls to a provider as they happen: a job, its server and a chunk, and
+ * exchanges with their replies.
  *
  * A member that a new provider needs is set here for all of them, as the server's option or
  * submit's argument would.  The ids and times are those that test/fixtures/ speaks of.
  */
 #include "postgres.h"
 
+#include "base/spool.h"
 #include "fuzz.h"
 #include "provider/registry.h"
+#include "provider/wire.h"
 #include "utils/timestamp.h"
 
 /* 2026-11-20 12:00:00 UTC */
 #define NOW INT64CONST(1795176000)
 #define CLAIMED_AT ((NOW - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC)
+
+#define USER "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\",\"refresh_token\":\"t\"}"
 
 const BiProvider *
 fuzz_provider(const char *word)
@@ -56,7 +61,10 @@ make_server(const BiProvider *provider, int shape)
 	server->role_arn = "arn:aws:iam::123456789012:role/batch";
 	server->storage_url = psprintf("%sbucket/prefix", provider->storage ? provider->storage : "s3://");
 	server->storage_base_url = "https://host.example/store";
-	server->key.api_key = "sk-of-the-fuzzer";
+	if (provider->secret)
+		server->key.service_account = USER;
+	else
+		server->key.api_key = "sk-of-the-fuzzer";
 	server->key.tenant_id = "tenant";
 	server->key.client_id = "client";
 	server->key.access_key_id = "AKIDEXAMPLE";
@@ -102,8 +110,56 @@ fuzz_call(const BiProvider *provider, int shape)
 char *
 fuzz_secret(const BiProvider *provider, const BiCall *call)
 {
-	char	   *why;
-	char	   *secret = provider->secret ? provider->secret(call->server, NULL, &why) : NULL;
+	char	   *why = NULL;
+	char	   *secret = provider->secret ? provider->secret(call->server, NULL, &why) : bi_secret_read(&call->server->key, &why);
 
-	return secret ? secret : pstrdup("sk-of-the-fuzzer");
+	FUZZ_CHECK(secret && !why);
+	return secret;
+}
+
+BiExchange *
+fuzz_exchange(void)
+{
+	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+
+	ex->upload = bi_spool_new(CurrentMemoryContext);
+	bi_spool_write(ex->upload, "{}\n", 3);
+	bi_spool_flush(ex->upload);
+	return ex;
+}
+
+BiExchange *
+fuzz_reply(BiExchange *ex, const char *status, FuzzInput reply)
+{
+	char	   *line;
+
+	ex->transport = strcmp(status, "unsent") == 0 ? BI_TRANSPORT_UNSENT :
+		strcmp(status, "broken") == 0 ? BI_TRANSPORT_BROKEN : BI_TRANSPORT_REPLIED;
+	ex->status = ex->transport == BI_TRANSPORT_REPLIED ? (int) strtol(status, NULL, 10) % 1000 : 0;
+	while (*(line = fuzz_line(&reply)) != '\0')
+		bi_exchange_add_reply_line(ex, line, strlen(line));
+	if (ex->transport != BI_TRANSPORT_REPLIED)
+	{
+		ex->cause = (BiCause) (reply.len % (BI_CAUSE_LOCAL + 1));
+		ex->detail = fuzz_rest(&reply);
+		reply.len = 0;
+	}
+	ex->body.data = fuzz_copy(reply.data, reply.len);
+	ex->body.len = (int) reply.len;
+	ex->body.maxlen = ex->body.len + 1;
+	return ex;
+}
+
+bool
+fuzz_check_verdict(BiVerdict verdict)
+{
+	FUZZ_CHECK(verdict.kind >= BI_OK && verdict.kind <= BI_UNCLEAR && verdict.wait_ms >= 0);
+	if (verdict.kind != BI_OK)
+	{
+		FUZZ_CHECK(verdict.code && verdict.message);
+		fuzz_check_words(verdict.code, 2 * BI_WIRE_CODE);
+	}
+	if (verdict.message)
+		fuzz_check_words(verdict.message, 2 * BI_WIRE_MESSAGE);
+	return verdict.kind == BI_OK;
 }

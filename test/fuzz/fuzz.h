@@ -78,4 +78,14 @@ extern BiCall *fuzz_call(const BiProvider *provider, int shape);
 /* What its user mapping means. */
 extern char *fuzz_secret(const BiProvider *provider, const BiCall *call);
 
+/* An exchange with something to upload. */
+extern BiExchange *fuzz_exchange(void);
+
+/* Its reply: header lines, an empty line and the body, which is exactly as long as it is.
+ * status is a number, or unsent or broken. */
+extern BiExchange *fuzz_reply(BiExchange *ex, const char *status, FuzzInput reply);
+
+/* What every verdict has; is it OK? */
+extern bool fuzz_check_verdict(BiVerdict verdict);
+
 #endif							/* FUZZ_H */

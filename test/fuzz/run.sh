@@ -12,7 +12,7 @@ export seconds build
 
 # so many take some 8 seconds each on an ordinary core
 declare -A runs=(
-	[header]=150000 [json]=25000 [line]=60000 [lines]=6000 [option]=80000 [reply]=40000 [request]=40000 [schema]=60000 [template]=150000
+	[header]=150000 [json]=25000 [line]=60000 [lines]=6000 [option]=80000 [reply]=40000 [request]=40000 [schema]=60000 [secret]=20000 [template]=150000
 )
 
 # fuzz NUMBER TARGET RUNS

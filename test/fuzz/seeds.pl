@@ -9,9 +9,10 @@ use JSON::PP;
 
 my ($folder) = @ARGV;
 my $here = dirname(__FILE__);
-my %name_of = (azure => 'azure_openai');    # where a provider's folder of fixtures is called otherwise
+my %name_of = (azure => 'azure_openai', aws => 'bedrock', google => 'vertex');    # where the fixtures' folder is called otherwise
 my @routines = qw(login upload create poll find peek cancel outputs fetch discard check);
 my %words_of = (
+	secret => 'provider/*_{secret,login}.c',
 	reply => 'provider/*.c', line => 'provider/*.c', request => 'provider/*_s*.c', header => 'base/exchange.c',
 	option => '{api/option,api/mapping,base/url,base/guc}.c', schema => 'base/{assert,dialect,schema}.c',
 );
@@ -68,8 +69,26 @@ for my $file (sort glob "$here/../fixtures/{*,schema/*}/*.{json,jsonl,html,txt,x
 	else { seed_replies($name_of{$provider} // $provider, $text) }
 }
 
+sub seed_secrets {
+	my $json = JSON::PP->new->canonical;
+	my $tokens = join "\n", '', '', '{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer","accessToken":"y","expireTime":"2026-11-20T13:00:00Z"}';
+	my $documents = $json->decode(slurp("$here/../fixtures/google/documents.json"));
+	seed('secret', 'vertex - 200', '', $json->encode($documents->{$_}) . $tokens) for sort keys %$documents;
+	seed('secret', 'vertex instance 200', 'GCE_METADATA_HOST metadata', "$tokens");
+	my $account = $json->encode($documents->{account});
+	seed('secret', 'vertex environment 200', 'GOOGLE_APPLICATION_CREDENTIALS /key', '', $account . $tokens);
+	for my $file (sort glob "$here/../fixtures/aws/*") {
+		my $reply = "\n" . slurp($file);
+		seed('secret', 'bedrock environment 200', 'AWS_ACCESS_KEY_ID AKID', 'AWS_SECRET_ACCESS_KEY secret', 'AWS_SESSION_TOKEN t', '', '', $reply);
+		seed('secret', 'bedrock web_identity 200', 'AWS_WEB_IDENTITY_TOKEN_FILE /token', 'AWS_ROLE_ARN arn:aws:iam::1:role/r', '', 'token', $reply);
+		seed('secret', 'bedrock container 200', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI /v2/x', '', 'token', $reply);
+		seed('secret', 'bedrock instance 200', 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ipv6', '', '', $reply);
+	}
+}
+
 # what no fixture has
-for my $provider (grep { !/schema|sigv4/ } glob "$here/../fixtures/*") {
+seed_secrets();
+for my $provider (grep { !/schema|sigv4|aws|google/ } glob "$here/../fixtures/*") {
 	my $name = $name_of{basename($provider)} // basename($provider);
 	seed('request', "$name 0", '', 'Be brief.', '{"temperature":0.5,"max_tokens":100}',
 		'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}', "What is \"this\"?\n");

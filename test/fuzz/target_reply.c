@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "base/spool.h"
 #include "fuzz.h"
 #include "provider/wire.h"
 
@@ -26,55 +25,6 @@ typedef struct Asked
 	FuzzInput	reply;			/* headers and body */
 	int			rounds;
 } Asked;
-
-static BiExchange *
-new_exchange(void)
-{
-	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
-
-	ex->upload = bi_spool_new(CurrentMemoryContext);
-	bi_spool_write(ex->upload, "{}\n", 3);
-	bi_spool_flush(ex->upload);
-	return ex;
-}
-
-/* The reply's half, the body exactly as long as it is. */
-static BiExchange *
-fill(BiExchange *ex, Asked *asked)
-{
-	FuzzInput	reply = asked->reply;
-	char	   *line;
-
-	ex->transport = strcmp(asked->status, "unsent") == 0 ? BI_TRANSPORT_UNSENT :
-		strcmp(asked->status, "broken") == 0 ? BI_TRANSPORT_BROKEN : BI_TRANSPORT_REPLIED;
-	ex->status = ex->transport == BI_TRANSPORT_REPLIED ? (int) strtol(asked->status, NULL, 10) % 1000 : 0;
-	while (*(line = fuzz_line(&reply)) != '\0')
-		bi_exchange_add_reply_line(ex, line, strlen(line));
-	if (ex->transport != BI_TRANSPORT_REPLIED)
-	{
-		ex->cause = (BiCause) (reply.len % (BI_CAUSE_LOCAL + 1));
-		ex->detail = fuzz_rest(&reply);
-		reply.len = 0;
-	}
-	ex->body.data = fuzz_copy(reply.data, reply.len);
-	ex->body.len = (int) reply.len;
-	ex->body.maxlen = ex->body.len + 1;
-	return ex;
-}
-
-static bool
-check_verdict(BiVerdict verdict)
-{
-	FUZZ_CHECK(verdict.kind >= BI_OK && verdict.kind <= BI_UNCLEAR && verdict.wait_ms >= 0);
-	if (verdict.kind != BI_OK)
-	{
-		FUZZ_CHECK(verdict.code && verdict.message);
-		fuzz_check_words(verdict.code, 2 * BI_WIRE_CODE);
-	}
-	if (verdict.message)
-		fuzz_check_words(verdict.message, 2 * BI_WIRE_MESSAGE);
-	return verdict.kind == BI_OK;
-}
 
 /* Nothing that a reply names leads to another host or folder. */
 static void
@@ -120,13 +70,13 @@ ask_on(const Asked *asked, char *batch_id, const List *refs)
 		chunk->batch_id = batch_id;
 	foreach(lc, refs)
 		chunk->refs = bi_ref_set(chunk->refs, ((BiRef *) lfirst(lc))->name, ((BiRef *) lfirst(lc))->value);
-	provider->poll(asked->call, ex = new_exchange());
+	provider->poll(asked->call, ex = fuzz_exchange());
 	check_request(ex);
-	provider->cancel(asked->call, ex = new_exchange());
+	provider->cancel(asked->call, ex = fuzz_exchange());
 	check_request(ex);
-	for (int i = 0; i < PARTS_MAX && provider->fetch(asked->call, i, ex = new_exchange()); i++)
+	for (int i = 0; i < PARTS_MAX && provider->fetch(asked->call, i, ex = fuzz_exchange()); i++)
 		check_request(ex);
-	for (int i = 0; i < PARTS_MAX && provider->discard(asked->call, i, ex = new_exchange()); i++)
+	for (int i = 0; i < PARTS_MAX && provider->discard(asked->call, i, ex = fuzz_exchange()); i++)
 		check_request(ex);
 }
 
@@ -185,14 +135,14 @@ read_login(Asked *asked)
 
 	do
 	{
-		BiExchange *ex = new_exchange();
+		BiExchange *ex = fuzz_exchange();
 		char	   *token = NULL;
 		int			lifetime = 0;
 
 		if (provider->login == NULL || !provider->login(asked->call, secret, ex))
 			return;
-		verdict = provider->read_login(asked->call, secret, fill(ex, asked), &token, &lifetime);
-		if (check_verdict(verdict) && verdict.next == NULL)
+		verdict = provider->read_login(asked->call, secret, fuzz_reply(ex, asked->status, asked->reply), &token, &lifetime);
+		if (fuzz_check_verdict(verdict) && verdict.next == NULL)
 			FUZZ_CHECK(token && *token && lifetime >= 0);
 	} while (goes_on(asked, verdict));
 }
@@ -206,15 +156,15 @@ read_refs(Asked *asked, void (*ask) (const BiCall *, BiExchange *),
 
 	do
 	{
-		BiExchange *ex = new_exchange();
+		BiExchange *ex = fuzz_exchange();
 		List	   *refs = NIL;
 
 		if (ask == NULL)
 			return;
 		ask(asked->call, ex);
 		check_request(ex);
-		verdict = read(asked->call, fill(ex, asked), &refs);
-		if (!check_verdict(verdict))
+		verdict = read(asked->call, fuzz_reply(ex, asked->status, asked->reply), &refs);
+		if (!fuzz_check_verdict(verdict))
 			return;
 		check_refs(refs);
 		ask_on(asked, NULL, refs);
@@ -236,11 +186,11 @@ read_outputs(Asked *asked)
 static void
 read_create(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 	BiBatch		batch;
 
 	asked->provider->create(asked->call, ex);
-	if (!check_verdict(asked->provider->read_create(asked->call, fill(ex, asked), &batch)))
+	if (!fuzz_check_verdict(asked->provider->read_create(asked->call, fuzz_reply(ex, asked->status, asked->reply), &batch)))
 		return;
 	FUZZ_CHECK(batch.id);
 	check_batch(asked, &batch);
@@ -249,11 +199,11 @@ read_create(Asked *asked)
 static void
 read_poll(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 	BiBatch		batch;
 
 	asked->provider->poll(asked->call, ex);
-	if (check_verdict(asked->provider->read_poll(asked->call, fill(ex, asked), &batch)))
+	if (fuzz_check_verdict(asked->provider->read_poll(asked->call, fuzz_reply(ex, asked->status, asked->reply), &batch)))
 		check_batch(asked, &batch);
 }
 
@@ -261,11 +211,11 @@ read_poll(Asked *asked)
 static void
 read_find(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 	BiFound		found;
 
 	asked->provider->find(asked->call, NULL, ex);
-	if (!check_verdict(asked->provider->read_find(asked->call, fill(ex, asked), &found)))
+	if (!fuzz_check_verdict(asked->provider->read_find(asked->call, fuzz_reply(ex, asked->status, asked->reply), &found)))
 		return;
 	FUZZ_CHECK(!(found.complete && found.cursor));
 	check_ids(found.candidates);
@@ -280,9 +230,9 @@ read_find(Asked *asked)
 	{
 		char	   *cursor = found.cursor;
 
-		asked->provider->find(asked->call, cursor, ex = new_exchange());
+		asked->provider->find(asked->call, cursor, ex = fuzz_exchange());
 		check_request(ex);
-		if (check_verdict(asked->provider->read_find(asked->call, fill(ex, asked), &found)))
+		if (fuzz_check_verdict(asked->provider->read_find(asked->call, fuzz_reply(ex, asked->status, asked->reply), &found)))
 			FUZZ_CHECK(!found.cursor && !found.complete);	/* it repeats itself: nothing is certain */
 	}
 }
@@ -290,40 +240,40 @@ read_find(Asked *asked)
 static void
 read_peek(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 	bool		ours;
 
 	if (asked->provider->peek == NULL)
 		return;
 	asked->provider->peek(asked->call, "batch_1", ex);
-	(void) check_verdict(asked->provider->read_peek(asked->call, fill(ex, asked), &ours));
+	(void) fuzz_check_verdict(asked->provider->read_peek(asked->call, fuzz_reply(ex, asked->status, asked->reply), &ours));
 }
 
 static void
 read_cancel(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 
 	asked->provider->cancel(asked->call, ex);
-	(void) check_verdict(asked->provider->read_cancel(asked->call, fill(ex, asked)));
+	(void) fuzz_check_verdict(asked->provider->read_cancel(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
 }
 
 static void
 read_fetch(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 
 	if (asked->provider->fetch(asked->call, 0, ex))
-		(void) check_verdict(asked->provider->read_fetch(asked->call, fill(ex, asked)));
+		(void) fuzz_check_verdict(asked->provider->read_fetch(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
 }
 
 static void
 read_discard(Asked *asked)
 {
-	BiExchange *ex = new_exchange();
+	BiExchange *ex = fuzz_exchange();
 
 	if (asked->provider->discard(asked->call, 0, ex))
-		(void) check_verdict(asked->provider->read_discard(asked->call, fill(ex, asked)));
+		(void) fuzz_check_verdict(asked->provider->read_discard(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
 }
 
 static void
@@ -333,11 +283,11 @@ read_check(Asked *asked)
 
 	do
 	{
-		BiExchange *ex = new_exchange();
+		BiExchange *ex = fuzz_exchange();
 
 		asked->provider->check(asked->call, ex);
-		verdict = asked->provider->read_check(asked->call, fill(ex, asked));
-	} while (check_verdict(verdict) && goes_on(asked, verdict));
+		verdict = asked->provider->read_check(asked->call, fuzz_reply(ex, asked->status, asked->reply));
+	} while (fuzz_check_verdict(verdict) && goes_on(asked, verdict));
 }
 
 static void (*const routines[]) (Asked *asked) =

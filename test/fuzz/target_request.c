@@ -10,7 +10,6 @@
 
 #include "base/json.h"
 #include "base/schema.h"
-#include "base/spool.h"
 #include "fuzz.h"
 #include "mb/pg_wchar.h"
 
@@ -52,9 +51,8 @@ check_frame(const BiProvider *provider, const BiCall *call, const char *input)
 static void
 check_create(const BiProvider *provider, const BiCall *call)
 {
-	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
+	BiExchange *ex = fuzz_exchange();
 
-	ex->upload = bi_spool_new(CurrentMemoryContext);
 	provider->create(call, ex);
 	provider->authorize(call, fuzz_secret(provider, call), ex);
 	FUZZ_CHECK(ex->method && ex->url);
