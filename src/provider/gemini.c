@@ -181,22 +181,24 @@ read_cancel(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
-/* The files, then the batches: what is there for them to see. */
+/* All that a chunk may have left there, from 0: the files, then the batches. */
+static const char *
+left_behind(const BiChunk *chunk, int i)
+{
+	const char *output = bi_ref_get(chunk->refs, BI_GEMINI_OUTPUT);
+
+	if (i-- == 0)
+		return bi_gemini_file_input(chunk);
+	if (output && i-- == 0)
+		return output;
+	return bi_gemini_batch_of(chunk, i);
+}
+
 static bool
 discard(const BiCall *call, int i, BiExchange *ex)
 {
-	static const char *const files[] = {BI_GEMINI_INPUT, BI_GEMINI_OUTPUT};
-	const char *name = NULL;
+	const char *name = left_behind(call->chunk, i);
 
-	for (int f = 0; f < lengthof(files) && name == NULL; f++)
-	{
-		const char *file = bi_ref_get(call->chunk->refs, files[f]);
-
-		if (file && i-- == 0)
-			name = file;
-	}
-	if (name == NULL)
-		name = bi_gemini_batch_of(call->chunk, i);
 	if (name)
 		bi_gemini_api_request(call, "DELETE", "", name, ex);
 	return name != NULL;

@@ -81,12 +81,16 @@ extern char *bi_gemini_api_name(const BiJson *name, const char *kind);
 /* By what a chunk's batch and files are known. */
 extern char *bi_gemini_api_token(const BiChunk *chunk);
 
-/* gemini_file.c: files; all as in provider.h */
+/* gemini_file.c: files */
 
+/* As in provider.h. */
 extern void bi_gemini_file_upload(const BiCall *call, BiExchange *ex);
 extern BiVerdict bi_gemini_file_read_upload(const BiCall *call, const BiExchange *ex, List **refs);
 extern bool bi_gemini_file_fetch(const BiCall *call, int part, BiExchange *ex);
 extern BiVerdict bi_gemini_file_read_fetch(const BiCall *call, const BiExchange *ex);
+
+/* The name of a chunk's input, whether it is there or not. */
+extern char *bi_gemini_file_input(const BiChunk *chunk);
 
 /* gemini_batch.c: batches, which the API shows as operations, and lists of them */
 

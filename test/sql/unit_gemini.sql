@@ -38,10 +38,10 @@ SELECT split_part(request('find', '{"cursor":"a/b=&c d"}'), E'\n', 2);
 SELECT split_part(request('check', '{"spec":{"model":"models/gemini-x"}}'), E'\n', 2);
 -- other addresses
 SELECT split_part(request(routine, '{"server":{"base_url":"https://gw.example.com/gemini/","api_version":"v1"}}'), E'\n', 2) FROM unnest('{upload,create,poll,fetch}'::text[]) AS routine;
--- all that is left there goes, in this order; nothing where there is nothing
+-- all that may be left there goes, in this order
 SELECT i, split_part(unit_request('discard', call(jsonb_build_object('part', i, 'chunk', '{"batch_id":"batches/abc123","refs":{"input":"files/in-1","output":"files/batch-abc123","dead":"batches/d1 batches/d2"}}'::jsonb))), E'\n', 1) FROM generate_series(0, 6) AS i;
-SELECT i, split_part(unit_request('discard', call(jsonb_build_object('part', i, 'chunk', '{"batch_id":null,"refs":{"dead":"batches/d1"}}'::jsonb))), E'\n', 1) FROM generate_series(0, 1) AS i;
-SELECT unit_request('discard', call('{"chunk":{"batch_id":null,"refs":{}}}')) IS NULL AS nothing;
+SELECT i, split_part(unit_request('discard', call(jsonb_build_object('part', i, 'chunk', '{"batch_id":null,"refs":{"dead":"batches/d1"}}'::jsonb))), E'\n', 1) FROM generate_series(0, 2) AS i;
+SELECT i, split_part(unit_request('discard', call(jsonb_build_object('part', i, 'chunk', '{"batch_id":null,"refs":{}}'::jsonb))), E'\n', 1) FROM generate_series(0, 1) AS i;
 SELECT unit_request('fetch', call('{"part":1}')) IS NULL AS "one file", unit_request('fetch', call('{"chunk":{"batch_id":"batches/a","refs":{}}}')) IS NULL AS "none without output";
 
 -- the upload's address: the configured host's and no other's
@@ -52,6 +52,10 @@ SELECT base, url, unit_reply('upload', call(jsonb_build_object('status', 200, 's
   (13, 'https://gw.example.com:8443/gemini', 'https://gw.example.com:8443/other'), (14, 'https://gw.example.com:8443/gemini', 'https://gw.example.com/gemini/upload'), (15, 'https://gw.example.com:8443/gemini', 'https://generativelanguage.googleapis.com/upload')) AS t(n, base, url) ORDER BY n;
 \set finish '{"cursor":"https://generativelanguage.googleapis.com/upload"}'
 SELECT name, reply('upload', 200, name || '.json', :'finish') FROM unnest('{file,file-short,file-nameless,empty,error-key}'::text[]) AS name;
+-- a file of that name is there: what was sent before, whose answer was lost, or another, which makes room
+SELECT cursor, status, name, reply('upload', status, name, jsonb_strip_nulls(jsonb_build_object('cursor', cursor))) FROM (VALUES (NULL, 409, 'error-exists.json'), ('https://generativelanguage.googleapis.com/upload', 409, 'error-exists.json'),
+  ('look', 200, 'file-there.json'), ('look', 200, 'file-other.json'), ('look', 200, 'empty.json'), ('look', 403, 'error-file.json'), ('remove', 200, 'empty.json'), ('remove', 403, 'error-file.json'), ('remove', 503, 'error-busy.json'), ('again', 409, 'error-exists.json')) AS t(cursor, status, name);
+SELECT request('upload', jsonb_build_object('cursor', cursor)) FROM unnest('{look,remove,again}'::text[]) AS cursor;
 SELECT reply('upload', 404, 'error-absent.json', :'finish');
 SELECT reply('upload', 503, 'error-busy.json');
 SELECT reply('upload', 400, 'error-key.json');
