@@ -29,7 +29,10 @@
 #include "store/server.h"
 
 #define CHECK_TIMEOUT_MS (30 * 1000)
+
+/* A provider that needs a moment is asked again, so long. */
 #define MOMENT_MS 500
+#define PATIENCE_MS (10 * 1000)
 
 typedef struct Finding
 {
@@ -169,11 +172,11 @@ get_proof(const BiProvider *provider, const BiServer *server, char *secret, Time
 	return secret;
 }
 
-/* The provider needs a moment: is there time to ask again? */
+/* Is there time to ask again?  Then that moment has passed. */
 static bool
 wait_a_moment(TimestampTz deadline)
 {
-	if (TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline) < CHECK_TIMEOUT_MS / 2)
+	if (TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline) < CHECK_TIMEOUT_MS - PATIENCE_MS)
 		return false;
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MOMENT_MS, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);

@@ -256,7 +256,7 @@ read_put(const BiCall *call, const BiExchange *ex)
 static BiVerdict
 read_create(const BiCall *call, const BiExchange *ex)
 {
-	static const char *const role[] = {"role", NULL};
+	static const char *const rights[] = {"role", "not authorized to perform", NULL};
 	static const char *const model[] = {"model", NULL};
 	BiVerdict	verdict = bi_bedrock_reply_verdict(ex);
 	char	   *id = verdict.kind == BI_OK ? bi_bedrock_job_id(bi_json_at(bi_json_parse(ex->body.data, ex->body.len), "jobArn", NULL)) : NULL;
@@ -269,7 +269,7 @@ read_create(const BiCall *call, const BiExchange *ex)
 		return found(FOUND_GOOD, psprintf("key and bucket are good; model and role could not be checked, for no job can be made now: %s", words));
 	if (verdict.kind == BI_UNCLEAR)
 		return verdict;
-	if (bi_bedrock_reply_mentions(verdict.message, model) && !bi_bedrock_reply_mentions(verdict.message, role))
+	if (bi_bedrock_reply_mentions(verdict.message, model) && !bi_bedrock_reply_mentions(verdict.message, rights))
 		return found(FOUND_MODEL, words);
 	return found(FOUND_BAD, words);
 }
