@@ -2,19 +2,23 @@
 \i lib.sql
 
 -- One server each, on the simulator: name, provider, address behind the host, model.
-CREATE TABLE place (server name PRIMARY KEY, provider text, address text, model text, more text);
+CREATE TABLE place (server name PRIMARY KEY, provider text, address text, model text, more text, mapping text DEFAULT 'api_key ''sk-sim''');
 INSERT INTO place VALUES
     ('openai',    'openai',       '/v1',            'gpt-5.4-mini',     ''),
     ('azure',     'azure_openai', '/openai/v1',     'mini-batch',       ''),
     ('classic',   'azure_openai', '',               'mini-batch',       $$, api_version '2024-10-21'$$),
     ('anthropic', 'anthropic',    '',               'claude-haiku-5-5', '');
+INSERT INTO place SELECT 'bedrock', 'bedrock', '', 'us.amazon.nova-lite-v1:0',
+    format($$, region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/BedrockBatch', storage_url 's3://batch', storage_base_url %L, min_requests '1'$$, replace(sim.url(), '/v1', '')),
+    $$access_key_id 'AKIDEXAMPLE', secret_access_key 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'$$;
+SELECT sim.config('{"bedrock_min_records": 1}');
 SELECT plan(4 + 5 * count(*)::int) FROM place;
 
 CREATE FUNCTION make_server(p place) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER batchinf OPTIONS (provider %L, model %L, base_url %L, poll_interval ''1'' %s)',
                    p.server, p.provider, p.model, replace(sim.url(), '/v1', p.address), p.more);
-    EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (api_key ''sk-sim'')', p.server);
+    EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (%s)', p.server, p.mapping);
 END $$;
 SELECT make_server(p) FROM place p;
 
