@@ -48,7 +48,7 @@ bi_gapi_word(const BiJson *error)
 	int64		code = bi_json_int(bi_json_at(error, "code", NULL), 0);
 
 	for (int i = 1; i < lengthof(codes); i++)
-		if (status ? strcmp(codes[i].word, status) == 0 : codes[i].http == code || i == code)
+		if (status ? strcmp(codes[i].word, status) == 0 : code > 0 && (codes[i].http == code || i == code))
 			return codes[i].word;
 	if (status == NULL && code >= 400 && code <= 599)
 		return code >= 500 ? "INTERNAL" : code == 408 ? "DEADLINE_EXCEEDED" : "INVALID_ARGUMENT";

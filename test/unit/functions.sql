@@ -20,6 +20,7 @@ CREATE FUNCTION unit_account(bytea, text) RETURNS text AS :'module' LANGUAGE c S
 CREATE FUNCTION unit_request(text, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_reply(text, bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_line(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
+CREATE FUNCTION unit_fingerprint(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_openai_strict(bytea) RETURNS bool AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_sigv4(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 RESET client_min_messages;

@@ -16,6 +16,7 @@ PG_FUNCTION_INFO_V1(unit_frame);
 PG_FUNCTION_INFO_V1(unit_request);
 PG_FUNCTION_INFO_V1(unit_reply);
 PG_FUNCTION_INFO_V1(unit_line);
+PG_FUNCTION_INFO_V1(unit_fingerprint);
 PG_FUNCTION_INFO_V1(unit_openai_strict);
 
 /* Name, base URL and limits of every provider, for a server with those options. */
@@ -208,6 +209,8 @@ add_found(StringInfo out, const BiFound *found)
 	unit_call_add_int(out, "complete", found->complete);
 	if (found->pending)
 		unit_call_add_int(out, "pending", 1);
+	foreach(lc, found->twins)
+		unit_call_add_text(out, "twin", lfirst(lc));
 	foreach(lc, found->candidates)
 		unit_call_add_text(out, "candidate", lfirst(lc));
 }
@@ -300,6 +303,8 @@ unit_reply(PG_FUNCTION_ARGS)
 	unit_call_add_text(&out, "next", verdict.next);
 	if (verdict.wait_ms > 0)
 		unit_call_add_int(&out, "wait_ms", verdict.wait_ms);
+	if (verdict.wait_ms > 0)
+		unit_call_add_int(&out, "wait_ms", verdict.wait_ms);
 	appendStringInfo(&out, "%s%s}", read.len > 0 ? "," : "", read.data);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
@@ -318,6 +323,8 @@ unit_line(PG_FUNCTION_ARGS)
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	unit_call_add_text(&out, "custom_id", answer.custom_id);
+	unit_call_add_text(&out, "fingerprint", answer.fingerprint);
+	unit_call_add_text(&out, "channel", answer.channel);
 	unit_call_add_text(&out, "outcome", outcomes[answer.outcome]);
 	unit_call_add_int(&out, "retryable", answer.retryable);
 	unit_call_add_text(&out, "finish_reason", answer.finish_reason);
@@ -337,6 +344,20 @@ unit_line(PG_FUNCTION_ARGS)
 	}
 	appendStringInfoChar(&out, '}');
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
+}
+
+/* What an echo keeps of a request line; NULL where there is nothing. */
+Datum
+unit_fingerprint(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	bytea	   *line = PG_GETARG_BYTEA_PP(1);
+	const BiProvider *provider = unit_call_provider(call->server->provider);
+	char	   *text = provider->fingerprint(call, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
+
+	if (text == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
 Datum
