@@ -19,7 +19,7 @@ function giveToken({ req, sim }) {
   const seconds = Number(req.headers[TTL]);
   if (req.headers['x-forwarded-for'] !== undefined) refuse(403);
   if (!(seconds >= 1 && seconds <= 21600)) refuse(400);
-  const token = crypto.randomBytes(40).toString('base64');
+  const token = `SimImds+${crypto.randomBytes(40).toString('base64')}`;
   sim.aws.imds.set(token, Date.now() + seconds * 1000);
   sim.log.count('imds token');
   return text(token, { [TTL]: String(seconds) });

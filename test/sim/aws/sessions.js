@@ -21,17 +21,24 @@ class Sessions {
     return Date.now() + this.sim.config.aws_clock_ms;
   }
 
-  // Of a role, as {AccessKeyId, SecretAccessKey, Token, Expiration}.
-  issue(role, seconds = this.sim.config.aws_session_seconds) {
+  // Of a role, as {AccessKeyId, SecretAccessKey, Token, Expiration}; their beginnings are known, so that tests find them where they should not be.
+  issue(role, seconds = this.of(role, 'session_seconds')) {
     const now = this.now();
-    const session = { AccessKeyId: accessKey(), SecretAccessKey: crypto.randomBytes(30).toString('base64'), Token: `IQoJ${crypto.randomBytes(120).toString('base64')}`, Expiration: iso(now + seconds * 1000) };
+    const session = { AccessKeyId: accessKey(), SecretAccessKey: `SimSecret/${crypto.randomBytes(21).toString('base64')}`, Token: `SimSession+${crypto.randomBytes(120).toString('base64')}`, Expiration: iso(now + seconds * 1000) };
     this.issued.set(session.AccessKeyId, { ...session, role, since: now });
     return session;
   }
 
+  // A role's own setting, or that of all.
+  of(role, name) {
+    const { config } = this.sim;
+    const own = (config.aws_roles[role] || {})[name];
+    return own === undefined ? config[`aws_${name}`] : own;
+  }
+
   // What an endpoint has for this role: the same until aws_session_share of its life is over.
   hand(role) {
-    const { aws_session_share: share } = this.sim.config;
+    const share = this.of(role, 'session_share');
     const held = this.handed.get(role);
     const known = held && this.issued.get(held.AccessKeyId);
     if (known && this.live(known) && this.now() < known.since + (Date.parse(known.Expiration) - known.since) * share) return held;
