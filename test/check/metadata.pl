@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use Cluster;
+use JSON::PP;
 use Machine;
 use Test::More;
 
@@ -29,19 +30,38 @@ sub arrived { return scalar grep { $_->{headers}{host} !~ /^127\.0\.0\.1/ } @{ $
 my $url = $sim->url;
 my $bedrock = "provider 'bedrock', model 'us.amazon.nova-lite-v1:0', region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/BedrockBatch', storage_url 's3://batch/jobs', min_requests '1'";
 my $keys = "access_key_id 'AKIDEXAMPLE', secret_access_key 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'";
+my $vertex = "provider 'vertex', model 'gemini-3.5-flash-lite', project 'proj-1', location 'us-central1', storage_url 'gs://batch/jobs'";
+my $account = $sim->call('GET', 'google_credentials');
+
+# A document of Google's with these members changed, as an option.
+sub document {
+    my (%changes) = @_;
+    return 'service_account \'' . encode_json({ %$account, %changes }) . '\'';
+}
+
+sub federated {
+    my ($address) = @_;
+    return document(type => 'external_account', audience => 'a', subject_token_type => 'urn:ietf:params:oauth:token-type:jwt', credential_source => { url => $address });
+}
+
 my %servers = (
-    'base_url of OpenAI' => ["provider 'openai', model 'gpt-5.4-mini', base_url 'BAD/v1'", "api_key 'sk-sim'"],
-    'base_url of Anthropic' => ["provider 'anthropic', model 'claude-haiku-5-5', base_url 'BAD'", "api_key 'sk-sim'"],
-    'authority_url of Azure' => ["provider 'azure_openai', model 'mini-batch', base_url '$url/openai/v1', authority_url 'BAD'", "tenant_id 't', client_id 'c', client_secret 's'"],
-    'base_url of Bedrock' => ["$bedrock, base_url 'BAD', storage_base_url '$url'", $keys],
-    'storage_base_url of Bedrock' => ["$bedrock, base_url '$url', storage_base_url 'BAD'", $keys],
-    'authority_url of Bedrock' => ["$bedrock, base_url '$url', storage_base_url '$url', authority_url 'BAD'", "credential_source 'web_identity'"],
+    'base_url of OpenAI' => ["provider 'openai', model 'gpt-5.4-mini', base_url 'BAD_ADDRESS/v1'", "api_key 'sk-sim'"],
+    'base_url of Anthropic' => ["provider 'anthropic', model 'claude-haiku-5-5', base_url 'BAD_ADDRESS'", "api_key 'sk-sim'"],
+    'authority_url of Azure' => ["provider 'azure_openai', model 'mini-batch', base_url '$url/openai/v1', authority_url 'BAD_ADDRESS'", "tenant_id 't', client_id 'c', client_secret 's'"],
+    'base_url of Bedrock' => ["$bedrock, base_url 'BAD_ADDRESS', storage_base_url '$url'", $keys],
+    'storage_base_url of Bedrock' => ["$bedrock, base_url '$url', storage_base_url 'BAD_ADDRESS'", $keys],
+    'authority_url of Bedrock' => ["$bedrock, base_url '$url', storage_base_url '$url', authority_url 'BAD_ADDRESS'", "credential_source 'web_identity'"],
+    'base_url of Vertex' => ["$vertex, base_url 'BAD_ADDRESS', storage_base_url '$url'", document()],
+    'storage_base_url of Vertex' => ["$vertex, base_url '$url', storage_base_url 'BAD_ADDRESS'", document()],
+    'authority_url of Vertex' => ["$vertex, base_url '$url', storage_base_url '$url', authority_url 'BAD_ADDRESS'", document()],
+    'token_uri in a mapping' => ["$vertex, base_url '$url', storage_base_url '$url'", document(token_uri => 'BAD_ADDRESS')],
+    'url of a subject token in a mapping' => ["$vertex, base_url '$url', storage_base_url '$url'", federated('BAD_ADDRESS')],
 );
 
 # A server of this kind, and what its check says.
 sub try_server {
     my ($options, $mapping, $bad, @before) = @_;
-    $options =~ s/BAD/$bad/;
+    s/BAD_ADDRESS/$bad/ for $options, $mapping;
     $cluster->do_sql('postgres', 'SET client_min_messages = warning', 'DROP SERVER IF EXISTS bad CASCADE', "CREATE SERVER bad FOREIGN DATA WRAPPER batchinf OPTIONS ($options)",
         "CREATE USER MAPPING FOR PUBLIC SERVER bad OPTIONS ($mapping)");
     return check('bad', @before);
@@ -85,6 +105,22 @@ $cluster->do_sql('postgres', 'DROP SERVER bad CASCADE', 'SET ROLE jim', "CREATE 
     "CREATE USER MAPPING FOR jim SERVER bad OPTIONS (api_key 'sk-sim')");
 like(check('bad', 'SET ROLE jim'), qr/^unreachable: .*not allowed/, 'nor does an ordinary user\'s server');
 is(arrived(), $before, 'none of these has left either');
+
+# ---- documents of Google's, which ordinary users may write ----
+
+my $identity = 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01';
+for ([federated($identity), 'a document with the address of a machine\'s identity'], [document(token_uri => 'https://instance.machine.test/token'), 'one with another']) {
+    my ($mapping, $name) = @$_;
+    $cluster->do_sql('postgres', 'SET client_min_messages = warning', 'DROP SERVER IF EXISTS bad CASCADE', "CREATE SERVER bad FOREIGN DATA WRAPPER batchinf OPTIONS ($vertex, base_url '$url', storage_base_url '$url')",
+        'GRANT USAGE ON FOREIGN SERVER bad TO jim', 'SET ROLE jim', "CREATE USER MAPPING FOR jim SERVER bad OPTIONS ($mapping)");
+    like(check('bad', 'SET ROLE jim'), qr/not allowed|https only/, "$name, by an ordinary user on a superuser's server");
+}
+$cluster->do_sql('postgres', 'ALTER USER MAPPING FOR jim SERVER bad OPTIONS (DROP service_account)');
+like(check('bad', 'SET ROLE jim'), qr/^bad_key: /, 'without a document');
+is(arrived(), $before, '… nothing has left');
+$cluster->do_sql('postgres', 'DROP USER MAPPING FOR jim SERVER bad', 'CREATE USER MAPPING FOR PUBLIC SERVER bad');
+like(check('bad', 'SET ROLE jim'), qr/^ok: /, 'while with PUBLIC\'s mapping the machine itself is asked');
+is(arrived(), $before + 1, '… once');
 
 # ---- whom the machine's credentials are for ----
 
