@@ -283,6 +283,8 @@ read_watch(const BiCall *call, const BiExchange *ex)
 
 	if (verdict.kind == BI_ABSENT)
 		verdict.kind = BI_REFUSED;
+	if (verdict.kind == BI_OK && bi_bedrock_job_id(bi_json_at(job, "jobArn", NULL)) == NULL)
+		return bi_openai_reply_unexpected(ex, "a job");
 	if (verdict.kind != BI_OK)
 		return verdict;
 	told = judge_probe(job);

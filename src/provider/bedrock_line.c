@@ -264,12 +264,15 @@ read_error(BiAnswer *answer, const BiJson *error)
 {
 	char	   *code = bi_wire_json_words(bi_json_at(error, "errorCode", NULL), BI_WIRE_CODE);
 	char	   *message = bi_wire_json_words(bi_json_at(error, "errorMessage", NULL), BI_WIRE_MESSAGE);
-	long		status = code ? strtol(code, NULL, 10) : 0;
+	bool		number = code && strspn(code, "0123456789") == strlen(code);
+	long		status = number ? strtol(code, NULL, 10) : 0;
 	bool		lasting = status >= 400 && status <= 499 && status != 408 && status != 409 && status != 424 && status != 429;
 
 	if (message == NULL)
 		message = bi_wire_json_words(error, BI_WIRE_MESSAGE);
-	fail(answer, BI_ERRORED, !lasting, code ? psprintf("http_%s", code) : "unknown", message ? message : "no message");
+	if (number)
+		code = psprintf("http_%s", code);
+	fail(answer, BI_ERRORED, !lasting, code ? code : "unknown", message ? message : "no message");
 }
 
 void

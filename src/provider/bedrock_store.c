@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "provider/bedrock.h"
-#include "provider/openai.h"
 #include "provider/s3.h"
 #include "provider/wire.h"
 
@@ -224,7 +223,7 @@ read_page(const BiCall *call, const BiExchange *ex, List **refs)
 	if (call->cursor == NULL)
 		*refs = forget_objects(*refs);
 	if (!bi_s3_read_list(ex, bi_bedrock_store_place(call, ""), &names, &token))
-		return bi_openai_reply_unexpected(ex, "a list of objects");
+		return bi_s3_unexpected(ex, "a list of objects");
 	if (!add_objects(names, refs))
 		return (BiVerdict) {BI_UNCLEAR, pstrdup("too_many_objects"), psprintf("more than %d objects stand at %s", OBJECTS_MAX, bi_bedrock_store_place(call, ""))};
 	return token ? next_turn(psprintf(PAGE "%s", token)) : listed(call, *refs);
@@ -273,7 +272,7 @@ bi_bedrock_store_read_fetch(const BiCall *call, const BiExchange *ex)
 	bool		page = type && pg_strncasecmp(type, "text/html", 9) == 0;
 
 	if (verdict.kind == BI_OK && (page || ex->status != 200))
-		return bi_openai_reply_unexpected(ex, "a whole results file");
+		return bi_s3_unexpected(ex, "a whole results file");
 	return verdict;
 }
 

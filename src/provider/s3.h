@@ -26,6 +26,9 @@ extern void bi_s3_make_bucket(const BiCall *call, const char *place, BiExchange 
  * what a person must set right, in another region for one, is DENIED. */
 extern BiVerdict bi_s3_verdict(const BiCall *call, const BiExchange *ex);
 
+/* UNCLEAR, for a good status with a body that is not what we asked for. */
+extern BiVerdict bi_s3_unexpected(const BiExchange *ex, const char *wanted);
+
 /* Is that the store's code for it? */
 extern bool bi_s3_has_code(const BiVerdict *verdict, const char *code);
 

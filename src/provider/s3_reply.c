@@ -12,6 +12,9 @@
 #include "provider/wire.h"
 #include "provider/xml.h"
 
+/* Bytes of an object's name. */
+#define KEY_MAX 1024
+
 static BiXml *
 parse_body(const BiExchange *ex, const char *root)
 {
@@ -41,6 +44,10 @@ is_code_kind(const char *code, BiVerdictKind *kind)
 		{"SlowDown", BI_DEFER},
 		{"ServiceUnavailable", BI_DEFER},
 		{"RequestLimitExceeded", BI_DEFER},
+		{"ThrottlingException", BI_DEFER},
+		{"KMS.ThrottlingException", BI_DEFER},
+		{"RequestTimeout", BI_UNCLEAR}, /* a 400: the body came too slowly, or not whole */
+		{"IncompleteBody", BI_UNCLEAR},
 		{"TemporaryRedirect", BI_NOT_YET},	/* a bucket that was made just now */
 		{"OperationAborted", BI_NOT_YET},
 		{"PermanentRedirect", BI_DENIED},	/* another region */
@@ -120,6 +127,14 @@ bi_s3_verdict(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+BiVerdict
+bi_s3_unexpected(const BiExchange *ex, const char *wanted)
+{
+	return (BiVerdict) {
+		BI_UNCLEAR, pstrdup("unexpected_reply"), psprintf("HTTP status %d with a body that is not %s", ex->status, wanted)
+	};
+}
+
 bool
 bi_s3_has_code(const BiVerdict *verdict, const char *code)
 {
@@ -142,7 +157,7 @@ bi_s3_read_list(const BiExchange *ex, const char *place, List **names, char **to
 	{
 		const char *key = bi_xml_text(object, "Key");
 
-		if (key == NULL || (len > 0 && strncmp(key, prefix, len) != 0))
+		if (key == NULL || strlen(key) > KEY_MAX || (len > 0 && strncmp(key, prefix, len) != 0))
 			return false;		/* not what was asked for */
 		*names = lappend(*names, pstrdup(key + len));
 	}

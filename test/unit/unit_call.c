@@ -111,6 +111,8 @@ read_chunk(const BiJson *json)
 	chunk->attempt = (int) bi_json_int(bi_json_at(json, "attempt", NULL), 1);
 	chunk->tries = (int) bi_json_int(bi_json_at(json, "tries", NULL), 1);
 	chunk->records = bi_json_int(bi_json_at(json, "records", NULL), 1);
+	chunk->state = bi_json_bool(bi_json_at(json, "cleaning", NULL), false) ? BI_CLEANING : BI_FETCHING;
+	chunk->batch_end = text_of(json, "batch_end", NULL);
 	chunk->claimed_at = time_of(bi_json_at(json, "claimed_at", NULL));
 	if (bi_json_type(bi_json_get(json, "batch_id")) != BI_JSON_NULL)
 		chunk->batch_id = text_of(json, "batch_id", "batch_1");
