@@ -278,7 +278,7 @@ bi_exchange_retry_after(const BiExchange *ex, int64 now_unix)
 }
 
 static void
-scrub_one(BiExchange *ex, const char *secret)
+scrub_text(BiExchange *ex, const char *secret)
 {
 	ListCell   *lc;
 
@@ -289,6 +289,24 @@ scrub_one(BiExchange *ex, const char *secret)
 
 		bi_secret_scrub(header->value, strlen(header->value), secret);
 	}
+}
+
+/* Also as JSON writes it. */
+static void
+scrub_one(BiExchange *ex, const char *secret)
+{
+	StringInfoData quoted;
+
+	if (secret == NULL)
+		return;
+	scrub_text(ex, secret);
+	initStringInfo(&quoted);
+	enlargeStringInfo(&quoted, (int) bi_json_string_size(secret));
+	bi_json_append_string(&quoted, secret);
+	quoted.data[quoted.len - 1] = '\0';
+	scrub_text(ex, quoted.data + 1);
+	explicit_bzero(quoted.data, quoted.len);
+	pfree(quoted.data);
 }
 
 void
@@ -304,6 +322,7 @@ bi_exchange_scrub(BiExchange *ex, const char *secret)
 		scrub_one(ex, secret);
 	for (int i = 0; i < lengthof(members); i++)
 		scrub_one(ex, bi_json_string(bi_json_get(document, members[i]), NULL));
+	bi_secret_wipe_json(document);
 }
 
 void
