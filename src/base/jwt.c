@@ -58,15 +58,6 @@ open_key(const char *pem, const char **why)
 	return NULL;
 }
 
-const char *
-bi_jwt_refuse(const char *pem)
-{
-	const char *why;
-
-	EVP_PKEY_free(open_key(pem, &why));
-	return why;
-}
-
 /* RSASSA-PKCS1-v1_5 with SHA-256; the signature's size, 0 where that failed. */
 static size_t
 sign_text(EVP_PKEY *key, const char *text, size_t len, unsigned char *signature)
@@ -79,6 +70,20 @@ sign_text(EVP_PKEY *key, const char *text, size_t len, unsigned char *signature)
 	EVP_MD_CTX_free(ctx);
 	ERR_clear_error();
 	return good ? size : 0;
+}
+
+/* A damaged key may only show when it signs. */
+const char *
+bi_jwt_refuse(const char *pem)
+{
+	unsigned char signature[SIGNATURE_MAX];
+	const char *why;
+	EVP_PKEY   *key = open_key(pem, &why);
+
+	if (key && sign_text(key, "", 0, signature) == 0)
+		why = "the private key is damaged";
+	EVP_PKEY_free(key);
+	return why;
 }
 
 /* base64url, without padding. */
