@@ -179,40 +179,45 @@ bi_gemini_line_failed(const BiCall *call, const BiJson *line, BiAnswer *answer)
 {
 	const BiJson *error = bi_json_at(line, "error", NULL);
 	const BiJson *status = bi_json_at(line, "status", NULL);
-	char	   *text = bi_json_cstring(status);
+	const BiJson *places[] = {status, error};
 
-	if (text && *text)
-		read_status(call, text, answer);
-	else if (bi_json_type(status) == BI_JSON_OBJECT && bi_json_length(status) > 0)
-		read_error(call, status, "the line says no more", answer);
-	else if (bi_json_type(error) == BI_JSON_OBJECT)
-		read_error(call, error, "the line says no more", answer);
-	else if (bi_json_type(error) == BI_JSON_STRING)
-		read_status(call, bi_wire_json_words(error, BI_WIRE_MESSAGE) ? bi_wire_json_words(error, BI_WIRE_MESSAGE) : "", answer);
-	else
-		return false;
-	return true;
+	for (int i = 0; i < lengthof(places); i++)
+	{
+		char	   *text = bi_json_cstring(places[i]);
+
+		if (text && *text)
+			read_status(call, text, answer);
+		else if (bi_json_type(places[i]) == BI_JSON_OBJECT && bi_json_length(places[i]) > 0)
+			read_error(call, places[i], "the line says no more", answer);
+		else
+			continue;
+		return true;
+	}
+	return false;
 }
 
 /* Answers */
 
-/* Counts of 0 are left out. */
+/* A count, which may be written as a text; otherwise, where it is none. */
 static int64
-count_of(const BiJson *usage, const char *name)
+count_of(const BiJson *json, const char *name, int64 otherwise)
 {
-	return Max(bi_json_int(bi_json_at(usage, name, NULL), 0), 0);
+	char	   *text = bi_json_cstring(bi_json_at(json, name, NULL));
+	size_t		len = text ? strlen(text) : 0;
+
+	return len > 0 && len < 19 && text[strspn(text, "0123456789")] == '\0' ? strtoll(text, NULL, 10) : otherwise;
 }
 
-/* Cached tokens are part of the prompt's; thoughts are no part of the candidates', and are paid
- * for as output. */
+/* Counts of 0 are left out.  Cached tokens are part of the prompt's; thoughts are no part of the
+ * candidates', and are paid for as output. */
 static void
 read_usage(BiAnswer *answer, const BiJson *usage)
 {
 	if (bi_json_type(usage) != BI_JSON_OBJECT)
 		return;
-	answer->input_tokens = count_of(usage, "promptTokenCount") + count_of(usage, "toolUsePromptTokenCount");
-	answer->cached_tokens = count_of(usage, "cachedContentTokenCount");
-	answer->output_tokens = count_of(usage, "candidatesTokenCount") + count_of(usage, "thoughtsTokenCount");
+	answer->input_tokens = count_of(usage, "promptTokenCount", 0) + count_of(usage, "toolUsePromptTokenCount", 0);
+	answer->cached_tokens = count_of(usage, "cachedContentTokenCount", 0);
+	answer->output_tokens = count_of(usage, "candidatesTokenCount", 0) + count_of(usage, "thoughtsTokenCount", 0);
 }
 
 static void
@@ -329,7 +334,7 @@ read_embedding(const BiCall *call, BiAnswer *answer, const BiJson *response)
 	const BiJson *embedding = bi_json_at(response, "embedding", NULL);
 
 	if (answer->input_tokens < 0)
-		answer->input_tokens = Max(bi_json_int(bi_json_at(response, "tokenCount", NULL), -1), -1);
+		answer->input_tokens = count_of(response, "tokenCount", -1);
 	bi_gemini_embedding_read(call, bi_json_at(embedding, "values", NULL), answer);
 }
 
@@ -346,6 +351,11 @@ bi_gemini_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *
 	}
 	if (bi_gemini_line_failed(call, json, answer))
 		return;
+	if (bi_json_type(response) != BI_JSON_OBJECT || bi_json_length(response) == 0)
+	{
+		bi_gemini_line_fail(answer, BI_ERRORED, true, "no_response", "the request was not answered");
+		return;
+	}
 	answer->model = bi_wire_json_words(bi_json_at(response, "modelVersion", NULL), BI_WIRE_CODE);
 	answer->request_id = bi_wire_json_words(bi_json_at(response, "responseId", NULL), BI_WIRE_CODE);
 	read_usage(answer, bi_json_at(response, "usageMetadata", NULL));

@@ -31,7 +31,10 @@ find_name(const BiJson *object, const char *const *names)
 static bool
 has_many_answers(const BiJson *request)
 {
-	return bi_json_int(bi_fingerprint_member(bi_fingerprint_member(request, "generationConfig"), "candidateCount"), 1) != 1;
+	const BiJson *count = bi_fingerprint_member(bi_fingerprint_member(request, "generationConfig"), "candidateCount");
+	char	   *text = bi_json_cstring(count);
+
+	return count && (text == NULL || strcmp(text, "1") != 0);
 }
 
 /* What a whole request, given or made of params, may not have. */

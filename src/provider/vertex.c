@@ -123,8 +123,11 @@ find(const BiCall *call, const char *cursor, BiExchange *ex)
 	initStringInfo(&path);
 	appendStringInfo(&path, "%s?pageSize=%d&filter=", bi_vertex_jobs(call->server, NULL), FIND_PAGE);
 	bi_wire_append_escaped(&path, psprintf("labels." BI_VERTEX_INTENT "=%s", call->chunk->intent));
-	appendStringInfoString(&path, "&pageToken=");
-	bi_wire_append_escaped(&path, cursor ? cursor : "");
+	if (cursor)
+	{
+		appendStringInfoString(&path, "&pageToken=");
+		bi_wire_append_escaped(&path, cursor);
+	}
 	begin(call, ex, "GET", path.data);
 }
 

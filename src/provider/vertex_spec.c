@@ -45,7 +45,7 @@ refuse_model(const BiSpec *spec, const BiServer *server)
 		return pstrdup("a tuned model is not to be had in location \"global\"");
 	if (embeds && spec->task != BI_TASK_EMBEDDING)
 		return psprintf("model \"%s\" makes embeddings: use it for the task \"embedding\"", spec->model);
-	if (!embeds && family != BI_VERTEX_CLAUDE && spec->task == BI_TASK_EMBEDDING)
+	if (!embeds && spec->task == BI_TASK_EMBEDDING)
 		return psprintf("model \"%s\" makes no embeddings", spec->model);
 	return NULL;
 }

@@ -89,7 +89,7 @@ bi_vertex_store_read_upload(const BiCall *call, const BiExchange *ex, List **ref
 	BiVerdict	verdict = bi_gcs_verdict(ex);
 	bool		replied = ex->transport == BI_TRANSPORT_REPLIED;
 
-	if (is_cursor(call, DROP) && (verdict.kind == BI_OK || verdict.kind == BI_ABSENT))
+	if (is_cursor(call, DROP) && (verdict.kind == BI_OK || verdict.kind == BI_ABSENT || (replied && ex->status == 412)))
 		return (BiVerdict) {BI_UNCLEAR, pstrdup("other_bytes"), pstrdup("what was uploaded were not the bytes of this input: they are removed")};
 	if (call->cursor == NULL && replied && ex->status == 412)
 		return (BiVerdict) {.kind = BI_OK, .next = pstrdup(STAT)};

@@ -203,8 +203,6 @@ add_found(StringInfo out, const BiFound *found)
 	ListCell   *lc;
 
 	unit_call_add_text(out, "batch_id", found->batch_id);
-	foreach(lc, found->twins)
-		unit_call_add_text(out, "twin", lfirst(lc));
 	unit_call_add_text(out, "cursor", found->cursor);
 	unit_call_add_int(out, "complete", found->complete);
 	if (found->pending)
@@ -301,8 +299,6 @@ unit_reply(PG_FUNCTION_ARGS)
 	unit_call_add_text(&out, "code", verdict.code);
 	unit_call_add_text(&out, "message", verdict.message);
 	unit_call_add_text(&out, "next", verdict.next);
-	if (verdict.wait_ms > 0)
-		unit_call_add_int(&out, "wait_ms", verdict.wait_ms);
 	if (verdict.wait_ms > 0)
 		unit_call_add_int(&out, "wait_ms", verdict.wait_ms);
 	appendStringInfo(&out, "%s%s}", read.len > 0 ? "," : "", read.data);
