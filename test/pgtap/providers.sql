@@ -7,10 +7,14 @@ INSERT INTO place VALUES
     ('openai',    'openai',       '/v1',            'gpt-5.4-mini',     ''),
     ('azure',     'azure_openai', '/openai/v1',     'mini-batch',       ''),
     ('classic',   'azure_openai', '',               'mini-batch',       $$, api_version '2024-10-21'$$),
-    ('anthropic', 'anthropic',    '',               'claude-haiku-5-5', '');
+    ('anthropic', 'anthropic',    '',               'claude-haiku-5-5', ''),
+    ('gemini',    'gemini',       '',               'gemini-3.5-flash-lite', '');
 INSERT INTO place SELECT 'bedrock', 'bedrock', '', 'us.amazon.nova-lite-v1:0',
     format($$, region 'us-east-1', role_arn 'arn:aws:iam::123456789012:role/BedrockBatch', storage_url 's3://batch', storage_base_url %L, min_requests '1'$$, replace(sim.url(), '/v1', '')),
     $$access_key_id 'AKIDEXAMPLE', secret_access_key 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'$$;
+INSERT INTO place SELECT 'vertex', 'vertex', '', 'gemini-3.5-flash-lite',
+    format($$, project 'proj-1', location 'us-central1', storage_url 'gs://batch', storage_base_url %L$$, replace(sim.url(), '/v1', '')),
+    format('service_account %L', sim.call('GET', '/_sim/google_credentials'));
 SELECT sim.config('{"bedrock_min_records": 1}');
 SELECT plan(4 + 5 * count(*)::int) FROM place;
 
