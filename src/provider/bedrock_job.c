@@ -65,10 +65,13 @@ parse_status(const char *status)
 	return BI_BATCH_WAITING;	/* Submitted, Validating, Scheduled */
 }
 
+/* Of records; -1 where it is not told. */
 static int64
 count_of(const BiJson *job, const char *name)
 {
-	return Max(bi_json_int(bi_json_at(job, name, NULL), -1), -1);
+	int64		count = bi_json_int(bi_json_at(job, name, NULL), -1);
+
+	return count >= 0 && count <= PG_INT32_MAX ? count : -1;
 }
 
 static List *
@@ -79,6 +82,18 @@ read_faults(const char *status, const BiJson *message)
 	fault->code = pstrdup(status);
 	fault->message = bi_wire_json_words(message, BI_WIRE_MESSAGE);
 	return fault->message ? list_make1(fault) : NIL;
+}
+
+/* How many lines the results of a job that has ended must have; the manifest, where there is
+ * one, says it again. */
+static List *
+read_lines(const BiBatch *batch)
+{
+	bool		ended = batch->state == BI_BATCH_COMPLETED || batch->state == BI_BATCH_EXPIRED || batch->state == BI_BATCH_CANCELLED;
+
+	if (!ended || batch->completed < 0 || batch->failed < 0)
+		return NIL;
+	return bi_ref_set(NIL, BI_REF_LINES, psprintf(INT64_FORMAT, batch->completed + batch->failed));
 }
 
 bool
@@ -94,13 +109,12 @@ bi_bedrock_job_read(const BiJson *json, BiBatch *batch)
 	batch->completed = count_of(json, "successRecordCount");
 	batch->failed = count_of(json, "errorRecordCount");
 	batch->faults = read_faults(status, bi_json_at(json, "message", NULL));
-	if (batch->state != BI_BATCH_FAILED)
-		return true;
 	/* What is paid for is read, and the rest sent again. */
-	if (batch->completed > 0)
+	if (batch->state == BI_BATCH_FAILED && batch->completed > 0)
 		batch->state = BI_BATCH_COMPLETED;
-	else
+	if (batch->state == BI_BATCH_FAILED)
 		batch->deferred = batch->faults && is_transient(((BiFault *) linitial(batch->faults))->message);
+	batch->refs = read_lines(batch);
 	return true;
 }
 

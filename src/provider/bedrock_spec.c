@@ -15,6 +15,8 @@
 #define HOURS_MIN 24
 #define HOURS_MAX 168
 
+#define ACCOUNT_LEN 12
+
 /* Where a member of params goes. */
 typedef enum Home
 {
@@ -230,14 +232,43 @@ refuse_chat(const BiSpec *spec)
 	return spec->response_schema && spec->input != BI_INPUT_BODY ? bi_anthropic_schema_refuse(schema) : NULL;
 }
 
+static bool
+is_account(const char *text)
+{
+	return strspn(text, "0123456789") == ACCOUNT_LEN;
+}
+
+/* arn:PARTITION:iam::ACCOUNT:role/NAME */
+static bool
+is_role(const char *arn)
+{
+	const char *account = strstr(arn, ":iam::");
+
+	if (strncmp(arn, "arn:aws", strlen("arn:aws")) != 0 || account == NULL)
+		return false;
+	account += strlen(":iam::");
+	return is_account(account) && strncmp(account + ACCOUNT_LEN, ":role/", strlen(":role/")) == 0;
+}
+
+static char *
+refuse_server(const BiServer *server)
+{
+	if (server->role_arn && !is_role(server->role_arn))
+		return pstrdup("option \"role_arn\" of the server must be the ARN of a role, such as \"arn:aws:iam::123456789012:role/NAME\"");
+	if (server->storage_owner && !(is_account(server->storage_owner) && strlen(server->storage_owner) == ACCOUNT_LEN))
+		return psprintf("option \"storage_owner\" of the server must be an account's %d digits", ACCOUNT_LEN);
+	if (bi_bedrock_spec_hours(server) < 0)
+		return psprintf("option \"completion_window\" of the server must be from \"%dh\" to \"%dh\"", HOURS_MIN, HOURS_MAX);
+	return NULL;
+}
+
 char *
 bi_bedrock_spec_refuse_job(const BiSpec *spec, const BiServer *server)
 {
-	char	   *why;
+	char	   *why = refuse_server(server);
 
-	if (bi_bedrock_spec_hours(server) < 0)
-		return psprintf("option \"completion_window\" of the server must be from \"%dh\" to \"%dh\"", HOURS_MIN, HOURS_MAX);
-	why = spec->task == BI_TASK_EMBEDDING ? refuse_embedding(spec) : refuse_chat(spec);
+	if (why == NULL)
+		why = spec->task == BI_TASK_EMBEDDING ? refuse_embedding(spec) : refuse_chat(spec);
 	return why ? why : refuse_params(spec);
 }
 

@@ -148,7 +148,7 @@ forget_objects(List *refs)
 {
 	for (int i = count_objects(refs) - 1; i >= 0; i--)
 		refs = bi_ref_set(refs, psprintf(BI_BEDROCK_OBJECT "%d", i), NULL);
-	return bi_ref_set(refs, BI_REF_LINES, NULL);
+	return refs;
 }
 
 static bool
@@ -201,6 +201,15 @@ has_object(const List *refs, const char *wanted)
 	return false;
 }
 
+/* Must there be results?  An end may come before the first of them. */
+static bool
+has_results(const BiChunk *chunk, const List *refs)
+{
+	const char *lines = bi_ref_get(refs, BI_REF_LINES);
+
+	return lines ? strcmp(lines, "0") != 0 : chunk->batch_end && strcmp(chunk->batch_end, "completed") == 0;
+}
+
 /* The list is whole. */
 static BiVerdict
 listed(const BiCall *call, const List *refs)
@@ -209,7 +218,7 @@ listed(const BiCall *call, const List *refs)
 
 	if (chunk->state == BI_CLEANING || chunk->batch_id == NULL)
 		return (BiVerdict) {BI_OK};
-	if (result_of(chunk, refs, 0) == NULL && chunk->batch_end && strcmp(chunk->batch_end, "completed") == 0)
+	if (result_of(chunk, refs, 0) == NULL && has_results(chunk, refs))
 		return (BiVerdict) {BI_ABSENT, pstrdup("no_results"), psprintf("there are no results at %s", bi_bedrock_store_place(call, "out/"))};
 	return has_object(refs, manifest_name(chunk)) ? next_turn(MANIFEST) : (BiVerdict) {BI_OK};
 }
