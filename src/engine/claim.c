@@ -99,7 +99,8 @@ end_unsent(BiStep *step)
 	switch (chunk->state)
 	{
 		case BI_PLANNED:
-			chunk->state = BI_CANCELLED;
+			/* What failed may have left its input there. */
+			chunk->state = chunk->failures > 0 ? BI_CLEANING : BI_CANCELLED;
 			break;
 		case BI_UPLOADING:
 		case BI_UPLOADED:
@@ -248,7 +249,7 @@ choose_move(BiStep *step)
 			hold(step, chunk->state, bi_follow_poll);
 			break;
 		case BI_CANCELLING:
-			hold(step, BI_CANCELLING, bi_ref_get(chunk->refs, "cancel_sent") ? bi_follow_poll : bi_follow_cancel);
+			hold(step, BI_CANCELLING, bi_follow_cancel);
 			break;
 		case BI_DELIVERING:		/* its worker died */
 			chunk->state = BI_FETCHING;

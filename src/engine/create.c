@@ -296,14 +296,28 @@ tell_twins(BiStep *step, const List *twins)
 						step->chunk->id, step->chunk->job_id, step->record.detail)));
 }
 
+static List *
+copy_ids(const List *ids)
+{
+	List	   *copy = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ids)
+		copy = lappend(copy, pstrdup(lfirst(cell)));
+	return copy;
+}
+
 static void send_find(BiStep *step);
 
+/* Lists may have many pages: of each only what was found is kept beyond its exchange. */
 static void
 read_find(BiStep *step)
 {
+	MemoryContext old = MemoryContextSwitchTo(step->ex->cxt);
 	BiFound		found = {0};
 	BiVerdict	verdict = step->provider->read_find(&step->call, step->ex, &found);
 
+	MemoryContextSwitchTo(old);
 	if (verdict.kind != BI_OK)
 	{
 		bi_react_defer(step, &verdict, step->record.from);
@@ -315,9 +329,9 @@ read_find(BiStep *step)
 		tell_twins(step, found.twins);
 		return;
 	}
-	step->candidates = list_concat(step->candidates, found.candidates);
-	step->running = list_concat(step->running, found.pending);
-	step->cursor = found.cursor;
+	step->candidates = list_concat(step->candidates, copy_ids(found.candidates));
+	step->running = list_concat(step->running, copy_ids(found.pending));
+	step->cursor = found.cursor ? pstrdup(found.cursor) : NULL;
 	step->complete = found.complete && found.cursor == NULL;
 	step->work = found.cursor && ++step->part < FIND_PAGES ? send_find : look_into_candidates;
 }

@@ -13,6 +13,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* The chunk's reference that says how often its results came short. */
+#define SHORT "short"
+
 static void settle(BiStep *step);
 
 static void
@@ -83,6 +86,17 @@ is_short(const BiStep *step)
 	return told != NULL && strtoll(told, NULL, 10) > step->deliver->nlines;
 }
 
+/* Counts the times; false: that was often enough. */
+static bool
+may_ask_again(BiStep *step)
+{
+	const char *times = bi_ref_get(step->chunk->refs, SHORT);
+	int64		n = times ? strtoll(times, NULL, 10) + 1 : 1;
+
+	step->chunk->refs = bi_ref_set(step->chunk->refs, SHORT, psprintf(INT64_FORMAT, n));
+	return n <= BI_REACT_ABSENT_TRIES;
+}
+
 /* "joined by label: 18, by content: 2" */
 static void
 append_channels(StringInfo text, const BiDeliver *d)
@@ -116,7 +130,7 @@ settle(BiStep *step)
 	BiVerdict	verdict = {BI_UNCLEAR, "incomplete", describe(step)};
 	BiRecordOf *r;
 
-	if (is_short(step) && step->chunk->failures < BI_REACT_ABSENT_TRIES)
+	if (is_short(step) && may_ask_again(step))
 	{
 		bi_react_defer(step, &verdict, BI_FETCHING);
 		return;

@@ -18,6 +18,10 @@
 #define YOUNG_MS (2 * 60 * 1000)
 #define CLEAN_TRIES 5
 
+/* Whether a cancel was sent, and after how many polls again: it may have been refused for a moment. */
+#define CANCEL_SENT "cancel_sent"
+#define CANCEL_AGAIN 5
+
 /* Poll */
 
 static void
@@ -139,19 +143,20 @@ static void
 read_cancel(BiStep *step)
 {
 	BiVerdict	verdict = step->provider->read_cancel(&step->call, step->ex);
+	bool		again = bi_ref_get(step->chunk->refs, CANCEL_SENT) != NULL;
+	bool		heard = verdict.kind == BI_OK || verdict.kind == BI_REFUSED || (verdict.kind == BI_ABSENT && !is_young(step->chunk));
 	BiRecordOf *r;
 
-	if ((verdict.kind != BI_OK && verdict.kind != BI_ABSENT && verdict.kind != BI_REFUSED) ||
-		(verdict.kind == BI_ABSENT && is_young(step->chunk)))
+	if (!heard && !again)
 	{
 		bi_react_defer(step, &verdict, BI_CANCELLING);
 		return;
 	}
 	/* Whatever it said, the batch itself tells. */
-	r = bi_react_record(step, BI_CANCELLING, "cancel sent");
-	step->chunk->refs = bi_ref_set(step->chunk->refs, "cancel_sent", "yes");
+	r = bi_react_record(step, BI_CANCELLING, again ? NULL : "cancel sent");
+	step->chunk->refs = bi_ref_set(step->chunk->refs, CANCEL_SENT, "yes");
 	step->chunk->polls = 0;
-	r->heard = true;
+	r->heard = heard;
 	r->delay_ms = Min(1000, bi_react_poll_ms(step));
 	bi_step_record(step, NULL);
 }
@@ -159,6 +164,11 @@ read_cancel(BiStep *step)
 void
 bi_follow_cancel(BiStep *step)
 {
+	if (bi_ref_get(step->chunk->refs, CANCEL_SENT) && step->chunk->polls < CANCEL_AGAIN)
+	{
+		bi_follow_poll(step);
+		return;
+	}
 	step->provider->cancel(&step->call, bi_step_exchange(step));
 	bi_step_send(step, read_cancel);
 }
@@ -283,12 +293,17 @@ send_discard(BiStep *step)
 
 static void outputs_turn(BiStep *step);
 
+/* Of each page only what it told is kept beyond its exchange. */
 static void
 read_outputs(BiStep *step)
 {
 	bool		cleaning = step->chunk->state == BI_CLEANING;
-	BiVerdict	verdict = step->provider->read_outputs(&step->call, step->ex, &step->chunk->refs);
+	MemoryContext old = MemoryContextSwitchTo(step->ex->cxt);
+	List	   *refs = bi_ref_copy(step->chunk->refs);
+	BiVerdict	verdict = step->provider->read_outputs(&step->call, step->ex, &refs);
 
+	MemoryContextSwitchTo(old);
+	step->chunk->refs = bi_ref_copy(refs);
 	if (bi_step_next_turn(step, &verdict))
 		step->work = outputs_turn;
 	else if (verdict.kind == BI_OK || (verdict.kind == BI_ABSENT && cleaning))

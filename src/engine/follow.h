@@ -9,7 +9,7 @@
 /* submitted, running, cancelling, ambiguous: where does it stand? */
 extern void bi_follow_poll(BiStep *step);
 
-/* cancelling, not sent yet. */
+/* cancelling: asks it to stop, now and then again, and where it stands. */
 extern void bi_follow_cancel(BiStep *step);
 
 /* fetching: all results into spools, then delivers them. */

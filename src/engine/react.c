@@ -13,6 +13,9 @@
 #include "engine/login.h"
 #include "engine/react.h"
 
+/* The longest that a reply can make us wait. */
+#define ASKED_CAP_MS (24 * 60 * 60 * 1000)
+
 int64
 bi_react_backoff(int64 base_ms, double factor, int64 cap_ms, int n)
 {
@@ -56,7 +59,7 @@ static int64
 pause_length(BiStep *step, const BiVerdict *verdict, Oid *owner)
 {
 	int			n = step->server_failures;
-	int64		asked = Max(retry_after_ms(step), verdict->wait_ms);
+	int64		asked = Min(Max(retry_after_ms(step), verdict->wait_ms), ASKED_CAP_MS);
 	int64		base = Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step));
 
 	*owner = verdict->kind == BI_DENIED ? step->job->owner : InvalidOid;

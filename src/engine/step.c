@@ -174,6 +174,8 @@ login_failed(BiStep *step, const BiVerdict *verdict)
 	if (spare == NULL)
 	{
 		step->unsent(step, verdict);
+		/* Whoever should give it is the mapping's affair: others have their own. */
+		step->record.pause_owner = step->job->owner;
 		return;
 	}
 	ereport(LOG,
@@ -259,7 +261,7 @@ bi_step_next_turn(BiStep *step, BiVerdict *verdict)
 		step->call.cursor = NULL;
 		return false;
 	}
-	step->call.cursor = verdict->next;
+	step->call.cursor = pstrdup(verdict->next);
 	if (++step->turns < TURNS_MAX)
 		return true;
 	verdict->kind = BI_UNCLEAR;

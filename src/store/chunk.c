@@ -28,16 +28,9 @@ BiChunk *
 bi_chunk_copy(const BiChunk *chunk)
 {
 	BiChunk    *copy = palloc(sizeof(BiChunk));
-	ListCell   *cell;
 
 	*copy = *chunk;
-	copy->refs = NIL;
-	foreach(cell, chunk->refs)
-	{
-		BiRef	   *ref = lfirst(cell);
-
-		copy->refs = bi_ref_set(copy->refs, ref->name, ref->value);
-	}
+	copy->refs = bi_ref_copy(chunk->refs);
 	copy->batch_id = chunk->batch_id ? pstrdup(chunk->batch_id) : NULL;
 	copy->batch_end = chunk->batch_end ? pstrdup(chunk->batch_end) : NULL;
 	return copy;

@@ -21,6 +21,21 @@ bi_ref_get(const List *refs, const char *name)
 }
 
 List *
+bi_ref_copy(const List *refs)
+{
+	List	   *copy = NIL;
+	ListCell   *cell;
+
+	foreach(cell, refs)
+	{
+		const BiRef *ref = lfirst(cell);
+
+		copy = bi_ref_set(copy, ref->name, ref->value);
+	}
+	return copy;
+}
+
+List *
 bi_ref_set(List *refs, const char *name, const char *value)
 {
 	ListCell   *cell;

@@ -16,6 +16,7 @@ typedef struct BiRef
 } BiRef;
 
 extern const char *bi_ref_get(const List *refs, const char *name);	/* NULL if absent */
+extern List *bi_ref_copy(const List *refs);	/* all of it, in the current context */
 extern List *bi_ref_set(List *refs, const char *name, const char *value);	/* value NULL removes */
 
 #endif							/* BI_REF_H */

@@ -15,8 +15,9 @@ static const struct
 	const char *name;
 	int			moves;
 }			states[BI_NSTATES] = {
-	/* cancelling before anything was sent ends a chunk at once; done: too few to be sent again */
-	[BI_PLANNED] = {"planned", TO(BI_UPLOADING) | TO(BI_CREATING) | TO(BI_CANCELLED) | TO(BI_FAILED) | TO(BI_DONE)},
+	/* cancelling before anything was sent ends a chunk at once; done: too few to be sent again;
+	 * cleaning: an upload that failed may have left something */
+	[BI_PLANNED] = {"planned", TO(BI_UPLOADING) | TO(BI_CREATING) | TO(BI_CLEANING) | TO(BI_CANCELLED) | TO(BI_FAILED) | TO(BI_DONE)},
 	/* back: the upload was refused for now, or its worker died */
 	[BI_UPLOADING] = {"uploading", TO(BI_UPLOADED) | TO(BI_PLANNED) | TO(BI_CLEANING)},
 	/* back: the provider has lost the file */

@@ -51,4 +51,33 @@ SELECT sim.clear_faults();
 CALL batch_work('20 s');
 SELECT is((SELECT count(*) FROM batch_jobs WHERE job_id IN (:anns, :bobs) AND state = 'completed'), 2::bigint, '… and both are done in the end');
 
+-- The login of one owner fails, at an address that her own mapping gives.
+SELECT replace(sim.url(), '/v1', '') AS base \gset
+SELECT sim.call('GET', '/_sim/google_credentials') AS credentials \gset
+SELECT sim.reset();
+CREATE SERVER clouds FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'vertex', model 'gemini-3.5-flash-lite', base_url :'base', storage_base_url :'base', project 'proj-1',
+    location 'us-central1', storage_url 'gs://batch/jobs', poll_interval '1', settle_time '1');
+GRANT USAGE ON FOREIGN SERVER clouds TO ann, bob;
+SELECT jsonb_set(:'credentials', '{token_uri}', '"https://127.0.0.1:1/token"') AS elsewhere \gset
+CREATE USER MAPPING FOR ann SERVER clouds OPTIONS (service_account :'elsewhere');
+GRANT pg_read_server_files TO bob; -- who may ask inner addresses
+CREATE USER MAPPING FOR bob SERVER clouds OPTIONS (service_account :'credentials');
+SET ROLE ann;
+SELECT submit(1, 'clouds') AS anns \gset
+RESET ROLE;
+CALL batch_work('1 s');
+SELECT is((SELECT array_agg(owner::regrole::text) FROM batchinf.pause_here q JOIN pg_foreign_server s ON s.oid = q.server WHERE srvname = 'clouds'), '{ann}', 'promise 4: a login that fails holds up its own mapping''s jobs only');
+SELECT batch_cancel(:anns);
+SET ROLE bob;
+SELECT submit(1, 'clouds') AS bobs \gset
+RESET ROLE;
+CALL batch_work('20 s');
+SELECT is((SELECT state FROM batch_jobs WHERE job_id = :bobs), 'completed', '… another''s go on');
+
+-- A reply cannot hold up a server for ever.
+SELECT sim.fault('{"match": {"path_regex": "/files$"}, "action": {"status": 429, "headers": {"retry-after": "9999999999"}}}');
+SELECT submit(1, 'openai') AS job \gset
+CALL batch_work('1 s');
+SELECT is((SELECT paused_until BETWEEN now() + interval '23 hours' AND now() + interval '24 hours' FROM batch_servers WHERE server = 'openai'), true, 'no reply makes a server wait for longer than a day');
+
 SELECT * FROM finish();
