@@ -1,4 +1,4 @@
-// The simulator's Bedrock with its storage at radosgw, driven by AWS's own clients. Prints TAP.
+// The simulator's Bedrock with its storage at radosgw, driven by AWS's own clients; what bedrock.sql left there. Prints TAP.
 
 import { createRequire } from 'node:module';
 import { call, startSim, Tap, until } from '../sim/harness.mjs';
@@ -34,6 +34,9 @@ await store('PutObject', { Key: 'in/one.jsonl', Body: some(0, 100) });
 await store('PutObject', { Key: "in/more!/(a)'1'.jsonl", Body: some(0, 60) });
 await store('PutObject', { Key: 'in/more!/b.jsonl', Body: some(60, 120) });
 
+await tap.group('left', async () => {
+  tap.is((await store('ListObjectsV2', { Bucket: 'batchinf-jobs' })).KeyCount, 0, 'the bucket that batchinf made is empty');
+});
 await tap.group('one file', async () => {
   const job = await run('one', 's3://jobs/in/one.jsonl', 's3://jobs/out/');
   const lines = await read(`out/${job.id}/one.jsonl.out`);

@@ -1,13 +1,33 @@
 # test/rgw/rgw.sh: sourced by tests: Ceph's radosgw on 127.0.0.1, an S3 that we did not write, with its objects in a folder.  It is the system's
 # own where that can do without a Ceph cluster (18 and newer), else that of Debian 13.
 
-rgw_run=(bash "$(dirname "${BASH_SOURCE[0]}")/../suite.sh" trixie)
-! dpkg --compare-versions "$(dpkg-query -W -f '${Version}' radosgw 2>/dev/null)" ge 18 || rgw_run=()
+rgw_run=(bash "$(dirname "${BASH_SOURCE[0]}")/../suite.sh" trixie) rgw_signal=TERM
+if dpkg --compare-versions "$(dpkg-query -W -f '${Version}' radosgw 2>/dev/null)" ge 18; then
+	rgw_run=() rgw_signal=KILL		# by itself it does not always end
+fi
+
+# rgw_await PID COMMAND ...: until the command succeeds; fails with the process, or after half a minute
+rgw_await() {
+	local pid=$1; shift
+	for _ in $(seq 300); do
+		! "$@" 2>/dev/null || return 0
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	"$@" 2>/dev/null
+}
+
+rgw_end() { # PID
+	kill -"$rgw_signal" "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+}
+
+rgw_listens() { : </dev/tcp/127.0.0.1/"${RGW_URL##*:}"; }
 
 # rgw_start FOLDER, below TMPDIR: exports RGW_URL, RGW_ACCESS_KEY, RGW_SECRET_KEY; the pid is in FOLDER/rgw.pid.
 rgw_start() {
-	local folder=$1 port
-	export RGW_ACCESS_KEY=RGWEXAMPLE RGW_SECRET_KEY=rgw/secret+example=
+	local folder=$1 port pid
+	export RGW_ACCESS_KEY=AKIDEXAMPLE RGW_SECRET_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY		# as at the simulator
 	port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
 	export RGW_URL=http://127.0.0.1:$port
 	mkdir -p "$folder/rgw"
@@ -22,22 +42,17 @@ rgw_start() {
 		admin_socket =
 		rgw_frontends = beast endpoint=127.0.0.1:$port
 	END
-	"${rgw_run[@]}" radosgw-admin --no-mon-config -c "$folder/rgw/ceph.conf" user create --uid=batchinf --display-name=batchinf \
-		--access-key="$RGW_ACCESS_KEY" --secret="$RGW_SECRET_KEY" >"$folder/rgw.log" 2>&1 || { local status=$?; cat "$folder/rgw.log"; return $status; }
+	"${rgw_run[@]}" stdbuf -oL radosgw-admin --no-mon-config -c "$folder/rgw/ceph.conf" user create --uid=batchinf --display-name=batchinf \
+		--access-key="$RGW_ACCESS_KEY" --secret="$RGW_SECRET_KEY" >"$folder/rgw.log" 2>&1 &
+	pid=$!
+	rgw_await $pid grep -q '"secret_key"' "$folder/rgw.log" || { rgw_end $pid; local status=$?; cat "$folder/rgw.log"; return $status; }
+	rgw_end $pid
 	"${rgw_run[@]}" radosgw -d --no-mon-config -n client.rgw -c "$folder/rgw/ceph.conf" >>"$folder/rgw.log" 2>&1 &
 	echo $! >"$folder/rgw.pid"
-	for _ in $(seq 300); do
-		! (: </dev/tcp/127.0.0.1/"$port") 2>/dev/null || return 0
-		kill -0 "$(cat "$folder/rgw.pid")" 2>/dev/null || break
-		sleep 0.1
-	done
-	cat "$folder/rgw.log"
-	return 1
+	rgw_await $! rgw_listens || { cat "$folder/rgw.log"; return 1; }
 }
 
 rgw_stop() { # FOLDER
-	[ -f "$1/rgw.pid" ] || return 0
-	kill "$(cat "$1/rgw.pid")" 2>/dev/null
-	wait "$(cat "$1/rgw.pid")" 2>/dev/null
+	[ ! -f "$1/rgw.pid" ] || rgw_end "$(cat "$1/rgw.pid")"
 	rm -f "$1/rgw.pid"
 }

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
-# test/rgw/run.sh: our signatures and AWS's own client at an S3 that we did not write (TAP).
+# test/rgw/run.sh: our signatures, AWS's own client and jobs of Bedrock at an S3 that we did not write (TAP).
 set -u
 . "$(dirname "$0")/../lib/cluster.sh"
 . "$(dirname "$0")/rgw.sh"
+export BI_ROOT=$bi_root
 folder=$(mktemp -d "${TMPDIR:-/tmp}/batchinf-rgw.XXXXXX")
-trap 'rgw_stop "$folder"; cluster_stop "$folder"; rm -rf "$folder"' EXIT
+trap 'sim_stop "$folder"; rgw_stop "$folder"; cluster_stop "$folder"; rm -rf "$folder"' EXIT
 trap 'exit 1' INT TERM HUP
 chmod 755 "$folder"
 rgw_start "$folder" || exit
-cluster_start "$folder" || exit
-psql -qX -v ON_ERROR_STOP=1 -v module="$bi_root/test/unit/batchinf_unit" -f "$bi_root/test/unit/functions.sql" >/dev/null || exit 1
+sim_start "$folder" || exit 1
+cluster_start "$folder" "shared_preload_libraries = 'batchinf'" "batchinf.enabled = off" || exit 1
+cd "$bi_root/test/pgtap" || exit 1
 status=0
-for script in signed jobs; do node "$bi_root/test/rgw/$script.mjs" || { status=1; tail -n 40 "$folder/rgw.log" | sed "s/^/# /"; }; done
+psql -qX -v ON_ERROR_STOP=1 -v module="$bi_root/test/unit/batchinf_unit" -f ../unit/functions.sql >/dev/null || exit 1
+node ../rgw/signed.mjs || status=1
+psql -qX -c 'CREATE DATABASE test' || exit 1
+pg_prove --verbose --ext .sql -d test ../rgw/bedrock.sql || status=1
+node ../rgw/jobs.mjs || status=1
+[ $status = 0 ] || tail -qn 40 "$folder/rgw.log" "$folder/log" | sed 's/^/# /'
 exit $status
