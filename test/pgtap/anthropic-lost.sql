@@ -1,7 +1,7 @@
 -- A create call whose answer was lost, at a provider whose batches carry no mark of ours until they have ended: looked for
 -- by time and count, told by its results, ambiguous meanwhile, and never bought twice.
 \i lib.sql
-SELECT plan(37);
+SELECT plan(39);
 CREATE FUNCTION sim.anthropic(name text, more text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER batchinf OPTIONS (provider ''anthropic'', model ''claude-haiku-5-5'', base_url %L, poll_interval ''1''%s)',
@@ -168,6 +168,22 @@ SELECT sim.end_all();
 CALL sim.await('(SELECT bool_and(b ->> ''status'' = ''ended'') FROM jsonb_array_elements(sim.ledger() -> ''batches'') b)');
 SELECT is((l ->> 'billed_requests') || ' ' || (l ->> 'content_billed_again'), '7 0', 'cancelled: what was made is billed once') FROM sim.ledger() l;
 SELECT is(count(*), 0::bigint, 'cancelled: no row has an answer') FROM tickets WHERE label IS NOT NULL;
+
+-- a long list takes no more memory than a short one
+CREATE FUNCTION sim.peak(since bool) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TEMP TABLE IF NOT EXISTS status (line text);
+    TRUNCATE status;
+    EXECUTE format('COPY status FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'')',
+                   format('%s grep VmHWM /proc/%s/status', CASE WHEN since THEN '' ELSE format('echo 5 > /proc/%s/clear_refs;', pg_backend_pid()) END, pg_backend_pid()));
+    RETURN (SELECT substring(line FROM '\d+')::bigint FROM status);
+END $$;
+SELECT sim.begin(true), sim.call('POST', '/_sim/foreign', '{"provider":"anthropic","requests":8,"count":3000}'), sim.lose('{"reset":"before"}');
+SELECT sim.job('a long list') AS job \gset
+SELECT sim.peak(false) AS before \gset
+CALL batch_work('60 s');
+SELECT cmp_ok(sim.peak(true) - :before, '<', 4096::bigint, 'promise 7: a list of 3,000 batches is not kept in memory (kB)');
+SELECT is(state || ' ' || sim.told(job_id, 'not found'), 'completed 1', '… and was read to its end') FROM batch_jobs WHERE job_id = :job;
 
 SELECT is(count(*), count(DISTINCT (job_id, seq)), 'every record has exactly one outcome') FROM batchinf.result;
 SELECT * FROM finish();
