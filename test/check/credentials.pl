@@ -52,8 +52,9 @@ sub job {
 sub begin_work {
     my ($cluster, $seconds) = @_;
     my $pid = fork // die $!;
-    exec("$Cluster::bin/psql", '-XAtq', $cluster->connection, '-d', 'postgres', '-c', "CALL batch_work('$seconds s')") or die $! if !$pid;
-    return $pid;
+    return $pid if $pid;
+    open STDERR, '>', '/dev/null';
+    exec("$Cluster::bin/psql", '-XAtq', $cluster->connection, '-d', 'postgres', '-c', "CALL batch_work('$seconds s')") or die $!;
 }
 
 sub states { return $_[0]->sql('postgres', "SELECT string_agg(server || ' ' || state || ' ' || succeeded, ', ' ORDER BY job_id) FROM batch_jobs") }
