@@ -9,6 +9,7 @@
 
 #include "base/spool.h"
 #include "fuzz.h"
+#include "mb/pg_wchar.h"
 #include "provider/registry.h"
 #include "provider/wire.h"
 #include "utils/timestamp.h"
@@ -17,6 +18,7 @@
 #define NOW INT64CONST(1795176000)
 #define CLAIMED_AT ((NOW - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC)
 
+#define INTENT "0123456789abcdef0123456789abcdef"
 #define USER "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\",\"refresh_token\":\"t\"}"
 
 const BiProvider *
@@ -29,14 +31,43 @@ fuzz_provider(const char *word)
 	return bi_registry_find(names[fuzz_choose(word, names)]);
 }
 
+/* What is each one's own way to name things. */
+static const struct
+{
+	const char *provider;
+	const char *model;
+	const char *embedding;
+	const char *batch_id;
+	const char *input;
+	const char *output;
+	const char *dead;
+}			names[] = {
+	{NULL, "gpt-5.4-mini", "text-embedding-3-small", "batch_1", "file-in", "file-out", "batch_dead batch_dead2"},
+	{"anthropic", "claude-haiku-5-5", "none", "msgbatch_1", "in", "out", "b_other b_dead"},
+	{"bedrock", "us.amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0", "abcdef123456", "s3://bkt/jobs/batchinf/" INTENT "/input.jsonl",
+	"out", "deaddead0000"},
+	{"vertex", "gemini-3.5-flash-lite", "text-embedding-005", "5264058627175130951", "gs://bkt/jobs/batchinf/" INTENT "/input.jsonl",
+	"gs://bkt/jobs/batchinf/" INTENT "/out-1/prediction-model-2026-11-20T10:00:05.123456Z", "77"},
+	{"gemini", "gemini-3.5-flash-lite", "gemini-embedding-001", "batches/abc123", "files/in-1", "files/batch-abc123", "batches/d1 batches/d2"},
+};
+
+static int
+names_of(const BiProvider *provider)
+{
+	for (int i = 1; i < lengthof(names); i++)
+		if (strcmp(names[i].provider, provider->name) == 0)
+			return i;
+	return 0;
+}
+
 static BiJob *
-make_job(int shape)
+make_job(const BiProvider *provider, int shape)
 {
 	BiJob	   *job = palloc0(sizeof(BiJob));
 
 	job->id = 42;
-	job->spec.model = "gpt-5.4-mini";
 	job->spec.task = shape % 4 == 1 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
+	job->spec.model = pstrdup(shape % 4 == 1 ? names[names_of(provider)].embedding : names[names_of(provider)].model);
 	job->spec.input = shape % 4 == 2 ? BI_INPUT_MESSAGES : shape % 4 == 3 ? BI_INPUT_BODY : BI_INPUT_TEXT;
 	job->spec.max_attempts = 3;
 	return job;
@@ -50,16 +81,16 @@ make_server(const BiProvider *provider, int shape)
 	server->name = "fuzz";
 	server->provider = pstrdup(provider->name);
 	server->base_url = "https://host.example/v1";
-	server->model = "gpt-5.4-mini";
+	server->model = pstrdup(names[names_of(provider)].model);
 	server->metadata = shape >= 4 ? "off" : NULL;
 	server->max_requests = server->min_requests = server->max_bytes = server->max_batches = -1;
 	server->max_enqueued_tokens = server->poll_interval = server->expires_after = -1;
 	server->settle_time = -1;
 	server->region = "us-east-1";
 	server->location = "us-central1";
-	server->project = "project";
+	server->project = "proj-1";
 	server->role_arn = "arn:aws:iam::123456789012:role/batch";
-	server->storage_url = psprintf("%sbucket/prefix", provider->storage ? provider->storage : "s3://");
+	server->storage_url = psprintf("%sbkt/jobs", provider->storage ? provider->storage : "s3://");
 	server->storage_base_url = "https://host.example/store";
 	if (provider->secret)
 		server->key.service_account = USER;
@@ -73,36 +104,43 @@ make_server(const BiProvider *provider, int shape)
 }
 
 static BiChunk *
-make_chunk(int shape)
+make_chunk(const BiProvider *provider, int shape)
 {
 	BiChunk    *chunk = palloc0(sizeof(BiChunk));
+	int			i = names_of(provider);
 
 	chunk->id = 7;
 	chunk->job_id = 42;
 	chunk->attempt = 1;
 	chunk->attempts_left = 2;
-	strlcpy(chunk->intent, "0123456789abcdef0123456789abcdef", sizeof(chunk->intent));
+	strlcpy(chunk->intent, INTENT, sizeof(chunk->intent));
 	chunk->tries = 1;
 	chunk->records = 3;
 	chunk->bytes = 1000;
-	chunk->batch_id = shape >= 4 ? "msgbatch_1" : "batch_1";
+	chunk->batch_id = pstrdup(names[i].batch_id);
+	chunk->batch_end = shape >= 4 ? "completed" : NULL;
 	chunk->claimed_at = CLAIMED_AT;
 	chunk->submitted_at = CLAIMED_AT;
-	chunk->refs = bi_ref_set(NIL, "input", "file-in");
-	chunk->refs = bi_ref_set(chunk->refs, "output", "file-out");
+	chunk->refs = bi_ref_set(NIL, "input", names[i].input);
+	chunk->refs = bi_ref_set(chunk->refs, "output", names[i].output);
 	chunk->refs = bi_ref_set(chunk->refs, "error", "file-err");
-	chunk->refs = bi_ref_set(chunk->refs, "dead", "b_other b_dead batch_dead batch_dead2");
+	chunk->refs = bi_ref_set(chunk->refs, "dead", names[i].dead);
 	return chunk;
 }
 
 BiCall *
-fuzz_call(const BiProvider *provider, int shape)
+fuzz_call(const BiProvider *provider, char **line)
 {
 	BiCall	   *call = palloc0(sizeof(BiCall));
+	int			shape = (int) strtol(fuzz_word(line), NULL, 10) & 7;
+	BiJob	   *job = make_job(provider, shape);
+	char	   *model = fuzz_word(line);
 
-	call->job = make_job(shape);
+	if (*model && pg_encoding_verifymbstr(PG_UTF8, model, (int) strlen(model)) == (int) strlen(model))
+		job->spec.model = model;
+	call->job = job;
 	call->server = make_server(provider, shape);
-	call->chunk = make_chunk(shape);
+	call->chunk = make_chunk(provider, shape);
 	call->now = NOW;
 	return call;
 }

@@ -61,6 +61,10 @@ extern char *fuzz_copy(const char *data, size_t len);
 /* All that is left, as a string. */
 extern char *fuzz_rest(FuzzInput *input);
 
+/* What stands before the next line "&& STATUS", which begins the next reply; the input goes on
+ * behind it, with *status its status, or NULL where there is none. */
+extern FuzzInput fuzz_section(FuzzInput *input, char **status);
+
 /* The number in the list that ends with NULL; any word stands for one of them. */
 extern int	fuzz_choose(const char *word, const char *const *names);
 
@@ -72,8 +76,9 @@ extern void fuzz_check_words(const char *text, size_t limit);
 /* The provider of that name; any word stands for one of them. */
 extern const BiProvider *fuzz_provider(const char *word);
 
-/* A call to it that its validator and submit would let pass; a few shapes of it. */
-extern BiCall *fuzz_call(const BiProvider *provider, int shape);
+/* A call to it that its validator and submit would let pass, of the shape (0-7) and model that
+ * the line goes on with; there is a model also where it names none. */
+extern BiCall *fuzz_call(const BiProvider *provider, char **line);
 
 /* What its user mapping means. */
 extern char *fuzz_secret(const BiProvider *provider, const BiCall *call);

@@ -45,6 +45,26 @@ fuzz_rest(FuzzInput *input)
 	return fuzz_copy(input->data, input->len);
 }
 
+FuzzInput
+fuzz_section(FuzzInput *input, char **status)
+{
+	FuzzInput	section = *input;
+
+	*status = NULL;
+	while (input->len > 0)
+	{
+		size_t		left = input->len;
+		char	   *line = fuzz_line(input);
+
+		if (strncmp(line, "&& ", 3) != 0)
+			continue;
+		*status = line + 3;
+		section.len -= left;
+		break;
+	}
+	return section;
+}
+
 int
 fuzz_choose(const char *word, const char *const *names)
 {

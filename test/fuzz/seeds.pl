@@ -11,6 +11,10 @@ my ($folder) = @ARGV;
 my $here = dirname(__FILE__);
 my %name_of = (azure => 'azure_openai', aws => 'bedrock', google => 'vertex');    # where the fixtures' folder is called otherwise
 my @routines = qw(login upload create poll find peek cancel outputs fetch discard check);
+# families whose answers have shapes of their own
+my @models = ('anthropic.claude-haiku-5-5', 'claude-haiku-5-5', 'meta.llama4', 'openai.gpt-oss');
+my @embeddings = ('', 'amazon.titan-embed-text-v2:0', 'amazon.nova-2-multimodal-embeddings-v1:0', 'cohere.embed-v4:0',
+	'twelvelabs.marengo-embed-3-0-v1:0', 'gemini-embedding-001', 'text-embedding-005');
 my %words_of = (
 	secret => 'provider/*_{secret,login}.c',
 	reply => 'provider/*.c', line => 'provider/*.c', request => 'provider/*_s*.c', header => 'base/exchange.c',
@@ -38,15 +42,20 @@ sub seed {
 }
 
 sub seed_replies {
-	my ($provider, $text) = @_;
-	seed('reply', "$provider $_", 'content-type: text/plain', '', $text)
-		for (map { "$_ 200" } @routines), 'create 400', 'create 429', 'check unsent 4';
+	my ($provider, $text, $file) = @_;
+	my $reply = "content-type: text/plain\n\n$text";
+	my $is_error = $file =~ /^(error|s3|page)/;
+	seed('reply', "$provider $_", $reply)
+		for $is_error ? ('create 400', 'poll 429', 'check 404', 'upload 412', 'cancel unsent 4') : map { "$_ 200" } @routines;
+	seed('reply', "$provider $_ 200 4", $reply, '&& 404', $reply, '&& 200', $reply, '&& 200', $reply)
+		for $is_error ? () : qw(check upload outputs);
 	seed('json', $text);
 }
 
 sub seed_lines {
-	my ($provider, $text, $shape) = @_;
-	seed('line', "$provider $shape", $_) for split /\n/, $text;
+	my ($provider, $text, $file) = @_;
+	my @models = $file =~ /embed/ ? map { "1 $_" } @embeddings : map { "0 $_" } '', @models;
+	for my $line (split /\n/, $text) { seed('line', "$provider $_", $line) for @models }
 	seed('lines', '300 9', $text);
 	seed('lines', '70000 100000', $text =~ s/\n/ /gr);
 }
@@ -65,8 +74,8 @@ for my $file (sort glob "$here/../fixtures/{*,schema/*}/*.{json,jsonl,html,txt,x
 	my $text = slurp($file);
 	if ($file =~ m{/schema/}) { seed_schemas($text) }
 	elsif ($provider eq 'sigv4') { seed('json', $text) }
-	elsif ($file =~ /\.jsonl$/) { seed_lines($name_of{$provider} // $provider, $text, $file =~ /embed/ ? 1 : 0) }
-	else { seed_replies($name_of{$provider} // $provider, $text) }
+	elsif ($file =~ /\.jsonl$/) { seed_lines($name_of{$provider} // $provider, $text, basename($file)) }
+	else { seed_replies($name_of{$provider} // $provider, $text, basename($file)) }
 }
 
 sub seed_secrets {

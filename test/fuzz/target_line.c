@@ -1,7 +1,7 @@
 /*
  * test/fuzz/target_line.c: a provider reads a line of a results file.
  *
- * Input: a line "PROVIDER SHAPE", then the result line.
+ * Input: a line "PROVIDER SHAPE MODEL", then the result line.
  */
 #include "postgres.h"
 
@@ -53,7 +53,7 @@ fuzz_one(const char *data, size_t len)
 	FuzzInput	input = {data, len};
 	char	   *line = fuzz_line(&input);
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
-	BiCall	   *call = fuzz_call(provider, (int) strtol(fuzz_word(&line), NULL, 10) & 7);
+	BiCall	   *call = fuzz_call(provider, &line);
 	BiAnswer	answer;
 
 	provider->read_line(call, fuzz_rest(&input), input.len, &answer);

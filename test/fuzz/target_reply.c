@@ -1,8 +1,10 @@
 /*
  * test/fuzz/target_reply.c: a provider reads a reply.
  *
- * Input: a line "PROVIDER ROUTINE STATUS SHAPE", header lines, an empty line, the body.
- * STATUS may be "unsent" or "broken" too; SHAPE (0-7) is one of call.c's.
+ * Input: a line "PROVIDER ROUTINE STATUS SHAPE MODEL", header lines, an empty line, the body;
+ * behind a line "&& STATUS" the reply to the next request of the same routine, if it goes on.
+ * STATUS may be "unsent" or "broken" too; SHAPE (0-7) is one of call.c's, and so is the model
+ * where none is given.
  *
  * Whatever the reply: nothing ereports, verdicts have words, what was read is fit for the
  * requests that follow, which go to the same host.
@@ -15,7 +17,7 @@
 #define HOST "https://host.example/"
 #define ID_MAX 4096
 #define PARTS_MAX 20
-#define ROUNDS_MAX 3
+#define ROUNDS_MAX 12
 
 typedef struct Asked
 {
@@ -23,6 +25,8 @@ typedef struct Asked
 	BiCall	   *call;
 	char	   *status;
 	FuzzInput	reply;			/* headers and body */
+	char	   *next_status;	/* NULL: there are no more replies */
+	FuzzInput	rest;
 	int			rounds;
 } Asked;
 
@@ -111,9 +115,16 @@ check_ids(const List *ids)
 		check_id(lfirst(lc));
 }
 
+static void
+take_reply(Asked *asked, char *status)
+{
+	asked->status = status;
+	asked->reply = fuzz_section(&asked->rest, &asked->next_status);
+}
+
 /*
- * Is the same routine to be asked again?  Then its cursor is set, but not for ever: the same
- * reply may ask for more and more.
+ * Is the same routine to be asked again?  Then its cursor is set, and the next reply comes, or
+ * the last one once more; but not for ever.
  */
 static bool
 goes_on(Asked *asked, BiVerdict verdict)
@@ -121,6 +132,8 @@ goes_on(Asked *asked, BiVerdict verdict)
 	asked->call->cursor = verdict.next;
 	if (verdict.next)
 		fuzz_check_words(verdict.next, ID_MAX);
+	if (asked->next_status)
+		take_reply(asked, asked->next_status);
 	return verdict.next && ++asked->rounds < ROUNDS_MAX;
 }
 
@@ -307,9 +320,10 @@ fuzz_one(const char *data, size_t len)
 	char	   *line = fuzz_line(&input);
 	Asked		asked = {.provider = fuzz_provider(fuzz_word(&line))};
 	int			routine = fuzz_choose(fuzz_word(&line), names);
+	char	   *status = fuzz_word(&line);
 
-	asked.status = fuzz_word(&line);
-	asked.call = fuzz_call(asked.provider, (int) strtol(fuzz_word(&line), NULL, 10) & 7);
-	asked.reply = input;
+	asked.call = fuzz_call(asked.provider, &line);
+	asked.rest = input;
+	take_reply(&asked, status);
 	routines[routine] (&asked);
 }

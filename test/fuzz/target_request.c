@@ -66,7 +66,7 @@ fuzz_one(const char *data, size_t len)
 	FuzzInput	input = {data, len};
 	char	   *line = fuzz_line(&input);
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
-	BiCall	   *call = fuzz_call(provider, (int) strtol(fuzz_word(&line), NULL, 10) & 7);
+	BiCall	   *call = fuzz_call(provider, &line);
 	BiSpec	   *spec = unconstify(BiSpec *, &call->job->spec);
 	char	   *text;
 

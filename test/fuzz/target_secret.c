@@ -92,7 +92,8 @@ fuzz_one(const char *data, size_t len)
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
 	static const char *const sources[] = {"-", "static", "environment", "web_identity", "container", "instance", NULL};
 	int			source = fuzz_choose(fuzz_word(&line), sources);
-	BiCall	   *call = fuzz_call(provider, 0);
+	char	   *status = fuzz_word(&line);
+	BiCall	   *call = fuzz_call(provider, &line);
 	BiServer   *server = unconstify(BiServer *, call->server);
 	char	   *why = NULL;
 	char	   *secret;
@@ -115,5 +116,5 @@ fuzz_one(const char *data, size_t len)
 		return;
 	}
 	(void) provider->account(call, secret);
-	log_in(provider, call, secret, fuzz_word(&line), input);
+	log_in(provider, call, secret, status, input);
 }
