@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/sigv4.h"
 #include "provider/aws.h"
+#include "provider/openai.h"
 
 const char *
 bi_aws_region(const BiServer *server)
@@ -57,7 +58,7 @@ bi_aws_sign(const BiCall *call, const char *proof, const char *service, BiExchan
 	};
 
 	if (bearer && !s3)
-		bi_exchange_add_header(ex, "Authorization", psprintf("Bearer %s", bearer));
+		bi_openai_request_bearer(bearer, ex);
 	else
 		bi_sigv4_sign(ex, &with);
 	bi_secret_wipe_json(json);

@@ -225,12 +225,16 @@ read_sts(const BiCall *call, const BiJson *secret, const BiExchange *ex, char **
 	Credentials credentials = {
 		bi_xml_text(given, "AccessKeyId"), bi_xml_text(given, "SecretAccessKey"), bi_xml_text(given, "SessionToken"), bi_xml_text(given, "Expiration")
 	};
+	BiVerdict	verdict;
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
 		return unanswered(ex, "could not ask STS for credentials");
 	if (ex->status != 200)
 		return refused_by_sts(secret, ex);
-	return take_credentials(call, secret, &credentials, "STS", token, lifetime);
+	verdict = take_credentials(call, secret, &credentials, "STS", token, lifetime);
+	bi_secret_wipe(unconstify(char *, credentials.key));
+	bi_secret_wipe(unconstify(char *, credentials.token));
+	return verdict;
 }
 
 /* ---- a container ---- */
@@ -293,6 +297,7 @@ take_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, co
 {
 	const char *role = text_of(known, "role");
 	BiVerdict	verdict = {BI_OK};
+	BiJson	   *json;
 	char	   *code;
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
@@ -304,7 +309,9 @@ take_instance(const BiCall *call, const BiJson *secret, const BiExchange *ex, co
 		verdict.next = next_cursor(known, ex);
 		return verdict.next ? verdict : unexpected(IMDS);
 	}
-	code = bi_wire_json_words(bi_json_at(bi_json_parse(ex->body.data, ex->body.len), "Code", NULL), BI_WIRE_CODE);
+	json = bi_json_parse(ex->body.data, ex->body.len);
+	code = bi_wire_json_words(bi_json_at(json, "Code", NULL), BI_WIRE_CODE);
+	bi_secret_wipe_json(json);
 	if (code && strcmp(code, "Success") != 0)
 		return fail(BI_DENIED, code, psprintf("EC2 cannot take on role %s of the instance: its trust policy must name ec2.amazonaws.com", role));
 	return read_document(call, secret, ex, IMDS, token, lifetime);
