@@ -198,7 +198,9 @@ read_cancel(const BiCall *call, const BiExchange *ex)
 {
 	BiVerdict	verdict = bi_gapi_verdict(ex);
 
-	return verdict.kind == BI_REFUSED && is_code(&verdict, "FAILED_PRECONDITION") ? (BiVerdict) {BI_OK} : verdict;
+	if (verdict.kind == BI_REFUSED && is_code(&verdict, "FAILED_PRECONDITION"))
+		return (BiVerdict) {BI_OK};
+	return verdict;
 }
 
 /* Results */
