@@ -9,10 +9,9 @@
 
 extern const BiProvider bi_bedrock;
 
-/* Names of a chunk's references: its input's place; "object.0", "object.1", …: what stands in
- * its folder, seen from there; ids of jobs that failed before, with spaces between. */
+/* Names of a chunk's references: its input's place; ids of jobs that failed before, with spaces
+ * between. */
 #define BI_BEDROCK_INPUT "input"
-#define BI_BEDROCK_OBJECT "object."
 #define BI_BEDROCK_DEAD "dead"
 
 /* bedrock_request.c: what the control plane is asked */

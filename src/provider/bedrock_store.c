@@ -9,11 +9,9 @@
 #include "postgres.h"
 
 #include "provider/bedrock.h"
+#include "provider/objects.h"
 #include "provider/s3.h"
 #include "provider/wire.h"
-
-/* What there may be in a folder: an input, and a few objects for each job. */
-#define OBJECTS_MAX 1000
 
 /* Cursors. */
 #define MAKE_BUCKET "bucket"
@@ -126,46 +124,6 @@ bi_bedrock_store_outputs(const BiCall *call, BiExchange *ex)
 		bi_s3_list(call, bi_bedrock_store_place(call, ""), call->cursor ? call->cursor + strlen(PAGE) : NULL, ex);
 }
 
-/* The i-th object in the chunk's folder, from 0; NULL: there are no more. */
-static const char *
-object_of(const List *refs, int i)
-{
-	return bi_ref_get(refs, psprintf(BI_BEDROCK_OBJECT "%d", i));
-}
-
-static int
-count_objects(const List *refs)
-{
-	int			n = 0;
-
-	while (object_of(refs, n))
-		n++;
-	return n;
-}
-
-static List *
-forget_objects(List *refs)
-{
-	for (int i = count_objects(refs) - 1; i >= 0; i--)
-		refs = bi_ref_set(refs, psprintf(BI_BEDROCK_OBJECT "%d", i), NULL);
-	return refs;
-}
-
-static bool
-add_objects(const List *names, List **refs)
-{
-	int			n = count_objects(*refs);
-	ListCell   *cell;
-
-	foreach(cell, names)
-	{
-		if (n == OBJECTS_MAX)
-			return false;
-		*refs = bi_ref_set(*refs, psprintf(BI_BEDROCK_OBJECT "%d", n++), lfirst(cell));
-	}
-	return true;
-}
-
 /* Results of the chunk's job; those of earlier ones that failed are no answers. */
 static bool
 is_result(const BiChunk *chunk, const char *name)
@@ -184,7 +142,7 @@ result_of(const BiChunk *chunk, const List *refs, int i)
 {
 	const char *name;
 
-	for (int n = 0; (name = object_of(refs, n)) != NULL; n++)
+	for (int n = 0; (name = bi_objects_get(refs, n)) != NULL; n++)
 		if (is_result(chunk, name) && i-- == 0)
 			return name;
 	return NULL;
@@ -195,7 +153,7 @@ has_object(const List *refs, const char *wanted)
 {
 	const char *name;
 
-	for (int i = 0; (name = object_of(refs, i)) != NULL; i++)
+	for (int i = 0; (name = bi_objects_get(refs, i)) != NULL; i++)
 		if (strcmp(name, wanted) == 0)
 			return true;
 	return false;
@@ -230,11 +188,11 @@ read_page(const BiCall *call, const BiExchange *ex, List **refs)
 	char	   *token;
 
 	if (call->cursor == NULL)
-		*refs = forget_objects(*refs);
+		*refs = bi_objects_forget(*refs);
 	if (!bi_s3_read_list(ex, bi_bedrock_store_place(call, ""), &names, &token))
 		return bi_s3_unexpected(ex, "a list of objects");
-	if (!add_objects(names, refs))
-		return (BiVerdict) {BI_UNCLEAR, pstrdup("too_many_objects"), psprintf("more than %d objects stand at %s", OBJECTS_MAX, bi_bedrock_store_place(call, ""))};
+	if (!bi_objects_add(refs, names))
+		return (BiVerdict) {BI_UNCLEAR, pstrdup("too_many_objects"), psprintf("more than %d objects stand at %s", BI_OBJECTS_MAX, bi_bedrock_store_place(call, ""))};
 	return token ? next_turn(psprintf(PAGE "%s", token)) : listed(call, *refs);
 }
 
@@ -290,7 +248,7 @@ bi_bedrock_store_read_fetch(const BiCall *call, const BiExchange *ex)
 bool
 bi_bedrock_store_discard(const BiCall *call, int i, BiExchange *ex)
 {
-	const char *name = object_of(call->chunk->refs, i);
+	const char *name = bi_objects_get(call->chunk->refs, i);
 
 	if (name)
 		bi_s3_delete(call, bi_bedrock_store_place(call, name), ex);
