@@ -93,5 +93,5 @@ fi
 # the official clients that the simulator is tested with
 if [ ! test/client/node_modules/.package-lock.json -nt test/client/package-lock.json ]; then
 	echo "npm ci in test/client"
-	(cd test/client && npm ci --silent)
+	(cd test/client && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error || npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
 fi
