@@ -46,7 +46,4 @@ extern char *bi_google_text(const BiJson *json, const char *name);
 /* The token in what a "credential_source" gave, palloc'd, or NULL. */
 extern char *bi_google_subject(const BiJson *source, const char *text, size_t len);
 
-/* Words for what bi_google_secret and login refuse. */
-#define BI_GOOGLE_NO_HOST "what the machine has may be used where the owner of the server and the user of the mapping have privileges of \"pg_read_server_files\""
-
 #endif							/* BI_GOOGLE_H */

@@ -102,7 +102,10 @@ judge_metadata(const BiExchange *ex, BiVerdict verdict)
 	const char *flavor = bi_exchange_reply_header(ex, "metadata-flavor");
 
 	if (ex->transport != BI_TRANSPORT_REPLIED)
+	{
+		verdict.message = psprintf("could not ask the machine's metadata service: %s", verdict.message);
 		return verdict;
+	}
 	if (flavor == NULL || strcmp(flavor, "Google") != 0)
 		return denied("no_metadata", "what answers for the machine is not Google's metadata service");
 	if (ex->status == 404)

@@ -12,6 +12,7 @@
 
 #define VARIABLE "GOOGLE_APPLICATION_CREDENTIALS"
 #define METADATA_HOST "169.254.169.254"
+#define NO_HOST "what the machine has may be used where the owner of the server and the user of the mapping have privileges of \"pg_read_server_files\""
 
 static bool
 is_text(const BiJson *json, const char *name)
@@ -120,7 +121,7 @@ add_subject(const BiJson *document, const char *path, const BiHost *host, char *
 
 	bi_secret_wipe(text);
 	if (host == NULL)
-		*why = pstrdup(BI_GOOGLE_NO_HOST);
+		*why = pstrdup(NO_HOST);
 	else if (text == NULL)
 		*why = psprintf("no subject token: %s", *why);
 	else if (token == NULL)
@@ -179,6 +180,7 @@ static char *
 name_instance(const BiHost *host, char **why)
 {
 	const char *name = host->variable("GCE_METADATA_HOST");
+	bool		whole = name && strstr(name, "://");
 	StringInfoData out;
 
 	if (name && !bi_secret_fits(name, strlen(name)))
@@ -188,7 +190,7 @@ name_instance(const BiHost *host, char **why)
 	}
 	initStringInfo(&out);
 	appendStringInfoString(&out, "{\"type\":\"" BI_GOOGLE_INSTANCE "\",\"url\":");
-	bi_json_append_string(&out, psprintf("http://%s", name ? name : METADATA_HOST));
+	bi_json_append_string(&out, psprintf("%s%s", whole ? "" : "http://", name ? name : METADATA_HOST));
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
@@ -214,7 +216,7 @@ bi_google_secret(const BiServer *server, const BiHost *host, char **why)
 	else if (source ? strcmp(source, "static") == 0 : host == NULL)
 		*why = pstrdup("the user mapping has neither option \"service_account\" nor \"service_account_file\"");
 	else if (host == NULL)
-		*why = pstrdup(BI_GOOGLE_NO_HOST);
+		*why = pstrdup(NO_HOST);
 	else if (source ? strcmp(source, "environment") == 0 : host->variable(VARIABLE) != NULL)
 		return read_environment(host, why);
 	else

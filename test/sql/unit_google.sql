@@ -46,7 +46,7 @@ SELECT short(of_document(doc('account'))) = short(doc('account')::text) AS "the 
 SELECT secret('{}');
 SELECT secret('{"credential_source":"static"}');
 SELECT secret('{}', '{}');
-SELECT secret('{}', '{"variables":{"GCE_METADATA_HOST":"127.0.0.1:8080"}}');
+SELECT secret('{}', jsonb_build_object('variables', jsonb_build_object('GCE_METADATA_HOST', name))) FROM unnest('{127.0.0.1:8080,metadata.google.internal,http://gce:80}'::text[]) AS name;
 SELECT secret('{}', '{"variables":{"GCE_METADATA_HOST":"n\u00e4her"}}');
 SELECT secret('{"credential_source":"instance"}', '{"variables":{"GOOGLE_APPLICATION_CREDENTIALS":"/k.json"}}');
 SELECT secret('{"credential_source":"instance"}');
@@ -122,6 +122,7 @@ SELECT body, reply(doc('account')::text, 200, body) FROM unnest(ARRAY['', '{}', 
 SELECT body, reply(doc('url')::text, 200, body) FROM unnest(ARRAY['', 'eyJ.x.y', '{"value":null}', '{"value":"a b"}', '{"value":""}', '{"Value":"x"}']) AS body;
 SELECT reply(doc('file, json')::text, 200, '{"access_token":"ya29.d"}', '{"bearer":"ya29.d"}');
 SELECT reply('{"type":"instance"}', 200, '{"access_token":"ya29.m","expires_in":1800}');
+SELECT reply('{"type":"instance"}', 0, '', more => '{"transport":"unsent","cause":2,"detail":"no route"}');
 SELECT reply('{"type":"instance"}', 200, '{"access_token":"ya29.m","expires_in":1800}', more => '{"headers":"Metadata-Flavor: Amazon"}');
 
 -- refusals, and what to do about them
