@@ -16,6 +16,10 @@ const ROUTES = {
   'POST /_sim/config': (sim, body) => sim.config.change(body),
   'POST /_sim/foreign': (sim, body) => foreign(sim, body),
   'GET /_sim/google_credentials': (sim, body, query, base) => credentials(sim, base, Object.fromEntries(query)),
+  'GET /_sim/lanes': (sim) => sim.lanes.list(),
+  'POST /_sim/lanes': (sim, body) => sim.lanes.open(sim, body),
+  'POST /_sim/shut': (sim, body) => sim.lanes.shut(body),
+  'POST /_sim/admit': (sim, body) => sim.lanes.admit(body),
   'POST /_sim/reset': (sim) => (sim.reset(), { ok: true }),
 };
 
@@ -48,7 +52,7 @@ async function handle(ctx) {
   if (!route) throw new Refusal({ status: 404, json: { error: 'no such control' } });
   const text = await readText(ctx);
   try {
-    return { json: route(ctx.sim, text ? JSON.parse(text) : {}, ctx.query, baseOf(ctx)) };
+    return { json: await route(ctx.sim, text ? JSON.parse(text) : {}, ctx.query, baseOf(ctx)) };
   } catch (error) {
     throw new Refusal({ status: 400, json: { error: error.message } });
   }

@@ -2,9 +2,11 @@
 // Faults on demand: rules that match requests and say what goes wrong. Knows no socket: server.js and reply.js act
 // on transport actions, providers on the ones about batches.
 
+const { LIES } = require('./lies');
+
 const ACTIONS = new Set(['status', 'body', 'headers', 'reset', 'hang', 'delay_ms', 'drip', 'truncate', 'chunked',
   'wrong_length', 'redirect', 'html', 'lost_after_effect', 'batch_outcome', 'errors', 'finished', 'error_file_id', 'list_lag_ms',
-  'error_code', 'foreign', 'persist']);
+  'error_code', 'foreign', 'persist', 'stall', 'gzip', 'lie', 'shut_after']);
 const OUTCOMES = ['expired', 'cancelled', 'failed', 'in_progress_forever', 'archived', 'partial'];
 
 class Faults {
@@ -20,11 +22,12 @@ class Faults {
   // {match:{method,path_regex}, times, after, action} -> the rule with its id. Throws an Error on a bad rule.
   add({ match = {}, times = 1, after = 0, action, ...rest }) {
     checkKeys('fault', rest, new Set());
-    checkKeys('match', match, new Set(['method', 'path_regex']));
+    checkKeys('match', match, new Set(['method', 'path_regex', 'lane']));
     if (!action || typeof action !== 'object') throw new Error('fault without an action');
     checkKeys('action', action, ACTIONS);
     if (times !== 'always' && !Number.isInteger(times)) throw new Error('times must be an integer or "always"');
     if (action.batch_outcome && !OUTCOMES.includes(action.batch_outcome)) throw new Error('unknown batch_outcome');
+    if (action.lie && !LIES[action.lie]) throw new Error('unknown lie');
     const rule = { id: ++this.count, match, times, after, action, seen: 0, hits: 0 };
     rule.regex = new RegExp(match.path_regex || '');
     this.rules.push(rule);
@@ -32,8 +35,8 @@ class Faults {
   }
 
   // The action for this request: all live rules that match, merged, the oldest winning. Uses the rules up.
-  take(method, path) {
-    const actions = this.rules.filter((rule) => matches(rule, method, path) && use(rule)).map((rule) => rule.action);
+  take(method, path, lane) {
+    const actions = this.rules.filter((rule) => matches(rule, method, path, lane) && use(rule)).map((rule) => rule.action);
     return Object.assign({}, ...actions.reverse());
   }
 
@@ -42,7 +45,7 @@ class Faults {
   }
 }
 
-const matches = (rule, method, path) => (!rule.match.method || rule.match.method === method) && rule.regex.test(path);
+const matches = ({ match, regex }, method, path, lane) => (!match.method || match.method === method) && (!match.lane || match.lane === lane) && regex.test(path);
 
 function use(rule) {
   rule.seen++;

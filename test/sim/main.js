@@ -6,6 +6,7 @@ const fs = require('fs');
 const { parseArgs } = require('util');
 const { Config } = require('./config');
 const { Faults } = require('./faults');
+const { Lanes } = require('./lanes');
 const { Ledger } = require('./ledger');
 const { Log } = require('./log');
 const { Store } = require('./store');
@@ -32,7 +33,7 @@ const { values: args } = parseArgs({ options: {
 function build() {
   const sim = {
     config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
-    store: new Store(), ledger: new Ledger(), faults: new Faults(), log: new Log(), control,
+    store: new Store(), ledger: new Ledger(), faults: new Faults(), lanes: new Lanes(), log: new Log(), control,
   };
   sim.providers = [...createAws(sim), createBedrock(sim), ...createGoogle(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
   sim.reset = () => {

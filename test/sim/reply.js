@@ -11,22 +11,24 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 // action: the fault's transport keys (delay and reset are the server's business).
 async function send(req, res, reply, action) {
   const body = bodyOf(req, reply);
-  const whole = action.truncate === undefined && !action.wrong_length;
+  const whole = action.truncate === undefined && action.stall === undefined && !action.wrong_length;
   res.writeHead(reply.status || 200, headersOf(reply, body, action));
   const all = req.method === 'HEAD' ? 0 : body.size;
-  const end = action.truncate === undefined ? all : Math.max(0, Math.min(action.truncate, all - 1));
+  const cut = action.truncate === undefined ? action.stall : action.truncate;
+  const end = cut === undefined ? all : Math.max(0, Math.min(cut, all - 1));
   for await (const piece of pieces(body, end, action.drip)) {
     if (res.destroyed) return;
     await write(res, piece);
     if (action.drip) await sleep((piece.length / action.drip) * 1000);
   }
   if (whole) res.end();
+  else if (action.stall !== undefined && all > 0) res.flushHeaders();
   else endSocket(res);
 }
 
 function bodyOf(req, reply) {
   if (reply.file) return { size: reply.file.size, path: reply.file.path, start: reply.file.start || 0 };
-  const bytes = Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
+  const bytes = Buffer.isBuffer(reply.text) ? reply.text : Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
   const zip = reply.json !== undefined && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
   const out = zip ? zlib.gzipSync(bytes) : bytes;
   return { size: out.length, bytes: out, zip };

@@ -7,6 +7,7 @@ const http = require('http');
 const https = require('https');
 const { send, sleep } = require('./reply');
 const { keepBody } = require('./log');
+const { spoil } = require('./lies');
 
 const MAX_JSON = 32 * 1024 * 1024;
 
@@ -39,11 +40,15 @@ async function serve(sim, req, res) {
   const ctx = { sim, req, res, method: req.method, path: url.pathname, query: url.searchParams, action: {} };
   if (ctx.path.startsWith('/_sim/')) return finish(ctx, await attempt(ctx, sim.control));
   ctx.log = sim.log.open(req);
+  ctx.lane = sim.lanes.of(req);
+  if (ctx.lane) ctx.lane.requests.push(ctx.log);
   ctx.provider = sim.providers.find((p) => p.owns(ctx.path, req.headers));
   if (!ctx.provider) return finish(ctx, { status: 404, text: 'no provider here' });
-  ctx.action = sim.faults.take(ctx.method, ctx.path);
+  ctx.action = sim.faults.take(ctx.method, ctx.path, req.socket.localPort);
   if (Object.keys(ctx.action).length) ctx.log.fault = ctx.action;
-  return answer(ctx);
+  await answer(ctx);
+  if (ctx.action.shut_after) ctx.lane.shut(ctx.action.shut_after);
+  return undefined;
 }
 
 async function answer(ctx) {
@@ -57,7 +62,7 @@ async function answer(ctx) {
   if (action.hang === 'after') return drain(ctx.req);
   if (action.reset === 'after') return reset(ctx.res);
   if (action.lost_after_effect || reply.drop) return ctx.req.socket.end();
-  return finish(ctx, reply);
+  return finish(ctx, spoil(reply, action));
 }
 
 // What was received has its effect, also when the client does not wait for it.
