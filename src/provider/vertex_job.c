@@ -118,24 +118,14 @@ is_transient(const List *faults)
 	return faults != NIL && bi_gapi_is_transient(((const BiFault *) linitial(faults))->code);
 }
 
-static List *
-add_ref(List *refs, const char *name, char *value)
-{
-	BiRef	   *ref = palloc(sizeof(BiRef));
-
-	ref->name = pstrdup(name);
-	ref->value = value;
-	return lappend(refs, ref);
-}
-
 /* Where the results are, and how many lines they have: those of failed requests are among them. */
 static List *
 read_refs(const BiJson *job, int64 lines)
 {
 	char	   *folder = bi_openai_reply_id(bi_json_at(job, "outputInfo", "gcsOutputDirectory", NULL));
-	List	   *refs = folder ? add_ref(NIL, BI_VERTEX_OUTPUT, folder) : NIL;
+	List	   *refs = folder ? bi_ref_set(NIL, BI_VERTEX_OUTPUT, folder) : NIL;
 
-	return lines > 0 ? add_ref(refs, BI_REF_LINES, psprintf(INT64_FORMAT, lines)) : refs;
+	return lines > 0 ? bi_ref_set(refs, BI_REF_LINES, psprintf(INT64_FORMAT, lines)) : refs;
 }
 
 /*
