@@ -10,6 +10,7 @@
 #include "base/canonical.h"
 #include "base/digest.h"
 #include "base/sigv4.h"
+#include "miscadmin.h"
 #include "pgtime.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
@@ -29,6 +30,7 @@ hash_body(const BiExchange *ex, char *hex)
 	for (int64 at = 0; at < size && failure == 0; at += n)
 	{
 		n = bi_exchange_body_get(ex, at, bytes, READ_SIZE);
+		CHECK_FOR_INTERRUPTS();
 		if (n <= 0)
 			failure = n < 0 ? errno : EIO;
 		else

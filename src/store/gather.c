@@ -65,6 +65,7 @@ bi_gather_small(BiChunk *chunk, int64 min, int64 max_records, int64 max_bytes)
 	}
 }
 
+/* Small ones that wait to be sent would wait for one another. */
 bool
 bi_gather_more(const BiChunk *chunk, int64 min)
 {
@@ -74,5 +75,5 @@ bi_gather_more(const BiChunk *chunk, int64 min)
 	bi_sql_arg_int8(&args, chunk->id);
 	bi_sql_arg_int8(&args, min);
 	return bi_sql_run("SELECT FROM batchinf.chunk WHERE job_id = $1 AND chunk_id <> $2"
-					  " AND state NOT IN ('cleaning', 'done', 'cancelled', 'failed') AND NOT (" IS_SMALL ") LIMIT 1", &args) > 0;
+					  " AND state NOT IN ('cleaning', 'done', 'cancelled', 'failed') AND NOT (state = 'planned' AND records < $3) LIMIT 1", &args) > 0;
 }

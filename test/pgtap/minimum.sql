@@ -1,6 +1,6 @@
 -- No batch has fewer requests than the least the provider takes: what is cut, and what is sent again.
 \i lib.sql
-SELECT plan(19);
+SELECT plan(21);
 
 CREATE TABLE t (id int PRIMARY KEY, x text, y text);
 INSERT INTO t (id, x) SELECT i, 'x' || i FROM generate_series(1, 40) i;
@@ -43,8 +43,15 @@ SELECT submit('four', 30, '{{x}}') AS warm \gset
 CALL batch_work('60 s');
 UPDATE t SET x = x || CASE WHEN id % 10 IN (1, 2) THEN '[[sim:fail_times=1]]' ELSE '' END;
 SELECT sim.reset();
+SELECT sim.config('{"batch_seconds": 2}');
 SELECT submit('four', 30) AS job \gset
+SELECT sim.work_beside();
+CALL sim.await('jsonb_array_length(sim.ledger() -> ''batches'') = 3');
+SELECT batch_pause(:job);       -- until all that is to be sent again is there
+CALL sim.await(format('(SELECT count(*) = 3 FROM batch_chunks WHERE job_id = %s AND records = 2)', :job));
+SELECT batch_resume(:job);
 CALL batch_work('60 s');
+SELECT sim.config('{"batch_seconds": 0.2}');
 SELECT is(counts(:job), 'completed 30 succeeded 30 written', 'what is sent again is gathered from several chunks');
 SELECT results_eq(format('SELECT records FROM batch_chunks WHERE job_id = %s ORDER BY chunk_id', :job), ARRAY[10, 10, 10, 6]::bigint[], '… into one batch');
 SELECT is((sim.ledger() ->> 'billed_requests')::int, 30, '… and each record is billed once');
@@ -66,5 +73,14 @@ SELECT is(batch_retry(:job), 3::bigint, 'batch_retry takes them again');
 CALL batch_work('60 s');
 SELECT is(counts(:job), 'completed 30 succeeded 30 written', '… and they succeed');
 SELECT is((SELECT count(*) FROM t WHERE y IS NULL AND id <= 30), 0::bigint, '… each row has its value');
+
+-- Small ones that cannot be gathered, for they have been tried, do not wait for one another.
+SELECT sim.server('two', $$max_requests '2', min_requests '1'$$);
+SELECT submit('two', 4) AS job \gset
+UPDATE batchinf.chunk SET tries = 1 WHERE job_id = :job;
+ALTER SERVER two OPTIONS (SET max_requests '10', SET min_requests '3');
+CALL batch_work('20 s');
+SELECT is(counts(:job), 'completed 0 succeeded 4 errored 0 written', 'min_requests is raised meanwhile');
+SELECT is(array_agg(DISTINCT error), '{"2 records, fewer than the 3 that a batch needs"}', '… which they end with') FROM batch_records WHERE job_id = :job;
 
 SELECT * FROM finish();
