@@ -289,7 +289,10 @@ tell_twins(BiStep *step, const List *twins)
 	ListCell   *cell;
 
 	foreach(cell, twins)
+	{
+		bi_react_bury(step->chunk, lfirst(cell));
 		step->record.detail = psprintf("%s; the call also made %s, which nobody follows", step->record.detail, (char *) lfirst(cell));
+	}
 	if (twins != NIL)
 		ereport(LOG,
 				(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was made more than once: %s",

@@ -57,10 +57,9 @@ static void
 refused_for_now(BiStep *step, const BiFault *fault)
 {
 	BiChunk    *chunk = step->chunk;
-	const char *dead = bi_ref_get(chunk->refs, "dead");
 	BiRecordOf *r = bi_react_record(step, bi_react_before_create(step), "deferred");
 
-	chunk->refs = bi_ref_set(chunk->refs, "dead", dead ? psprintf("%s %s", dead, chunk->batch_id) : chunk->batch_id);
+	bi_react_bury(chunk, chunk->batch_id);
 	chunk->batch_id = NULL;
 	r->detail = psprintf("%s: %s", fault->code, fault->message);
 	r->waiting_for = r->detail;

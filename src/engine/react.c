@@ -202,6 +202,14 @@ bi_react_refuse(BiStep *step, const BiVerdict *verdict)
 }
 
 void
+bi_react_bury(BiChunk *chunk, const char *batch_id)
+{
+	const char *dead = bi_ref_get(chunk->refs, "dead");
+
+	chunk->refs = bi_ref_set(chunk->refs, "dead", dead ? psprintf("%s %s", dead, batch_id) : batch_id);
+}
+
+void
 bi_react_take_refs(BiStep *step, const BiBatch *batch)
 {
 	ListCell   *cell;

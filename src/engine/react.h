@@ -47,6 +47,10 @@ extern BiState bi_react_before_create(const BiStep *step);
 /* How a chunk ends whose batch has ended. */
 extern BiState bi_react_final(const BiChunk *chunk);
 
+/* That batch is one of the chunk's, but nobody follows it any more: it is never taken for
+ * another one, and goes when the chunk is cleaned. */
+extern void bi_react_bury(BiChunk *chunk, const char *batch_id);
+
 /* The batch's references become the chunk's. */
 extern void bi_react_take_refs(BiStep *step, const BiBatch *batch);
 

@@ -183,21 +183,28 @@ is_ours(const BiChunk *chunk, const BiJson *job)
 	return has_label(job, BI_VERTEX_INTENT, chunk->intent) && has_label(job, BI_VERTEX_TRY, psprintf("%d", chunk->tries));
 }
 
-/* The oldest of ours is the one, the others are its twins. */
-static void
-add_found(BiFound *found, char *id, int64 created, int64 *oldest)
+/* The least is to be followed: the oldest, but one that came to nothing after all others. */
+static int64
+rank_of(const BiJson *job)
 {
-	if (found->batch_id == NULL)
-		*oldest = created;
-	if (found->batch_id && created >= *oldest)
+	const char *state = state_of(job);
+	int64		created = bi_gapi_time(bi_json_at(job, "createTime", NULL));
+
+	return state && parse_state(state) > BI_BATCH_COMPLETED ? PG_INT64_MAX / 2 + created : created;
+}
+
+static void
+add_found(BiFound *found, const BiJson *jobs, const BiJson *best, const BiChunk *chunk)
+{
+	for (int i = 0; i < bi_json_length(jobs); i++)
 	{
-		found->twins = lappend(found->twins, id);
-		return;
+		const BiJson *job = bi_json_item(jobs, i);
+
+		if (job == best)
+			found->batch_id = id_of(job);
+		else if (is_ours(chunk, job))
+			found->twins = lappend(found->twins, id_of(job));
 	}
-	if (found->batch_id)
-		found->twins = lappend(found->twins, found->batch_id);
-	found->batch_id = id;
-	*oldest = created;
 }
 
 bool
@@ -205,8 +212,8 @@ bi_vertex_job_find(const BiCall *call, const BiJson *json, BiFound *found)
 {
 	const BiJson *jobs = bi_json_at(json, "batchPredictionJobs", NULL);
 	const BiJson *next = bi_json_at(json, "nextPageToken", NULL);
+	const BiJson *best = NULL;
 	char	   *token = bi_json_cstring(next);
-	int64		oldest = 0;
 
 	memset(found, 0, sizeof(BiFound));
 	if (bi_json_type(json) != BI_JSON_OBJECT || (jobs && bi_json_type(jobs) != BI_JSON_ARRAY) || (next && token == NULL))
@@ -214,13 +221,14 @@ bi_vertex_job_find(const BiCall *call, const BiJson *json, BiFound *found)
 	for (int i = 0; i < bi_json_length(jobs); i++)
 	{
 		const BiJson *job = bi_json_item(jobs, i);
-		char	   *id = id_of(job);
 
-		if (id == NULL)
+		if (id_of(job) == NULL)
 			return false;		/* it might be ours: no "there is none" after this */
-		if (is_ours(call->chunk, job))
-			add_found(found, id, bi_gapi_time(bi_json_at(job, "createTime", NULL)), &oldest);
+		if (is_ours(call->chunk, job) && (best == NULL || rank_of(job) < rank_of(best)))
+			best = job;
 	}
+	if (best)
+		add_found(found, jobs, best, call->chunk);
 	found->complete = token == NULL || *token == '\0';
 	found->cursor = found->complete ? NULL : token;
 	return true;

@@ -254,23 +254,37 @@ SELECT is(books(), 'billed 100 again 0 jobs 10 listed 0 left 0', '… all is bil
 SELECT matches(details, 'other_bytes: ', '… what became of an upload is looked at') FROM tried WHERE what = 'upload, other bytes';
 SELECT matches(details, 'checksum: ', '… and of a download') FROM tried WHERE what = 'download, other bytes';
 
--- What an upload of other bytes left behind makes room
-SELECT sim.reset(), vertex('ver'), fill(10) \g /dev/null
-SELECT submit('ver') AS job \gset
-DO $$
+-- POST as ourselves; INTENT in path and body is the last chunk's.
+CREATE FUNCTION google(path text, body text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     s record;
 BEGIN
-    CREATE TEMP TABLE stored (line text);
+    CREATE TEMP TABLE IF NOT EXISTS told (line text);
     SELECT port, root, (SELECT intent FROM batchinf.chunk ORDER BY chunk_id DESC LIMIT 1) AS intent INTO s FROM sim_setting;
-    EXECUTE format('COPY stored FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'')',
-        format($q$KEY=ya29.sim perl %s/test/lib/http.pl POST 'http://127.0.0.1:%s/upload/storage/v1/b/batch/o?uploadType=media&name=jobs%%2Fbatchinf%%2F%s%%2Finput.jsonl' '{"old": true}'$q$, s.root, s.port, s.intent));
+    EXECUTE format('COPY told FROM PROGRAM %L WITH (FORMAT csv, DELIMITER E''\x01'', QUOTE E''\x02'')',
+        replace(format($q$KEY=ya29.sim perl %s/test/lib/http.pl POST 'http://127.0.0.1:%s%s' '%s'$q$, s.root, s.port, path, body), 'INTENT', s.intent));
 END $$;
+
+-- What an upload of other bytes left behind makes room
+SELECT sim.reset(), vertex('ver'), fill(10) \g /dev/null
+SELECT submit('ver') AS job \gset
+SELECT google('/upload/storage/v1/b/batch/o?uploadType=media&name=jobs%2Fbatchinf%2FINTENT%2Finput.jsonl', '{"old": true}');
 CALL batch_work('60 s');
 SELECT is(counts(:job), 'completed, 10 succeeded, 10 written', 'an input of other bytes makes room');
 SELECT is(string_agg(status::text, ' '), '412 200', '… for ours: created only where nothing is') FROM requests('POST', '/upload/.*&ifGenerationMatch=0&');
 SELECT is(string_agg(status::text, ' '), '200', '… looked at') FROM requests('GET', 'input.jsonl$');
 SELECT is(string_agg(status::text, ' '), '204 204', '… removed as it was seen, and ours in the end') FROM requests('DELETE', 'input.jsonl(\?ifGenerationMatch=\d+)?$');
+
+-- A call that had its effect twice: one job is followed, the other told and removed
+SELECT sim.reset(), fill(10) \g /dev/null
+SELECT submit('ver') AS job \gset
+SELECT google('/v1/projects/proj-1/locations/us-central1/batchPredictionJobs', '{"displayName": "twin", "model": "publishers/google/models/gemini-3.5-flash-lite", "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://batch/none.jsonl"]}},'
+    '"outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://batch/none"}}, "labels": {"batchinf_intent": "INTENT", "batchinf_try": "1"}}');
+SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batchPredictionJobs$"}, "times": 1, "action": {"lost_after_effect": true}}');
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed, 10 succeeded, 10 written', 'a call that had its effect twice');
+SELECT matches(detail, '^\d+; the call also made \d+, which nobody follows$', '… is told') FROM batch_events WHERE job_id = :job AND event = 'found again';
+SELECT is(books(), 'billed 10 again 0 jobs 2 listed 0 left 0', '… and nothing is left');
 
 -- Too many requests: Google says how long to wait
 SELECT sim.reset(), sim.config('{"google_retry_delay": "3.5s"}'), fill(10) \g /dev/null

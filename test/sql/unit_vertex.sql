@@ -106,7 +106,7 @@ SELECT s || ' ' || f || ': ' || reply('fetch', s, f, c::jsonb) FROM (VALUES (200
 SELECT f || ': ' || reply('poll', 200, 'job-' || f || '.json') FROM unnest('{queued,pending,paused,unspecified,new-word,running,updating,cancelling,succeeded,succeeded-no-stats,partial,expired,cancelled,cut-off,cancelled-before-start,failed,failed-quota,failed-internal,failed-rights,failed-with-results,failed-without-words,bad-stats,huge-stats,other-id,bad-id,no-name,no-state}'::text[]) f;
 
 -- lists
-SELECT f || ': ' || reply('find', 200, f || '.json') FROM unnest('{list,list-twins,list-without,list-more,list-empty,list-bad-entry,list-odd,list-odd-token}'::text[]) f;
+SELECT f || ': ' || reply('find', 200, f || '.json') FROM unnest('{list,list-twins,list-twins-failed,list-without,list-more,list-empty,list-bad-entry,list-odd,list-odd-token}'::text[]) f;
 SELECT 'again: ' || reply('find', 200, 'list-more.json', '{"cursor":"C/+abc="}');
 SELECT 'second try: ' || reply('find', 200, 'list.json', '{"chunk":{"tries":9}}');
 SELECT reply('find', 403, 'error-403.json');
