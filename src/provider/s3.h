@@ -35,7 +35,8 @@ extern bool bi_s3_has_code(const BiVerdict *verdict, const char *code);
 /*
  * A page of a list: how the places go on behind what was asked for (char *), added to
  * names, and the token of the next page, NULL for none; false where it is no list that can
- * be understood to its end.
+ * be understood to its end.  Names that might lead elsewhere (..) are left out: no provider
+ * makes such.
  */
 extern bool bi_s3_read_list(const BiExchange *ex, const char *place, List **names, char **token);
 

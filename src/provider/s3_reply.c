@@ -141,6 +141,22 @@ bi_s3_has_code(const BiVerdict *verdict, const char *code)
 	return verdict->code && strcmp(verdict->code, code) == 0;
 }
 
+/* Might this name lead out of its folder, if somebody on the way resolves it? */
+static bool
+has_dots(const char *name)
+{
+	for (;;)
+	{
+		size_t		len = strcspn(name, "/");
+
+		if (len > 0 && len <= 2 && strspn(name, ".") == len)
+			return true;
+		if (name[len] == '\0')
+			return false;
+		name += len + 1;
+	}
+}
+
 bool
 bi_s3_read_list(const BiExchange *ex, const char *place, List **names, char **token)
 {
@@ -159,7 +175,8 @@ bi_s3_read_list(const BiExchange *ex, const char *place, List **names, char **to
 
 		if (key == NULL || strlen(key) > KEY_MAX || (len > 0 && strncmp(key, prefix, len) != 0))
 			return false;		/* not what was asked for */
-		*names = lappend(*names, pstrdup(key + len));
+		if (!has_dots(key + len))
+			*names = lappend(*names, pstrdup(key + len));
 	}
 	if (strcmp(more, "true") == 0)
 		*token = pstrdup(next);
