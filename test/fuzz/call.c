@@ -31,7 +31,7 @@ fuzz_provider(const char *word)
 	return bi_registry_find(names[fuzz_choose(word, names)]);
 }
 
-/* What is each one's own way to name things. */
+/* Each one's own way to name things. */
 static const struct
 {
 	const char *provider;
@@ -41,14 +41,17 @@ static const struct
 	const char *input;
 	const char *output;
 	const char *dead;
+	const char *object;
 }			names[] = {
-	{NULL, "gpt-5.4-mini", "text-embedding-3-small", "batch_1", "file-in", "file-out", "batch_dead batch_dead2"},
-	{"anthropic", "claude-haiku-5-5", "none", "msgbatch_1", "in", "out", "b_other b_dead"},
+	{NULL, "gpt-5.4-mini", "text-embedding-3-small", "batch_1", "file-in", "file-out", "batch_dead batch_dead2", "none"},
+	{"anthropic", "claude-haiku-5-5", "none", "msgbatch_1", "in", "out", "b_other b_dead", "none"},
 	{"bedrock", "us.amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0", "abcdef123456", "s3://bkt/jobs/batchinf/" INTENT "/input.jsonl",
-	"out", "deaddead0000"},
+	"out", "deaddead0000", "out/abcdef123456/input.jsonl.out"},
 	{"vertex", "gemini-3.5-flash-lite", "text-embedding-005", "5264058627175130951", "gs://bkt/jobs/batchinf/" INTENT "/input.jsonl",
-	"gs://bkt/jobs/batchinf/" INTENT "/out-1/prediction-model-2026-11-20T10:00:05.123456Z", "77"},
-	{"gemini", "gemini-3.5-flash-lite", "gemini-embedding-001", "batches/abc123", "files/in-1", "files/batch-abc123", "batches/d1 batches/d2"},
+	"gs://bkt/jobs/batchinf/" INTENT "/out-1/prediction-model-2026-11-20T10:00:05.123456Z", "77",
+	"out-1/prediction-model-2026-11-20T10:00:05.123456Z/predictions.jsonl"},
+	{"gemini", "gemini-3.5-flash-lite", "gemini-embedding-001", "batches/abc123", "files/in-1", "files/batch-abc123", "batches/d1 batches/d2",
+	"none"},
 };
 
 static int
@@ -66,9 +69,9 @@ make_job(const BiProvider *provider, int shape)
 	BiJob	   *job = palloc0(sizeof(BiJob));
 
 	job->id = 42;
-	job->spec.task = shape % 4 == 1 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
-	job->spec.model = pstrdup(shape % 4 == 1 ? names[names_of(provider)].embedding : names[names_of(provider)].model);
-	job->spec.input = shape % 4 == 2 ? BI_INPUT_MESSAGES : shape % 4 == 3 ? BI_INPUT_BODY : BI_INPUT_TEXT;
+	job->spec.task = shape & 4 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
+	job->spec.model = pstrdup(shape & 4 ? names[names_of(provider)].embedding : names[names_of(provider)].model);
+	job->spec.input = (shape & 3) == 1 ? BI_INPUT_MESSAGES : (shape & 3) == 2 ? BI_INPUT_BODY : BI_INPUT_TEXT;
 	job->spec.max_attempts = 3;
 	return job;
 }
@@ -82,7 +85,7 @@ make_server(const BiProvider *provider, int shape)
 	server->provider = pstrdup(provider->name);
 	server->base_url = "https://host.example/v1";
 	server->model = pstrdup(names[names_of(provider)].model);
-	server->metadata = shape >= 4 ? "off" : NULL;
+	server->metadata = shape & 8 ? "off" : NULL;
 	server->max_requests = server->min_requests = server->max_bytes = server->max_batches = -1;
 	server->max_enqueued_tokens = server->poll_interval = server->expires_after = -1;
 	server->settle_time = -1;
@@ -118,13 +121,15 @@ make_chunk(const BiProvider *provider, int shape)
 	chunk->records = 3;
 	chunk->bytes = 1000;
 	chunk->batch_id = pstrdup(names[i].batch_id);
-	chunk->batch_end = shape >= 4 ? "completed" : NULL;
+	chunk->batch_end = shape & 8 ? "completed" : NULL;
 	chunk->claimed_at = CLAIMED_AT;
 	chunk->submitted_at = CLAIMED_AT;
 	chunk->refs = bi_ref_set(NIL, "input", names[i].input);
 	chunk->refs = bi_ref_set(chunk->refs, "output", names[i].output);
 	chunk->refs = bi_ref_set(chunk->refs, "error", "file-err");
 	chunk->refs = bi_ref_set(chunk->refs, "dead", names[i].dead);
+	chunk->refs = bi_ref_set(chunk->refs, "object.0", names[i].object);
+	chunk->refs = bi_ref_set(chunk->refs, "object.1", "input.jsonl");
 	return chunk;
 }
 
@@ -132,7 +137,7 @@ BiCall *
 fuzz_call(const BiProvider *provider, char **line)
 {
 	BiCall	   *call = palloc0(sizeof(BiCall));
-	int			shape = (int) strtol(fuzz_word(line), NULL, 10) & 7;
+	int			shape = (int) strtol(fuzz_word(line), NULL, 10) & 15;
 	BiJob	   *job = make_job(provider, shape);
 	char	   *model = fuzz_word(line);
 

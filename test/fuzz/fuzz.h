@@ -68,7 +68,8 @@ extern FuzzInput fuzz_section(FuzzInput *input, char **status);
 /* The number in the list that ends with NULL; any word stands for one of them. */
 extern int	fuzz_choose(const char *word, const char *const *names);
 
-/* Foreign words as we keep them: one line of valid UTF-8, of at most limit bytes. */
+/* Valid UTF-8 of at most limit bytes; words are one line, too, as we keep foreign ones. */
+extern void fuzz_check_utf8(const char *text, size_t limit);
 extern void fuzz_check_words(const char *text, size_t limit);
 
 /* call.c */
@@ -76,7 +77,7 @@ extern void fuzz_check_words(const char *text, size_t limit);
 /* The provider of that name; any word stands for one of them. */
 extern const BiProvider *fuzz_provider(const char *word);
 
-/* A call to it that its validator and submit would let pass, of the shape (0-7) and model that
+/* A call to it that its validator and submit would let pass, of the shape (0-15) and model that
  * the line goes on with; there is a model also where it names none. */
 extern BiCall *fuzz_call(const BiProvider *provider, char **line);
 

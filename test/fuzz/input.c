@@ -80,12 +80,18 @@ fuzz_choose(const char *word, const char *const *names)
 }
 
 void
-fuzz_check_words(const char *text, size_t limit)
+fuzz_check_utf8(const char *text, size_t limit)
 {
 	size_t		len = strlen(text);
 
 	FUZZ_CHECK(len <= limit);
 	FUZZ_CHECK(pg_encoding_verifymbstr(PG_UTF8, text, (int) len) == (int) len);
+}
+
+void
+fuzz_check_words(const char *text, size_t limit)
+{
+	fuzz_check_utf8(text, limit);
 	for (; *text; text++)
 		FUZZ_CHECK((unsigned char) *text >= ' ' && *text != 0x7F);
 }

@@ -46,15 +46,15 @@ sub seed_replies {
 	my $reply = "content-type: text/plain\n\n$text";
 	my $is_error = $file =~ /^(error|s3|page)/;
 	seed('reply', "$provider $_", $reply)
-		for $is_error ? ('create 400', 'poll 429', 'check 404', 'upload 412', 'cancel unsent 4') : map { "$_ 200" } @routines;
-	seed('reply', "$provider $_ 200 4", $reply, '&& 404', $reply, '&& 200', $reply, '&& 200', $reply)
+		for $is_error ? ('create 400', 'poll 429', 'check 404', 'upload 412', 'cancel unsent 8') : map { "$_ 200" } @routines;
+	seed('reply', "$provider $_ 200 8", $reply, '&& 404', $reply, '&& 200', $reply, '&& 200', $reply)
 		for $is_error ? () : qw(check upload outputs);
 	seed('json', $text);
 }
 
 sub seed_lines {
 	my ($provider, $text, $file) = @_;
-	my @models = $file =~ /embed/ ? map { "1 $_" } @embeddings : map { "0 $_" } '', @models;
+	my @models = $file =~ /embed/ ? map { "4 $_" } @embeddings : map { "0 $_" } '', @models;
 	for my $line (split /\n/, $text) { seed('line', "$provider $_", $line) for @models }
 	seed('lines', '300 9', $text);
 	seed('lines', '70000 100000', $text =~ s/\n/ /gr);
@@ -64,7 +64,7 @@ sub seed_schemas {
 	my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 	for my $group (@{ $json->decode($_[0]) }) {
 		seed('schema', $json->encode($group->{schema}), $json->encode($_->{data})) for @{ $group->{tests} };
-		seed('request', 'openai 0', 'gpt-5.4-mini', '', '', $json->encode($group->{schema}), 'Hello');
+		seed('request', "$_ 0", '', '', $json->encode($group->{schema}), 'Hello') for qw(openai anthropic gemini);
 	}
 }
 
@@ -78,38 +78,75 @@ for my $file (sort glob "$here/../fixtures/{*,schema/*}/*.{json,jsonl,html,txt,x
 	else { seed_replies($name_of{$provider} // $provider, $text, basename($file)) }
 }
 
+# several requests of one routine
+sub seed_turns {
+	my %reply = map { (basename($_) => "\n" . slurp($_)) } glob "$here/../fixtures/bedrock/*";
+	for my $job (sort grep { /^job/ } keys %reply) {
+		seed('reply', 'bedrock check 200', $reply{'list-none.json'}, '&& 200', $reply{'list-objects-none.xml'}, '&& 200', '', '',
+			'&& 200', $reply{'created.json'}, '&& 200', $reply{$job}, '&& 204', '', '');
+	}
+	seed('reply', 'bedrock outputs 200 8', $reply{'list-objects.xml'}, '&& 200', $reply{'manifest.json'});
+	my $file = '{"name":"files/in-1","sizeBytes":"3","state":"ACTIVE"}';
+	seed('reply', 'gemini upload 200', "x-goog-upload-url: https://host.example/upload?upload_id=$_", '', '', '&& 200', '', "{\"file\":$file}") for 'a', '%20';
+	seed('reply', 'gemini upload 409', '', '', '&& 200', '', $file, '&& 200', '', '{}', '&& 200', 'x-goog-upload-url: https://host.example/b', '');
+}
+
 sub seed_secrets {
 	my $json = JSON::PP->new->canonical;
-	my $tokens = join "\n", '', '', '{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer","accessToken":"y","expireTime":"2026-11-20T13:00:00Z"}';
+	my @tokens = ('', '{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer","accessToken":"y","expireTime":"2026-11-20T13:00:00Z","value":"s"}');
 	my $documents = $json->decode(slurp("$here/../fixtures/google/documents.json"));
-	seed('secret', 'vertex - 200', '', $json->encode($documents->{$_}) . $tokens) for sort keys %$documents;
-	seed('secret', 'vertex instance 200', 'GCE_METADATA_HOST metadata', "$tokens");
-	my $account = $json->encode($documents->{account});
-	seed('secret', 'vertex environment 200', 'GOOGLE_APPLICATION_CREDENTIALS /key', '', $account . $tokens);
+	seed('secret', 'vertex - 200', '', $json->encode($documents->{$_}), '{"id_token":"to~ken"}', @tokens) for sort keys %$documents;
+	seed('secret', 'vertex instance 200', 'GCE_METADATA_HOST metadata', '', '', '', @tokens);
+	seed('secret', 'vertex environment 200', 'GOOGLE_APPLICATION_CREDENTIALS /key', '', '', $json->encode($documents->{account}), @tokens);
 	for my $file (sort glob "$here/../fixtures/aws/*") {
 		my $reply = "\n" . slurp($file);
-		seed('secret', 'bedrock environment 200', 'AWS_ACCESS_KEY_ID AK~ID', 'AWS_SECRET_ACCESS_KEY secret', 'AWS_SESSION_TOKEN t', '', '', $reply);
-		seed('secret', 'bedrock web_identity 200', 'AWS_WEB_IDENTITY_TOKEN_FILE /token', 'AWS_ROLE_ARN arn:aws:iam::1:role/r', '', 'to~ken', $reply);
-		seed('secret', 'bedrock container 200', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI /v2/x', '', 'to~ken', $reply);
-		seed('secret', 'bedrock instance 200', 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ipv6', '', '', $reply);
+		seed('secret', 'bedrock environment 200', 'AWS_ACCESS_KEY_ID AK~ID', 'AWS_SECRET_ACCESS_KEY secret', 'AWS_SESSION_TOKEN t', '', '', '', $reply);
+		seed('secret', 'bedrock web_identity 200', 'AWS_WEB_IDENTITY_TOKEN_FILE /token', 'AWS_ROLE_ARN arn:aws:iam::1:role/r', '', '', 'to~ken', $reply);
+		seed('secret', 'bedrock container 200', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI /v2/x', '', '', 'to~ken', $reply);
+		seed('secret', 'bedrock instance 200', 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ipv6', '', '', '', $reply);
 	}
+}
+
+sub seed_requests {
+	my ($name) = @_;
+	my $schema = '{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}';
+	for my $model ('', @models, 'amazon.nova-lite-v1:0') {
+		seed('request', "$name 0 $model", 'Be brief.', '{"temperature":0.5,"max_tokens":100}', $schema, "What is \"this\"?\n");
+		seed('request', "$name 1 $model", '', '', '', '[{"role":"system","content":"x"},{"role":"user","content":[{"type":"text","text":"y"}]}]');
+		seed('request', "$name 2 $model", '', '', '', "{\"model\":\"$model\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":5}");
+		seed('request', "$name 2 $model", '', '', '', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":5}}');
+	}
+	for my $model (@embeddings) {
+		seed('request', "$name 4 $model", '', '{"dimensions":256}', '', 'Some text');
+		seed('request', "$name 6 $model", '', '', '', "{\"model\":\"$model\",\"input\":[\"a\",\"b\"],\"inputText\":\"a\",\"content\":{\"parts\":[]}}");
+	}
+}
+
+sub seed_options {
+	my ($name) = @_;
+	seed('option', 'server', "provider $name", 'base_url https://host.example:8080/v1', 'max_bytes 100MB', 'poll_interval 30', 'model m');
+	seed('option', 'server', "provider $name", 'region us-east-1', 'location global', 'role_arn arn:aws:iam::123456789012:role/r',
+		"storage_url $_", 'project p-1', 'storage_style path', 'request_labels off') for 's3://bkt/jobs', 'gs://bkt/a/b';
 }
 
 # what no fixture has
 seed_secrets();
+seed_turns();
 for my $provider (grep { !/schema|sigv4|aws|google/ } glob "$here/../fixtures/*") {
 	my $name = $name_of{basename($provider)} // basename($provider);
-	seed('request', "$name 0", '', 'Be brief.', '{"temperature":0.5,"max_tokens":100}',
-		'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}', "What is \"this\"?\n");
-	seed('request', "$name 1", 'text-embedding-3-small', '', '{"dimensions":256}', '', 'Some text');
-	seed('request', "$name 2", '', '', '', '', '[{"role":"system","content":"x"},{"role":"user","content":[{"type":"text","text":"y"}]}]');
-	seed('request', "$name 3", '', '', '', '', '{"messages":[{"role":"user","content":"x"}],"max_tokens":5}');
-	seed('option', 'server', "provider $name", 'base_url https://host.example:8080/v1', 'max_bytes 100MB', 'poll_interval 30');
+	seed_requests($name);
+	seed_options($name);
 }
+seed_lines('vertex', slurp("$here/../fixtures/gemini/lines.jsonl"), 'lines.jsonl');
+seed('line', 'vertex 0 claude-haiku-5-5', "{\"status\":\"\",\"key\":\"01234567-1\",\"request\":{},\"response\":$_}")
+	for '{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn"}', '{"type":"error","error":{"type":"api_error"}}';
+seed('line', 'vertex 4 text-embedding-005',
+	'{"instance":{"content":"x"},"predictions":[{"embeddings":{"values":[0.1,2],"statistics":{"token_count":8}}}]}');
 seed('option', 'server superuser', 'provider anthropic', 'base_url http://[::1]:80/a', 'auth bearer', 'prompt_cache 5m', 'expires_after 0');
 seed('option', 'server', 'provider openai', 'base_url http://localhost/', 'min_requests 5', 'max_requests 4', 'completion_window 24h');
 seed('option', 'mapping', 'api_key sk-~secret~', 'tenant_id t', 'client_id c');
-seed('option', 'mapping superuser', 'api_key_file /etc/key', 'api_key_env KEY');
+seed('option', 'mapping superuser', 'api_key_file /etc/key', 'api_key_env KEY', 'credential_source instance');
+seed('option', 'mapping', 'service_account {"type":"authorized_user"}', 'access_key_id AK', 'secret_access_key s~k', 'session_token t');
 seed('option', 'wrapper', 'provider openai');
 seed('template', $_) for 'Label {{a}} and {{ b c }}.', '{{}}}', 'x \\{{ y }} {{ a_nam', '{{a}}{{a}}', '{{A}}';
 seed('header', 'sk-secret-key', "HTTP/1.1 429 x\r\nRetry-After: $_\r\nretry-after-ms: \r\nX-Key: sk-secret-key\r\n")

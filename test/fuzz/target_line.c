@@ -47,6 +47,20 @@ check_answer(const BiAnswer *answer)
 	check_text(answer->request_id, BI_WIRE_CODE);
 }
 
+/* It is the same however the line is written. */
+static void
+check_fingerprint(const BiProvider *provider, const BiCall *call, const char *line, size_t len)
+{
+	char	   *fingerprint = provider->fingerprint(call, line, len);
+	char	   *again = bi_json_text(bi_json_parse(line, len));
+
+	if (fingerprint == NULL)
+		return;
+	FUZZ_CHECK(*fingerprint && again);
+	again = provider->fingerprint(call, again, strlen(again));
+	FUZZ_CHECK(again && strcmp(fingerprint, again) == 0);
+}
+
 void
 fuzz_one(const char *data, size_t len)
 {
@@ -59,5 +73,5 @@ fuzz_one(const char *data, size_t len)
 	provider->read_line(call, fuzz_rest(&input), input.len, &answer);
 	check_answer(&answer);
 	if (provider->fingerprint)
-		(void) provider->fingerprint(call, fuzz_rest(&input), input.len);
+		check_fingerprint(provider, call, fuzz_rest(&input), input.len);
 }

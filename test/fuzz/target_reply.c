@@ -3,7 +3,7 @@
  *
  * Input: a line "PROVIDER ROUTINE STATUS SHAPE MODEL", header lines, an empty line, the body;
  * behind a line "&& STATUS" the reply to the next request of the same routine, if it goes on.
- * STATUS may be "unsent" or "broken" too; SHAPE (0-7) is one of call.c's, and so is the model
+ * STATUS may be "unsent" or "broken" too; SHAPE (0-15) is one of call.c's, and so is the model
  * where none is given.
  *
  * Whatever the reply: nothing ereports, verdicts have words, what was read is fit for the
@@ -14,7 +14,7 @@
 #include "fuzz.h"
 #include "provider/wire.h"
 
-#define HOST "https://host.example/"
+#define HOST "https://host.example"
 #define ID_MAX 4096
 #define PARTS_MAX 20
 #define ROUNDS_MAX 12
@@ -34,7 +34,7 @@ typedef struct Asked
 static void
 check_request(const BiExchange *ex)
 {
-	FUZZ_CHECK(strncmp(ex->url, HOST, strlen(HOST)) == 0);
+	FUZZ_CHECK(strncmp(ex->url, HOST, strlen(HOST)) == 0 && strchr("/?", ex->url[strlen(HOST)]));
 	FUZZ_CHECK(strstr(ex->url, "/../") == NULL && strstr(ex->url, "/./") == NULL);
 	for (const char *c = ex->url; *c; c++)
 		FUZZ_CHECK(*c > ' ' && *c <= '~');
@@ -57,7 +57,7 @@ check_refs(const List *refs)
 		const BiRef *ref = lfirst(lc);
 
 		FUZZ_CHECK(ref->name && *ref->name && ref->value);
-		fuzz_check_words(ref->value, ID_MAX);
+		fuzz_check_utf8(ref->value, ID_MAX);
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * test/fuzz/target_request.c: a provider judges a job and its inputs, and writes requests.
  *
- * Input: a line "PROVIDER SHAPE", a line each with the model, the system prompt, params and
+ * Input: a line "PROVIDER SHAPE MODEL", a line each with the system prompt, params and
  * response_schema (an empty one is none), and the input.
  *
  * What a provider does not refuse becomes one line of JSON, of the size foretold.
@@ -12,6 +12,7 @@
 #include "base/schema.h"
 #include "fuzz.h"
 #include "mb/pg_wchar.h"
+#include "provider/registry.h"
 
 #define CUSTOM_ID "01234567-42"
 
@@ -48,16 +49,33 @@ check_frame(const BiProvider *provider, const BiCall *call, const char *input)
 	FUZZ_CHECK(bi_json_parse(out.data, out.len - end) != NULL);
 }
 
+/* Signed, or with the key. */
 static void
-check_create(const BiProvider *provider, const BiCall *call)
+check_request(const BiProvider *provider, const BiCall *call, const char *secret, BiExchange *ex)
 {
-	BiExchange *ex = fuzz_exchange();
-
-	provider->create(call, ex);
-	provider->authorize(call, fuzz_secret(provider, call), ex);
-	FUZZ_CHECK(ex->method && ex->url);
+	provider->authorize(call, secret, ex);
+	FUZZ_CHECK(ex->method && ex->url && ex->headers);
 	for (const char *c = ex->url; *c; c++)
 		FUZZ_CHECK(*c > ' ' && *c <= '~');
+}
+
+static void
+check_requests(const BiProvider *provider, const BiCall *call)
+{
+	char	   *secret = fuzz_secret(provider, call);
+	BiExchange *ex;
+
+	provider->create(call, ex = fuzz_exchange());
+	check_request(provider, call, secret, ex);
+	provider->find(call, "next page/+=&?", ex = fuzz_exchange());
+	check_request(provider, call, secret, ex);
+	provider->check(call, ex = fuzz_exchange());
+	check_request(provider, call, secret, ex);
+	if (provider->outputs)
+	{
+		provider->outputs(call, ex = fuzz_exchange());
+		check_request(provider, call, secret, ex);
+	}
 }
 
 void
@@ -68,14 +86,12 @@ fuzz_one(const char *data, size_t len)
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
 	BiCall	   *call = fuzz_call(provider, &line);
 	BiSpec	   *spec = unconstify(BiSpec *, &call->job->spec);
+	BiLimits	limits;
 	char	   *text;
 
 	/* texts come from the server, so they are valid */
 	if (pg_encoding_verifymbstr(PG_UTF8, data, (int) len) != (int) len)
 		return;
-	line = fuzz_line(&input);
-	if (*line)
-		spec->model = line;
 	spec->system_prompt = optional(fuzz_line(&input));
 	spec->params = json_line(&input);
 	spec->response_schema = json_line(&input);
@@ -85,11 +101,13 @@ fuzz_one(const char *data, size_t len)
 		return;
 	if (provider->refuse_job(spec, call->server))
 		return;
+	limits = bi_registry_limits(provider, call->server, spec->model);
+	FUZZ_CHECK(limits.max_requests >= limits.min_requests && limits.min_requests > 0 && limits.max_bytes > 0);
 	/* messages and body are jsonb's text */
 	if (spec->input != BI_INPUT_TEXT)
 		text = bi_json_text(bi_json_parse(text, strlen(text)));
 	if (text == NULL || (spec->input != BI_INPUT_TEXT && provider->refuse_input(spec, text)))
 		return;
 	check_frame(provider, call, text);
-	check_create(provider, call);
+	check_requests(provider, call);
 }

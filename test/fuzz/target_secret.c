@@ -3,7 +3,8 @@
  *
  * Input: a line "PROVIDER SOURCE STATUS", SOURCE being the option credential_source; a line
  * "NAME VALUE" for each variable of the server's environment, an empty line; a line that is
- * the document of a service account and each file's text; the reply to every login.
+ * the document of a service account, one that is each file's text; the reply to every request
+ * of the login.
  *
  * No reason quotes a document or a file, and what is made of them may go into a header.  None of
  * our words has a tilde: where one stands in a reason it came from there.
@@ -15,7 +16,7 @@
 #define ROUNDS_MAX 4
 
 static FuzzInput variables;
-static char *document;
+static char *text_of_files;
 
 /* The last line of that name; the names are few. */
 static const char *
@@ -38,7 +39,7 @@ static char *
 file(const char *path, char **why)
 {
 	if (*path != '\0')
-		return pstrdup(document);
+		return pstrdup(text_of_files);
 	*why = pstrdup("no such file");
 	return NULL;
 }
@@ -95,6 +96,7 @@ fuzz_one(const char *data, size_t len)
 	char	   *status = fuzz_word(&line);
 	BiCall	   *call = fuzz_call(provider, &line);
 	BiServer   *server = unconstify(BiServer *, call->server);
+	char	   *document;
 	char	   *why = NULL;
 	char	   *secret;
 
@@ -102,6 +104,7 @@ fuzz_one(const char *data, size_t len)
 		return;
 	variables = take_lines(&input);
 	document = fuzz_line(&input);
+	text_of_files = fuzz_line(&input);
 	memset(&server->key, 0, sizeof(BiKeyRef));
 	server->key.credential_source = source > 0 ? pstrdup(sources[source]) : NULL;
 	server->key.service_account = *document && source <= 1 ? document : NULL;
