@@ -316,7 +316,7 @@ bi_exchange_scrub(BiExchange *ex, const char *secret)
 		"private_key", "refresh_token", "client_secret", "subject_token", "bearer", "authorization",
 		"SecretAccessKey", "Token", "WebIdentityToken"
 	};
-	BiJson	   *document = secret && *secret == '{' ? bi_json_parse(secret, strlen(secret)) : NULL;
+	BiJson	   *document = secret && *secret == '{' ? bi_json_parse_secret(secret, strlen(secret)) : NULL;
 
 	if (document == NULL)
 		scrub_one(ex, secret);

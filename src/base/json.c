@@ -52,15 +52,24 @@ put_object(void *object)
 	json_object_put(object);
 }
 
+/* The tokener gathers each string in one buffer: this makes it large enough, and later overwrites it. */
+static void
+flood(json_tokener *tokener, const char *filler)
+{
+	json_tokener_parse_ex(tokener, filler, (int) strlen(filler));
+	json_tokener_reset(tokener);
+}
+
 /* json-c's own part.  A number at the root ends only with a NUL byte. */
 static bool
-parse_tokens(const char *text, size_t len, json_object **root)
+parse_tokens(const char *text, size_t len, const char *filler, json_object **root)
 {
 	json_tokener *tokener = json_tokener_new_ex(BI_JSON_DEPTH + 1);
 	bool		done;
 
 	if (tokener == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
+	flood(tokener, filler);
 	/* Without flags: the caller has verified the UTF-8, token.c is stricter than
 	 * JSON_TOKENER_STRICT, with which json-c 0.18 refuses all but ASCII. */
 	*root = json_tokener_parse_ex(tokener, text, (int) len);
@@ -68,6 +77,7 @@ parse_tokens(const char *text, size_t len, json_object **root)
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		*root = json_tokener_parse_ex(tokener, "", 1);
 	done = done && json_tokener_get_error(tokener) == json_tokener_success;
+	flood(tokener, filler);
 	json_tokener_free(tokener);
 	if (!done && *root)
 		json_object_put(*root);
@@ -75,8 +85,9 @@ parse_tokens(const char *text, size_t len, json_object **root)
 }
 
 BiJson *
-bi_json_parse(const char *text, size_t len)
+bi_json_parse_text(const char *text, size_t len, bool secret)
 {
+	const char *filler = "";
 	StringInfoData marked = {0};
 	json_object *root = NULL;
 	bool		good;
@@ -85,9 +96,11 @@ bi_json_parse(const char *text, size_t len)
 		len--;
 	if (len == 0 || len >= MaxAllocSize || pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len)
 		return NULL;
+	if (secret)
+		filler = psprintf("\"%*s", (int) len, "");
 	good = bi_token_walk(text, len, BI_JSON_DEPTH, &marked);
 	if (good)
-		good = marked.data ? parse_tokens(marked.data, marked.len, &root) : parse_tokens(text, len, &root);
+		good = marked.data ? parse_tokens(marked.data, marked.len, filler, &root) : parse_tokens(text, len, filler, &root);
 	if (marked.data)
 		pfree(marked.data);
 	if (!good)
@@ -267,20 +280,6 @@ bi_json_next(const BiJson *json, void **place, const char **key, BiJson **value)
 	*key = lh_entry_k(entry);
 	*value = value_of((json_object *) lh_entry_v(entry));
 	return true;
-}
-
-BiJson *
-bi_json_member(const BiJson *json, int i, const char **key)
-{
-	void	   *place = NULL;
-	BiJson	   *value = NULL;
-
-	do
-	{
-		if (i < 0 || !bi_json_next(json, &place, key, &value))
-			return NULL;
-	} while (i-- > 0);
-	return value;
 }
 
 /* Writing.  The depth was bounded by the parser. */

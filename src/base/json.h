@@ -26,10 +26,24 @@ typedef enum BiJsonType
 	BI_JSON_OBJECT
 } BiJsonType;
 
+extern BiJson *bi_json_parse_text(const char *text, size_t len, bool secret);
+
 /* The parsed text (UTF-8, at most BI_JSON_DEPTH levels deep, nothing but space behind
  * it), or NULL where it is no JSON.  Strict: RFC 8259, no NaN, no key with a NUL in it.
  * Of a repeated key the last one counts.  Never ereports for its content. */
-extern BiJson *bi_json_parse(const char *text, size_t len);
+static inline BiJson *
+bi_json_parse(const char *text, size_t len)
+{
+	return bi_json_parse_text(text, len, false);
+}
+
+/* The same of a text that is a secret: but for the tree, which bi_secret_wipe_json overwrites,
+ * nothing of it stays behind in memory. */
+static inline BiJson *
+bi_json_parse_secret(const char *text, size_t len)
+{
+	return bi_json_parse_text(text, len, true);
+}
 
 #define BI_JSON_DEPTH 128
 
@@ -54,7 +68,6 @@ extern bool bi_json_bool(const BiJson *json, bool otherwise);
 
 extern int	bi_json_length(const BiJson *json); /* of an array or object; else 0 */
 extern BiJson *bi_json_item(const BiJson *json, int i);
-extern BiJson *bi_json_member(const BiJson *json, int i, const char **key);	/* i-th of an object, in i steps */
 
 /* The next member of an object, in constant time; *place is NULL for the first. */
 extern bool bi_json_next(const BiJson *json, void **place, const char **key, BiJson **value);

@@ -25,7 +25,7 @@ bi_google_text(const BiJson *json, const char *name)
 static BiJson *
 parse(const char *text)
 {
-	return text ? bi_json_parse(text, strlen(text)) : NULL;
+	return text ? bi_json_parse_secret(text, strlen(text)) : NULL;
 }
 
 /* Of federated identities: what is in hand says what is next.  carried is the cursor. */
@@ -69,7 +69,7 @@ char *
 bi_google_subject(const BiJson *source, const char *text, size_t len)
 {
 	char	   *field = bi_google_text(bi_json_at(source, "format", NULL), "subject_token_field_name");
-	BiJson	   *json = field ? bi_json_parse(text, len) : NULL;
+	BiJson	   *json = field ? bi_json_parse_secret(text, len) : NULL;
 	char	   *token = field ? bi_google_text(json, field) : pnstrdup(text, len);
 
 	bi_secret_wipe_json(json);
@@ -137,7 +137,7 @@ static BiVerdict
 take_token(const BiCall *call, BiGoogleStep step, const BiJson *document, const BiExchange *ex, char **token, int *lifetime)
 {
 	BiVerdict	verdict = {BI_OK, NULL, NULL, NULL};
-	BiJson	   *reply = bi_json_parse(ex->body.data, ex->body.len);
+	BiJson	   *reply = bi_json_parse_secret(ex->body.data, ex->body.len);
 	char	   *found = token_of(step, document, reply, ex);
 
 	if (found == NULL)

@@ -150,7 +150,7 @@ take_document(char *text, const BiHost *host, char **why)
 
 	if (text == NULL)
 		return NULL;
-	document = bi_json_parse(text, strlen(text));
+	document = bi_json_parse_secret(text, strlen(text));
 	reason = refuse_document(document);
 	path = bi_google_text(bi_json_at(document, "credential_source", NULL), "file");
 	if (reason)

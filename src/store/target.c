@@ -202,16 +202,18 @@ open_outputs(Relation rel, const char *write_back)
 {
 	BiJson	   *json = bi_json_parse(write_back, strlen(write_back));
 	List	   *columns = NIL;
+	void	   *place = NULL;
+	const char *name;
+	BiJson	   *value;
 
 	if (bi_json_type(json) != BI_JSON_OBJECT || bi_json_length(json) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("write_back must be a JSON object that names at least one column"),
 				 errhint("For example '{\"label\": \"$.label\"}', or '{\"label\": \"$\"}' for the whole output.")));
-	for (int i = 0; i < bi_json_length(json); i++)
+	while (bi_json_next(json, &place, &name, &value))
 	{
-		const char *name;
-		const char *path = bi_json_string(bi_json_member(json, i, &name), NULL);
+		const char *path = bi_json_string(value, NULL);
 		ErrorContextCallback context = {error_context_stack, path_error_context, unconstify(char *, name)};
 
 		if (path == NULL)
