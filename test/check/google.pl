@@ -200,6 +200,29 @@ like(check($all, 'supers'), $fine, 'and a superuser\'s document may ask for a su
 server($all, 'supers', inline({ %$key, token_uri => 'http://169.254.169.254/token' }), 'postgres');
 like(check($all, 'supers'), qr/^unreachable: .*not allowed/, 'but not for anything else there');
 
+# ---- keys are gone from memory once they are used ----
+
+# All that a session can write to, as it stands after these commands.
+sub memory {
+    my (@commands) = @_;
+    $all->do_sql('postgres', @commands, "COPY (SELECT pg_read_binary_file('/proc/self/mem', address, size) FROM regexp_matches(pg_read_file('/proc/self/maps'), '^([0-9a-f]+)-([0-9a-f]+) rw-p', 'gn') AS m,
+        LATERAL (SELECT ('x' || lpad(m[1], 16, '0'))::bit(64)::bigint, ('x' || lpad(m[2], 16, '0'))::bit(64)::bigint) AS r(address, behind), LATERAL (SELECT behind - address) AS s(size) WHERE size < 1 << 28) TO '$dir/memory' (FORMAT binary)");
+    open my $file, '<:raw', "$dir/memory" or die $!;
+    local $/;
+    return <$file>;
+}
+
+sub found { my ($memory, @words) = @_; return scalar grep { index($memory, $_) >= 0 } @words }
+my @lines = grep { !/PRIVATE/ } split /\n/, $key->{private_key};
+write_file('refreshed.json', $json->encode($user));
+server($all, 'refreshed', "service_account_file '$dir/refreshed.json'");
+my $memory = memory("SELECT batch_check('file')");
+is(found($memory, 'proj-1'), 1, 'the memory of a session that has used a key');
+is(found($memory, @lines, 'eyJhbGci'), 0, 'has no line of it, and no assertion');
+$memory = memory("SELECT batch_check('refreshed')");
+is(found($memory, $user->{client_secret}, $user->{refresh_token}), 0, 'nor a refresh token and its client\'s secret');
+is(found(memory("SELECT '$lines[5]'"), @lines), 1, 'where a line is, it is found');
+
 # ---- no trace ----
 
 for my $cluster (@clusters) {
