@@ -99,7 +99,17 @@ create(const BiCall *call, BiExchange *ex)
 	bi_vertex_job_append(&ex->head, call);
 }
 
-/* The input is looked for only later: what is not there is the model, project or location. */
+bool
+bi_vertex_is_nowhere(const BiCall *call, const BiExchange *ex, BiVerdict *verdict)
+{
+	if (verdict->kind != BI_UNCLEAR || ex->transport != BI_TRANSPORT_REPLIED || ex->status != 404)
+		return false;
+	verdict->message = psprintf("there is no location \"%s\" at this address: %s", call->server->location, verdict->message);
+	return true;
+}
+
+/* The input is looked for only later: what is not there is the model or the project; and who
+ * has no such address has done nothing. */
 static BiVerdict
 read_create(const BiCall *call, const BiExchange *ex, BiBatch *batch)
 {
@@ -108,6 +118,8 @@ read_create(const BiCall *call, const BiExchange *ex, BiBatch *batch)
 	memset(batch, 0, sizeof(BiBatch));
 	if (verdict.kind == BI_ABSENT)
 		verdict.kind = BI_REFUSED;
+	else if (bi_vertex_is_nowhere(call, ex, &verdict))
+		verdict.kind = BI_DENIED;
 	if (verdict.kind == BI_OK && (!bi_vertex_job_read(parse_body(ex), batch) || batch->id == NULL))
 		return bi_openai_reply_unexpected(ex, "a batch prediction job");
 	return verdict;

@@ -26,6 +26,9 @@ extern char *bi_vertex_url(const BiServer *server, const char *path);
 /* The path of the server's jobs; of one of them, with id not NULL. */
 extern char *bi_vertex_jobs(const BiServer *server, const char *id);
 
+/* Is it the front end's answer to an address that it does not have?  Then the verdict says so. */
+extern bool bi_vertex_is_nowhere(const BiCall *call, const BiExchange *ex, BiVerdict *verdict);
+
 /* vertex_model.c: names of models */
 
 typedef enum BiVertexFamily

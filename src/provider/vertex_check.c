@@ -70,16 +70,15 @@ finding(BiVerdict verdict, BiVerdictKind kind, char *words)
 	return verdict;
 }
 
-/* An address that Google does not have is answered by its front end, in HTML. */
 static BiVerdict
 judge_place(const BiCall *call, const BiExchange *ex, BiVerdict verdict)
 {
-	const BiServer *server = call->server;
-
 	if (verdict.kind == BI_OK)
 		verdict.next = pstrdup(BUCKET);
-	else if (ex->transport == BI_TRANSPORT_REPLIED && ex->status == 404)
-		return finding(verdict, BI_REFUSED, psprintf("there is no location \"%s\" at this address, or no project \"%s\"", server->location, server->project));
+	else if (verdict.kind == BI_ABSENT)
+		return finding(verdict, BI_REFUSED, psprintf("there is no project \"%s\" in location \"%s\"", call->server->project, call->server->location));
+	else if (bi_vertex_is_nowhere(call, ex, &verdict))
+		verdict.kind = BI_REFUSED;
 	return verdict;
 }
 

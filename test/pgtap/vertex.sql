@@ -304,6 +304,13 @@ CALL sim.await($$(SELECT waiting_for ~ 'bucket does not exist' FROM batch_chunks
 SELECT sim.config('{"gcs_buckets": {"batch": {}, "nowhere": {}}}');
 CALL sim.await(format($$(SELECT counts(%s) = 'completed, 10 succeeded, 10 written')$$, :job));
 SELECT pass('a missing bucket is waited for');
+SELECT sim.reset(), vertex('ver', $$location 'mars-north1'$$) \g /dev/null
+SELECT submit('ver') AS job \gset
+SELECT sim.work_beside('30 s');
+CALL sim.await($$(SELECT waiting_for ~ 'there is no location "mars-north1" at this address' FROM batch_chunks ORDER BY chunk_id DESC LIMIT 1)$$);
+ALTER SERVER ver OPTIONS (SET location 'us-east1');
+CALL sim.await(format($$(SELECT counts(%s) = 'completed, 10 succeeded, 10 written')$$, :job));
+SELECT pass('so is a location that is none: nothing was made there');
 SELECT sim.reset(), sim.config('{"gcs_buckets": {"batch": {}, "west-batch": {"location": "US-WEST1"}}}'), fill(10), vertex('ver', $$storage_url 'gs://west-batch'$$), vertex('odd', '', 'gemini-9-none') \g /dev/null
 SELECT submit('ver') AS job \gset
 SELECT submit('odd') AS job2 \gset
