@@ -20,14 +20,11 @@ need() { # PACKAGE [COMMAND]: missing without the command; without the package w
 	if [ $# = 2 ]; then command -v "$2" >/dev/null; else installed "$1"; fi || missing+=("$1")
 }
 
-postgresql_major() {
-	local version
-	version=$(pg_config --version 2>/dev/null) ||
-		version=$(LC_ALL=C apt-cache depends postgresql 2>/dev/null | grep -om1 'Depends: postgresql-[0-9]*') || return 1
-	grep -om1 '[0-9]*' <<<"$version" | head -n 1
-}
+# dependency PACKAGE NAME: the number of the NAME-NUMBER that it depends on; nothing while apt has no lists
+dependency() { { LC_ALL=C apt-cache depends "$1" 2>/dev/null || true; } | sed -nE "s/^ *Depends: $2-([0-9]+)\$/\1/p"; }
 
-major=$(postgresql_major) || { update; major=$(postgresql_major); }
+major=$(pg_config --version 2>/dev/null | sed -E 's/^PostgreSQL ([0-9]+).*/\1/') || major=$(dependency postgresql postgresql)
+[ -n "$major" ] || { update; major=$(dependency postgresql postgresql); }
 
 for package in make gcc openssl cppcheck mmdebstrap; do need "$package" "$package"; done
 need pkg-config pkg-config
@@ -40,9 +37,9 @@ for package in perl libc6-dev libcurl4-openssl-dev libjson-c-dev libssl-dev ca-c
 done
 
 # the sanitizers' and libFuzzer's libraries for the clang that the server's headers come with
-clang=$(LC_ALL=C apt-cache depends "postgresql-server-dev-$major" | grep -om1 'clang-[0-9]*') ||
-	{ update; clang=$(LC_ALL=C apt-cache depends "postgresql-server-dev-$major" | grep -om1 'clang-[0-9]*'); }
-need "lib${clang/-/-rt-}-dev"
+clang=$(dependency "postgresql-server-dev-$major" clang)
+[ -n "$clang" ] || { update; clang=$(dependency "postgresql-server-dev-$major" clang); }
+need "libclang-rt-$clang-dev"
 
 # an S3 to test against, where it can do without a Ceph cluster; Debian 12 runs it in another suite's folder
 radosgw=$(apt-cache madison radosgw 2>/dev/null | awk 'NR == 1 { print $3 }')
@@ -78,7 +75,7 @@ if [ -n "$build_vector" ]; then
 	echo "building pgvector for PostgreSQL $major"
 	source=pgvector_0.8.0.orig.tar.gz
 	sum=SHA256:867a2c328d4928a5a9d6f052cd3bc78c7d60228a9b914ad32aa3db88e9de27b0
-	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)	# the mirror that apt uses
+	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sed -n 1p)	# the mirror that apt uses
 	folder=$(mktemp -d)
 	(
 		cd "$folder"

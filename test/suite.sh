@@ -56,7 +56,7 @@ is_made() { [ "$(cat "$root/recipe" 2>/dev/null)" = "$(recipe)" ]; }
 ensure_folder() {
 	local site why
 	! is_made || return 0
-	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
+	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sed -n 1p)
 	why=$(cannot "$site")
 	[ -z "$why" ] || { echo "not run: $why"; return 77; }
 	rm -rf --one-file-system "$root" "$root.new"
