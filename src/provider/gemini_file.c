@@ -95,7 +95,7 @@ read_address(const BiCall *call, const BiExchange *ex)
 {
 	const char *url = bi_exchange_reply_header(ex, "x-goog-upload-url");
 
-	if (url == NULL || *url == '\0')
+	if (url == NULL || !bi_secret_fits(url, strlen(url)))
 		return bi_openai_reply_unexpected(ex, "an address for an upload");
 	if (!is_configured_host(call->server, url))
 		return (BiVerdict) {BI_REFUSED, pstrdup("foreign_address"), pstrdup("the provider wants the upload at another host than that of option \"base_url\"")};

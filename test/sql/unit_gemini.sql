@@ -49,7 +49,8 @@ SELECT base, url, unit_reply('upload', call(jsonb_build_object('status', 200, 's
   (1, NULL, 'https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=u1&upload_protocol=resumable'), (2, NULL, 'https://GenerativeLanguage.googleapis.com/upload?x'), (3, NULL, 'https://generativelanguage.googleapis.com?x'),
   (4, NULL, NULL), (5, NULL, ''), (6, NULL, 'http://generativelanguage.googleapis.com/upload'), (7, NULL, 'https://generativelanguage.googleapis.com'), (8, NULL, 'https://generativelanguage.googleapis.com.example.com/upload'),
   (9, NULL, 'https://generativelanguage.googleapis.com@example.com/upload'), (10, NULL, 'https://generativelanguage.googleapis.com:8443/upload'), (11, NULL, '/upload/v1beta/files?upload_id=u1'), (12, NULL, 'https://169.254.169.254/upload'),
-  (13, 'https://gw.example.com:8443/gemini', 'https://gw.example.com:8443/other'), (14, 'https://gw.example.com:8443/gemini', 'https://gw.example.com/gemini/upload'), (15, 'https://gw.example.com:8443/gemini', 'https://generativelanguage.googleapis.com/upload')) AS t(n, base, url) ORDER BY n;
+  (13, 'https://gw.example.com:8443/gemini', 'https://gw.example.com:8443/other'), (14, 'https://gw.example.com:8443/gemini', 'https://gw.example.com/gemini/upload'), (15, 'https://gw.example.com:8443/gemini', 'https://generativelanguage.googleapis.com/upload'),
+  (16, NULL, 'https://generativelanguage.googleapis.com/up load')) AS t(n, base, url) ORDER BY n;
 \set finish '{"cursor":"https://generativelanguage.googleapis.com/upload"}'
 SELECT name, reply('upload', 200, name || '.json', :'finish') FROM unnest('{file,file-short,file-nameless,empty,error-key}'::text[]) AS name;
 -- a file of that name is there: what was sent before, whose answer was lost, or another, which makes room
