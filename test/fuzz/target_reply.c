@@ -34,7 +34,7 @@ typedef struct Asked
 static void
 check_request(const BiExchange *ex)
 {
-	FUZZ_CHECK(strncmp(ex->url, HOST, strlen(HOST)) == 0 && strchr("/?", ex->url[strlen(HOST)]));
+	FUZZ_CHECK(pg_strncasecmp(ex->url, HOST, strlen(HOST)) == 0 && strchr("/?", ex->url[strlen(HOST)]));
 	FUZZ_CHECK(strstr(ex->url, "/../") == NULL && strstr(ex->url, "/./") == NULL);
 	for (const char *c = ex->url; *c; c++)
 		FUZZ_CHECK(*c > ' ' && *c <= '~');
