@@ -131,7 +131,7 @@ goes_on(Asked *asked, BiVerdict verdict)
 {
 	asked->call->cursor = verdict.next;
 	if (verdict.next)
-		fuzz_check_words(verdict.next, ID_MAX);
+		fuzz_check_utf8(verdict.next, ID_MAX);
 	if (asked->next_status)
 		take_reply(asked, asked->next_status);
 	return verdict.next && ++asked->rounds < ROUNDS_MAX;
