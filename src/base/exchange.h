@@ -61,6 +61,9 @@ typedef struct BiExchange
 	bool		allow_http;		/* plain http, loopback, private addresses */
 	bool		metadata;		/* also the machine's metadata service, which nothing else may reach */
 
+	bool		brief;			/* all of it is small: it may take no longer than it may take to connect and
+								 * then to stall */
+
 	/* where a 2xx body goes: a spool, or NULL for memory */
 	struct BiSpool *download;
 	int64		cut_after;		/* > 0: no more of a body for memory is wanted: what came is the reply */

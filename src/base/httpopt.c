@@ -209,6 +209,8 @@ set_connection(BiTransfer *transfer)
 	}
 	BI_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_of(transfer, bi_guc_connect_timeout));
 	BI_SET(transfer, CURLOPT_LOW_SPEED_TIME, in_seconds(timeout_of(transfer, bi_guc_stall_timeout)));
+	if (transfer->ex->brief)
+		BI_SET(transfer, CURLOPT_TIMEOUT_MS, (long) bi_guc_connect_timeout + bi_guc_stall_timeout);
 	return CURLE_OK;
 }
 

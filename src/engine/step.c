@@ -221,6 +221,7 @@ start_login(BiStep *step, BiExchange *ex)
 	if (step->provider->login == NULL)
 		return false;
 	login = new_exchange(step);
+	login->brief = true;		/* whoever drips, at an address of a mapping, would take a place from others */
 	if (!step->provider->login(&call, step->secret, login))
 		return false;
 	/* It may give the proof that we have: that is not to be blotted out of its reply. */

@@ -10,7 +10,7 @@ CREATE TABLE ticket AS SELECT i AS id, 'body ' || i AS body FROM generate_series
 SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "times": 1, "action": {"lost_after_effect": true}}');
 SELECT sim.fault('{"match": {"method": "GET", "path_regex": "/batches$"}, "times": "always", "action": {"status": 503}}');
 SELECT batch_submit('SELECT id, body FROM ticket', server => 'openai', prompt => '{{body}}') AS job \gset
-CALL batch_work('1500 ms');
+CALL batch_work('4 s');
 SELECT is(step, 'creating', 'the fate of the batch is unknown') FROM batch_chunks WHERE job_id = :job;
 
 ALTER USER MAPPING FOR CURRENT_USER SERVER openai OPTIONS (SET api_key 'sk-other');

@@ -74,6 +74,14 @@ RESET ROLE;
 CALL batch_work('20 s');
 SELECT is((SELECT state FROM batch_jobs WHERE job_id = :bobs), 'completed', '… another''s go on');
 
+-- A login whose answer drips is no reason to wait: it would take a place from others as long as somebody likes.
+SELECT sim.fault('{"match": {"path_regex": "/token$"}, "action": {"drip": 20}}');
+SET ROLE bob;
+SELECT submit(1, 'clouds') AS bobs \gset
+RESET ROLE;
+SELECT is(sim.psql('SET batchinf.stall_timeout = ''1s''', 'SET batchinf.connect_timeout = ''1s''', 'CALL batch_work(''8 s'')'), '', 'a login drips');
+SELECT matches((SELECT detail FROM batch_events WHERE job_id = :bobs AND event = 'deferred' LIMIT 1), '^stalled: ', '… and is given up');
+
 -- A reply cannot hold up a server for ever.
 SELECT sim.fault('{"match": {"path_regex": "/files$"}, "action": {"status": 429, "headers": {"retry-after": "9999999999"}}}');
 SELECT submit(1, 'openai') AS job \gset
