@@ -194,19 +194,24 @@ is_too_small(BiStep *step)
 {
 	BiChunk    *chunk = step->chunk;
 	int64		min = step->limits.min_requests;
+	/* What is sent again does not go with just enough: those that come later would be too few. */
+	int64		few = min > 1 && chunk->attempt > 1 ? 2 * min : min;
 	char	   *text;
 
-	if (chunk->records >= min)
+	if (chunk->records >= few)
 		return false;
-	bi_gather_small(chunk, min, step->limits.max_requests, step->limits.max_bytes);
-	if (chunk->records >= min)
+	bi_gather_small(chunk, few, step->limits.max_requests, step->limits.max_bytes);
+	if (chunk->records >= few)
 		return false;
 	text = psprintf(INT64_FORMAT " records, fewer than the " INT64_FORMAT " that a batch needs", chunk->records, min);
-	if (bi_gather_more(chunk, min))
+	if (bi_gather_more(chunk, few))
 	{
-		wait_for(step, psprintf("company: %s", text), step->limits.poll_interval * 1000);
+		wait_for(step, chunk->records < min ? psprintf("company: %s", text) : "company: others of the job may have to be sent again too",
+				 step->limits.poll_interval * 1000);
 		return true;
 	}
+	if (chunk->records >= min)
+		return false;
 	bi_result_repeat(chunk, "too_few_records", text);
 	chunk->state = BI_DONE;
 	chunk->batch_end = "completed";

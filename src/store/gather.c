@@ -9,8 +9,8 @@
 #include "store/gather.h"
 #include "store/sql.h"
 
-/* A chunk that only waits to be sent, and that nobody has touched yet. */
-#define IS_SMALL "state = 'planned' AND tries = 0 AND holder_pid IS NULL AND records < $3"
+/* A chunk that only waits to be sent again, and that nobody has touched yet. */
+#define IS_SMALL "state = 'planned' AND tries = 0 AND attempt > 1 AND holder_pid IS NULL AND records < $3"
 
 static void
 take_over(const BiChunk *chunk, int64 small)
@@ -31,7 +31,7 @@ take_over(const BiChunk *chunk, int64 small)
 }
 
 void
-bi_gather_small(BiChunk *chunk, int64 min, int64 max_records, int64 max_bytes)
+bi_gather_small(BiChunk *chunk, int64 few, int64 max_records, int64 max_bytes)
 {
 	BiArgs		args = {0};
 	int64		n;
@@ -39,7 +39,7 @@ bi_gather_small(BiChunk *chunk, int64 min, int64 max_records, int64 max_bytes)
 
 	bi_sql_arg_int8(&args, chunk->job_id);
 	bi_sql_arg_int8(&args, chunk->id);
-	bi_sql_arg_int8(&args, min);
+	bi_sql_arg_int8(&args, few);
 	n = bi_sql_run("SELECT chunk_id, records, bytes, tokens, attempt, attempts_left FROM batchinf.chunk"
 				   " WHERE job_id = $1 AND chunk_id <> $2 AND " IS_SMALL " ORDER BY chunk_id FOR UPDATE SKIP LOCKED", &args);
 	small = palloc(sizeof(BiChunk) * (n + 1));
@@ -67,13 +67,13 @@ bi_gather_small(BiChunk *chunk, int64 min, int64 max_records, int64 max_bytes)
 
 /* Small ones that wait to be sent would wait for one another. */
 bool
-bi_gather_more(const BiChunk *chunk, int64 min)
+bi_gather_more(const BiChunk *chunk, int64 few)
 {
 	BiArgs		args = {0};
 
 	bi_sql_arg_int8(&args, chunk->job_id);
 	bi_sql_arg_int8(&args, chunk->id);
-	bi_sql_arg_int8(&args, min);
+	bi_sql_arg_int8(&args, few);
 	return bi_sql_run("SELECT FROM batchinf.chunk WHERE job_id = $1 AND chunk_id <> $2"
 					  " AND state NOT IN ('cleaning', 'done', 'cancelled', 'failed') AND NOT (state = 'planned' AND records < $3) LIMIT 1", &args) > 0;
 }
