@@ -9,7 +9,7 @@ use HTTP::Tiny;
 my ($method, $url, $body) = @ARGV;
 my %options = defined $body && length $body ? (content => $body, headers => { 'content-type' => 'application/json' }) : ();
 $options{headers}{authorization} = "Bearer $ENV{KEY}" if $ENV{KEY};
-my $reply = HTTP::Tiny->new(timeout => 20)->request($method, $url, \%options);
+my $reply = HTTP::Tiny->new(timeout => 90)->request($method, $url, \%options);
 my $text = $reply->{content};
 $text =~ s/[\r\n]+/ /g unless $ENV{KEY};
 print $text, $text =~ /\n\z/ ? "" : "\n";
