@@ -11,6 +11,7 @@ use File::Basename;
 use File::Temp;
 use HTTP::Tiny;
 use JSON::PP;
+use POSIX ':sys_wait_h';
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -36,6 +37,13 @@ END {
     $_->stop('immediate') for grep { $_->running } @clusters;
     $_->end for @sims;
     $? = $status;
+}
+
+# From here on: a build of the checkout with these arguments of make, and no other's.
+sub build {
+    my (@arguments) = @_;
+    my $out = run('bash', "$root/test/lib/private.sh", "$dir/build", @arguments);
+    chomp($bin = `@{[(split /\n/, $out)[-1]]} --bindir`);
 }
 
 # Asks until the answer is as wanted (a string or a pattern); the last answer.
@@ -122,6 +130,26 @@ sub do_sql {
     my $out = $self->sql(@rest);
     fail("$rest[-1]: $out") if $out =~ /ERROR|FATAL/;
     return $out;
+}
+
+# The same in a session beside us: a handle for is_over and output.
+sub beside {
+    my ($self, $database, @commands) = @_;
+    my @command = ("$bin/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1', $self->connection, '-d', $database, map { ('-c', $_) } @commands);
+    my $pid = open(my $out, '-|', "exec @{[join ' ', map { quotemeta } @command]} 2>&1 </dev/null") or die $!;
+    return { pid => $pid, out => $out };
+}
+
+sub is_over { return $_[0]{over} //= waitpid($_[0]{pid}, WNOHANG) != 0 || undef }
+
+# Waits for its end.
+sub output {
+    my ($session) = @_;
+    local $/;
+    my $out = readline($session->{out}) // '';
+    close $session->{out};
+    $session->{over} = 1;
+    return $out =~ s/\n\z//r;
 }
 
 sub poll_sql {
