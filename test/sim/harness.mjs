@@ -12,7 +12,7 @@ export const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 export const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 // Polls until probe() is truthy; throws after the deadline.
-export async function until(probe, what, ms = 10000) {
+export async function until(probe, what, ms = 60000) {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) {
     const found = await probe();
     if (found) return found;
@@ -34,7 +34,7 @@ export async function startSim(args = [], env = {}) {
 
 // One request on a connection of its own. Never throws: {status, headers, body, json, error}.
 // json() is null if the body is none.
-export function call(sim, method, target, { headers = {}, body, tls, timeout = 5000 } = {}) {
+export function call(sim, method, target, { headers = {}, body, tls, timeout = 60000 } = {}) {
   return new Promise((done) => {
     const chunks = [];
     let reply = { status: null, headers: {} };

@@ -6,6 +6,10 @@ const fs = require('fs');
 const { createServer } = require('./server');
 
 const read = ({ cert, key }) => ({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) });
+
+// Below the ports that the system gives away by itself: nobody takes that of a lane that is shut.
+const anyPort = () => 15000 + Math.floor(Math.random() * 15000);
+
 const listen = (server, port) => new Promise((done, failed) => {
   server.once('error', failed);
   server.listen(port, '127.0.0.1', () => {
@@ -28,27 +32,30 @@ class Lane {
   }
 
   async open() {
-    this.port = await listen(this.server, 0);
+    for (let tries = 0; !this.server.listening; tries++) {
+      this.port = await listen(this.server, anyPort()).catch((error) => { if (tries > 500) throw error; });
+    }
   }
 
-  // how: "refused" or "certificate"; connections that there are end, with what is still on its way.
-  shut(how) {
+  // To new connections; how: "refused" or "certificate".
+  close(how) {
     this.is = how;
     if (how === 'certificate') this.server.setSecureContext(this.tls.wrong);
     else this.server.close();
+  }
+
+  // The connections that there are end, with what is still on its way.
+  part() {
     this.sockets.forEach((socket) => socket.end());
   }
 
-  // Somebody may have the port for a moment: a connection of his own takes any.
   async admit() {
     const was = this.is;
     this.is = undefined;
-    if (was === 'certificate') this.server.setSecureContext(this.tls.right);
-    for (let tries = 0; was === 'refused' && !this.server.listening; tries++) {
-      await listen(this.server, this.port).catch((error) => { if (tries > 500) throw error; });
-      if (!this.server.listening) await new Promise((done) => { setTimeout(done, 20); });
-    }
-    if (was === 'certificate') this.sockets.forEach((socket) => socket.end());
+    if (was === 'refused') await listen(this.server, this.port);
+    if (was !== 'certificate') return;
+    this.server.setSecureContext(this.tls.right);
+    this.part();
   }
 }
 
@@ -70,7 +77,9 @@ class Lanes {
   }
 
   shut({ port, how = 'refused' }) {
-    this.byPort.get(port).shut(how);
+    const lane = this.byPort.get(port);
+    lane.close(how);
+    lane.part();
     return { ok: true };
   }
 

@@ -44,10 +44,11 @@ function twice(value) {
 
 const middle = (text, what) => `${text.slice(0, text.length / 2)}${what}${text.slice(text.length / 2)}`;
 
+// A member of an object, or a line before the others.
 function longLine(bytes) {
   const text = bytes.toString();
-  const padding = 'x'.repeat(LONG);
-  return Buffer.from(/^\{[^\n]+\}$/.test(text) ? `{"padding":"${padding}",${text.slice(1)}` : `{"padding":"${padding}"}\n${text}`);
+  const after = /^\{[^\n]+\}$/.test(text) ? `",${text.slice(1)}` : `"}\n${text}`;
+  return Buffer.concat([Buffer.from('{"padding":"'), Buffer.alloc(LONG, 'x'), Buffer.from(after)]);
 }
 
 const LIES = {

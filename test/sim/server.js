@@ -46,8 +46,10 @@ async function serve(sim, req, res) {
   if (!ctx.provider) return finish(ctx, { status: 404, text: 'no provider here' });
   ctx.action = sim.faults.take(ctx.method, ctx.path, req.socket.localPort);
   if (Object.keys(ctx.action).length) ctx.log.fault = ctx.action;
+  const { shut_after: shut } = ctx.action;
+  if (shut) ctx.lane.close(shut);
   await answer(ctx);
-  if (ctx.action.shut_after) ctx.lane.shut(ctx.action.shut_after);
+  if (shut) ctx.lane.part();
   return undefined;
 }
 

@@ -143,7 +143,7 @@ function testSplitter() {
 
 async function testLife() {
   await reset();
-  await control('config', { batch_seconds: 0.4 });
+  await control('config', { batch_seconds: 3 });
   const created = await create(items(3));
   const b = created.json;
   tap.is(Object.keys(b), ['id', 'type', 'processing_status', 'request_counts', 'ended_at', 'created_at', 'expires_at', 'archived_at', 'cancel_initiated_at', 'results_url'], 'batch object has all fields');
@@ -353,7 +353,7 @@ async function testForever() {
   await until(async () => (await control(`entries?batch_id=${id}`)).json.length === 4, 'four requests to run');
   await sleep(100);
   tap.is((await get(`${BATCHES}/${id}`)).json.processing_status, 'in_progress', 'in_progress_forever');
-  await control('config', { batch_seconds: 1 });
+  await control('config', { batch_seconds: 3 });
   const asked = await cancel(id);
   tap.ok(asked.status === 200 && asked.json.processing_status === 'canceling' && asked.json.cancel_initiated_at && asked.json.request_counts.processing === 10, 'cancel: canceling', asked.json);
   const again = await cancel(id);
@@ -396,17 +396,17 @@ async function testFaults() {
     tap.ok((await create(items(2))).error && await before() === was + 1, `${JSON.stringify(action)}: effect without answer`);
   }
   const text = JSON.stringify({ requests: items(2) });
-  const impatient = () => call(sim, 'POST', BATCHES, { headers: { ...KEY, ...JSON_TYPE, 'content-length': text.length }, body: text, timeout: 150 });
+  const impatient = () => call(sim, 'POST', BATCHES, { headers: { ...KEY, ...JSON_TYPE, 'content-length': text.length }, body: text, timeout: 1500 });
   await fault({ hang: 'after' });
   const was = await before();
   tap.ok((await impatient()).error && await before() === was + 1, 'hang after: effect without answer');
   await fault({ hang: true });
   tap.ok((await impatient()).error && await before() === was + 1, 'hang: no effect');
-  await fault({ delay_ms: 300 });
+  await fault({ delay_ms: 3000 });
   await impatient();
   await until(async () => await before() === was + 2, 'the delayed create');
   tap.ok(true, 'delay_ms: an effect after the client has gone');
-  await fault({ lost_after_effect: true, list_lag_ms: 700 });
+  await fault({ lost_after_effect: true, list_lag_ms: 3000 });
   await create(items(2));
   tap.is(await before(), was + 2, 'list_lag_ms hides the new batch');
   await until(async () => await before() === was + 3, 'the batch to show');

@@ -392,7 +392,7 @@ async function testInstance() {
 
 async function testSessionsEnd() {
   const task = async () => given(await call(sim, 'GET', '/v2/credentials/sim-task'));
-  await control('config', { aws_session_seconds: 2 });
+  await control('config', { aws_session_seconds: 6 });
   const first = await task();
   tap.is((await s3('PUT', '/batch/a', 'x', first)).status, 200, 'good');
   refused(await s3('PUT', '/batch/a', 'x', { ...first, headers: { 'x-amz-security-token': 'other' } }), 400, 'InvalidToken', 'with its own token only');

@@ -415,13 +415,13 @@ async function testLostEffects() {
   }
   await fault({ hang: 'after' }, create);
   const was = await count();
-  await call(sim, 'POST', '/v1/batches', { headers: { ...KEY, ...JSON_TYPE }, body: JSON.stringify({ input_file_id: id, endpoint: CHAT, completion_window: '24h' }), timeout: 150 });
+  await call(sim, 'POST', '/v1/batches', { headers: { ...KEY, ...JSON_TYPE }, body: JSON.stringify({ input_file_id: id, endpoint: CHAT, completion_window: '24h' }), timeout: 1500 });
   tap.is(await count(), was + 1, 'hang after: effect without answer');
-  await fault({ lost_after_effect: true, list_lag_ms: 1000 }, create);
+  await fault({ lost_after_effect: true, list_lag_ms: 3000 }, create);
   await createBatch(id);
   tap.is(await count(), was + 1, 'list_lag_ms hides the new batch');
   await until(async () => await count() === was + 2, 'the batch to show');
-  await control('config', { file_visible_after_ms: 600 });
+  await control('config', { file_visible_after_ms: 3000 });
   const late = (await upload('x\n')).json;
   refused(await get(`/v1/files/${late.id}`), 404, null, 'file_visible_after_ms');
   await until(async () => (await get(`/v1/files/${late.id}`)).status === 200, 'the file to show');
