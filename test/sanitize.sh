@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test/sanitize.sh [FILE ...]: the unit tests and these files of test/pgtap (all of them for "all") with the extension built with AddressSanitizer and
+# test/sanitize.sh [FILE ...]: the unit tests and these files of test/pgtap (all of them, in turn, for "all") with the extension built with AddressSanitizer and
 # UndefinedBehaviorSanitizer, in an installation of its own.  What a sanitizer says is a failed test.
 #
 # Only the server gets the sanitizer's library: its program is a script here that preloads it.
@@ -43,10 +43,17 @@ WRAPPER
 chmod 755 "$bin/postgres"
 
 export PATH=$bin:$PATH PG_CONFIG=$pg_config BI_PROVE=${BI_PROVE:---verbose}
-status=0
-# frames are larger: as deep as before needs more of the stack
-(cd "$tree" && PGOPTIONS="-c max_stack_depth=7MB" bash test/regress.sh) || status=1
-bash test/pgtap/run.sh "${files[@]}" || status=1
+status=0 pids=()
+
+# side by side: they wait most of the time; frames are larger here, so as deep as elsewhere needs more of the stack
+(cd "$tree" && PGOPTIONS="-c max_stack_depth=7MB" bash test/regress.sh) >"$folder/regress" 2>&1 &
+pids+=($!)
+for i in "${!files[@]}"; do
+	bash test/pgtap/run.sh "${files[i]}" >"$folder/pgtap.$i" 2>&1 &
+	pids+=($!)
+done
+for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+cat "$folder/regress" "$folder"/pgtap.*
 
 n=$(find "$folder/said" -type f | wc -l)
 if [ "$n" = 0 ]; then

@@ -177,7 +177,7 @@ has_settled(BiStep *step)
 
 	if (since == NULL)
 		step->chunk->refs = bi_ref_set(step->chunk->refs, LOST_SINCE, psprintf(INT64_FORMAT, now));
-	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > Max(bi_guc_settle_time, step->limits.settle_time * 1000);
+	return since != NULL && (now - strtoll(since, NULL, 10)) * 1000 > bi_react_settle_ms(step);
 }
 
 /* Is it the same as when the call was made?  One that was made before this was noted is. */
@@ -198,6 +198,8 @@ not_found(BiStep *step, bool complete)
 		bi_react_ambiguous(step, "address or key have changed since the call was made; only with the old ones can the batch be looked for");
 	else if (step->pending)
 		bi_react_ambiguous(step, "a batch that may be this one has not ended; only its results tell");
+	else if (step->chunk->batch_id)
+		bi_react_ambiguous(step, BI_REACT_NOT_KNOWN);
 	else if (!complete)
 		bi_react_ambiguous(step, "the provider's list is not complete, and the batch is not on it");
 	else if (!has_settled(step))
@@ -324,6 +326,12 @@ read_find(BiStep *step)
 	if (verdict.kind != BI_OK)
 	{
 		bi_react_defer(step, &verdict, step->record.from);
+		return;
+	}
+	if (found.batch_id && step->chunk->batch_id && strcmp(found.batch_id, step->chunk->batch_id) == 0)
+	{
+		/* Listed, but not known when asked for. */
+		bi_react_ambiguous(step, BI_REACT_NOT_KNOWN);
 		return;
 	}
 	if (found.batch_id)

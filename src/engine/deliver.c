@@ -16,6 +16,9 @@
 /* The chunk's reference that says how often its results came short. */
 #define SHORT "short"
 
+/* So often are answers that are not there asked for again. */
+#define UNANSWERED_TRIES 2
+
 static void settle(BiStep *step);
 
 static void
@@ -86,15 +89,28 @@ is_short(const BiStep *step)
 	return told != NULL && strtoll(told, NULL, 10) > step->deliver->nlines;
 }
 
+/* How many requests no line answers, where the way may have lost it: that is asked for again
+ * before it is paid for again.  A batch that was cut off has no answers to all. */
+static int64
+unanswered(const BiStep *step)
+{
+	const BiDeliver *d = step->deliver;
+	bool		cut = step->chunk->batch_end == NULL || strcmp(step->chunk->batch_end, "completed") != 0;
+
+	if (cut && d->unknown == 0 && d->malformed == 0)
+		return 0;
+	return step->chunk->records - (bms_num_members(d->seen) - 1);
+}
+
 /* Counts the times; false: that was often enough. */
 static bool
-may_ask_again(BiStep *step)
+may_ask_again(BiStep *step, int64 most)
 {
 	const char *times = bi_ref_get(step->chunk->refs, SHORT);
 	int64		n = times ? strtoll(times, NULL, 10) + 1 : 1;
 
 	step->chunk->refs = bi_ref_set(step->chunk->refs, SHORT, psprintf(INT64_FORMAT, n));
-	return n <= BI_REACT_ABSENT_TRIES;
+	return n <= most;
 }
 
 /* "joined by label: 18, by content: 2" */
@@ -121,6 +137,9 @@ describe(const BiStep *step)
 	if (is_short(step))
 		appendStringInfo(&text, "%s" INT64_FORMAT " lines came, and the provider told of %s", text.len > 0 ? "; " : "",
 						 d->nlines, bi_ref_get(step->chunk->refs, BI_REF_LINES));
+	if (unanswered(step) > 0)
+		appendStringInfo(&text, "%s" INT64_FORMAT " of " INT64_FORMAT " requests have no answer", text.len > 0 ? "; " : "",
+						 unanswered(step), step->chunk->records);
 	return text.len > 0 ? text.data : NULL;
 }
 
@@ -130,7 +149,8 @@ settle(BiStep *step)
 	BiVerdict	verdict = {BI_UNCLEAR, "incomplete", describe(step)};
 	BiRecordOf *r;
 
-	if (is_short(step) && may_ask_again(step))
+	if ((is_short(step) && may_ask_again(step, BI_REACT_ABSENT_TRIES)) ||
+		(unanswered(step) > 0 && may_ask_again(step, UNANSWERED_TRIES)))
 	{
 		bi_react_defer(step, &verdict, BI_FETCHING);
 		return;
@@ -138,6 +158,7 @@ settle(BiStep *step)
 	r = bi_step_begin_record(step);
 	step->chunk->state = BI_CLEANING;
 	step->chunk->failures = 0;
+	step->chunk->refs = bi_ref_set(step->chunk->refs, SHORT, NULL);
 	r->event = "delivered";
 	r->detail = verdict.message;
 	r->also = settle_also;

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "engine/create.h"
 #include "engine/deliver.h"
 #include "engine/follow.h"
 #include "engine/react.h"
@@ -14,8 +15,8 @@
 #define QUOTA_CAP_MS (60 * 60 * 1000)
 #define POLL_CAP_MS (10 * 60 * 1000)
 
-/* A provider may not know for a while what it has just made. */
-#define YOUNG_MS (2 * 60 * 1000)
+/* A provider may not know for a while what it has just made: so many settle times. */
+#define YOUNG_SETTLES 6
 #define CLEAN_TRIES 5
 
 /* Whether a cancel was sent, and after how many polls again: it may have been refused for a moment. */
@@ -86,9 +87,22 @@ failed(BiStep *step, const BiBatch *batch)
 }
 
 static bool
-is_young(const BiChunk *chunk)
+is_young(const BiStep *step)
 {
-	return !TimestampDifferenceExceeds(chunk->submitted_at, GetCurrentTimestamp(), YOUNG_MS);
+	int64		ms = Min(YOUNG_SETTLES * bi_react_settle_ms(step), PG_INT32_MAX);
+
+	return !TimestampDifferenceExceeds(step->chunk->submitted_at, GetCurrentTimestamp(), (int) ms);
+}
+
+/* The answer that named the batch may have been wrong: it is looked for by what we marked it
+ * with.  One that we are to cancel is not: what there is of it ends by itself. */
+static void
+not_known(BiStep *step)
+{
+	if (step->chunk->state == BI_CANCELLING)
+		bi_react_ambiguous(step, BI_REACT_NOT_KNOWN);
+	else
+		step->work = bi_create_find;
 }
 
 static void
@@ -97,9 +111,9 @@ read_poll(BiStep *step)
 	BiBatch		batch = {0};
 	BiVerdict	verdict = step->provider->read_poll(&step->call, step->ex, &batch);
 
-	if (verdict.kind == BI_ABSENT && !is_young(step->chunk))
+	if (verdict.kind == BI_ABSENT && !is_young(step))
 	{
-		bi_react_ambiguous(step, "the provider does not know the batch any more; was the key changed to another project's?");
+		not_known(step);
 		return;
 	}
 	if (verdict.kind != BI_OK)
@@ -143,7 +157,7 @@ read_cancel(BiStep *step)
 {
 	BiVerdict	verdict = step->provider->read_cancel(&step->call, step->ex);
 	bool		again = bi_ref_get(step->chunk->refs, CANCEL_SENT) != NULL;
-	bool		heard = verdict.kind == BI_OK || verdict.kind == BI_REFUSED || (verdict.kind == BI_ABSENT && !is_young(step->chunk));
+	bool		heard = verdict.kind == BI_OK || verdict.kind == BI_REFUSED || (verdict.kind == BI_ABSENT && !is_young(step));
 	BiRecordOf *r;
 
 	if (!heard && !again)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/backoff.h"
+#include "base/guc.h"
 #include "common/pg_prng.h"
 #include "engine/login.h"
 #include "engine/react.h"
@@ -26,6 +27,12 @@ int64
 bi_react_poll_ms(const BiStep *step)
 {
 	return step->limits.poll_interval * 1000;
+}
+
+int64
+bi_react_settle_ms(const BiStep *step)
+{
+	return Max(bi_guc_settle_time, step->limits.settle_time * 1000);
 }
 
 static int64

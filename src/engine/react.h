@@ -17,6 +17,9 @@
 extern int64 bi_react_backoff(int64 base_ms, double factor, int64 cap_ms, int n);
 extern int64 bi_react_poll_ms(const BiStep *step);
 
+/* For so long may a lost call still have its effect. */
+extern int64 bi_react_settle_ms(const BiStep *step);
+
 /* Begins a record of a move to that state, with what the last exchange told; event NULL:
  * no line of history. */
 extern BiRecordOf *bi_react_record(BiStep *step, BiState to, const char *event);
@@ -32,6 +35,8 @@ extern void bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 
 /* The provider gives no certain answer: a person may know more. */
 extern void bi_react_ambiguous(BiStep *step, const char *reason);
+
+#define BI_REACT_NOT_KNOWN "the provider does not know the batch any more; was the key changed to another project's?"
 
 /* The batch is refused as a whole: lines that faults (BiFault, at least one) name end with
  * the provider's words, the others are sent again; where none is named, all end so. */

@@ -101,9 +101,12 @@ bi_bedrock_store_read_upload(const BiCall *call, const BiExchange *ex, List **re
 		return verdict.kind == BI_OK || bi_s3_has_code(&verdict, "BucketAlreadyOwnedByYou") ? next_turn(AGAIN) : verdict;
 	if (bi_s3_has_code(&verdict, "NoSuchBucket"))
 		return missing_bucket(call, verdict);
-	if (verdict.kind == BI_OK)
-		*refs = bi_ref_set(*refs, BI_BEDROCK_INPUT,
-						   bi_bedrock_store_root(call->server, psprintf("%s/input.jsonl", call->chunk->intent)));
+	if (verdict.kind != BI_OK)
+		return verdict;
+	if (bi_exchange_reply_header(ex, "etag") == NULL)
+		return bi_s3_unexpected(ex, "an object store's");
+	*refs = bi_ref_set(*refs, BI_BEDROCK_INPUT,
+					   bi_bedrock_store_root(call->server, psprintf("%s/input.jsonl", call->chunk->intent)));
 	return verdict;
 }
 

@@ -185,12 +185,12 @@ status_kind(const BiExchange *ex, const char *code, const char *type, const char
 		return BI_DENIED;
 	if (status == 429)
 		return bi_openai_reply_is_billing(code) || bi_openai_reply_is_billing(type) ? BI_DENIED : BI_DEFER;
-	if (status < 300 || status >= 500 || status == 408 || status == 409 || status == 425)
+	if (status < 400 || status >= 500 || status == 408 || status == 409 || status == 425)
 		return BI_UNCLEAR;
-	if (status < 400 || status == 413)
+	if (status == 413)
 		return BI_REFUSED;
 	if (is_html(ex))
-		return BI_UNCLEAR;		/* not the provider's own words */
+		return BI_UNCLEAR;		/* not the provider's own words, as a redirect is not */
 	if (status == 404)
 		return BI_ABSENT;
 	if (bi_openai_reply_is_billing(code))

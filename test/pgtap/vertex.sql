@@ -196,7 +196,7 @@ JOIN tickets t USING (id) LEFT JOIN batch_records r ON r.job_id = :job AND r.rec
 SELECT is(output_tokens - (SELECT output_tokens FROM batch_records WHERE job_id = :job AND record_id = '14') > 50, true, 'thoughts count as output') FROM batch_records WHERE job_id = :job AND record_id = '13';
 SELECT is(cached_tokens > 0 AND cached_tokens < input_tokens, true, 'what was cached is part of the input') FROM batch_records WHERE job_id = :job AND record_id = '20';
 SELECT matches(error, 'PROHIBITED_CONTENT', 'a blocked prompt says why') FROM batch_records WHERE job_id = :job AND record_id = '1';
-SELECT is(split_part(joined(:job), ' | ', 1), 'joined by label: 22; 2 duplicate, 1 unknown and 1 malformed lines', 'lines that join nothing are counted');
+SELECT is(split_part(joined(:job), ' | ', 1), 'joined by label: 22; 2 duplicate, 1 unknown and 1 malformed lines; 2 of 24 requests have no answer', 'lines that join nothing are counted');
 SELECT matches(books(), 'listed 0 left 0$', '… nothing is left');
 
 -- How jobs end, and accidents on the way: each job at a place of its own, where one thing goes wrong.

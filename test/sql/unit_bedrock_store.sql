@@ -36,7 +36,7 @@ SELECT part, coalesce(url('discard', jsonb_build_object('part', part) || '{"serv
 SELECT request('discard', '{"chunk":{"refs":{"object.0":"input.jsonl"}}}');
 
 -- replies to the input and to the bucket's making
-SELECT c, status, name, reply('upload', status, name, c::jsonb) FROM (VALUES ('{}', 200, 'created-empty.json'), ('{"chunk":{"refs":{"dead":"x","object.0":"y"}}}', 200, 'created-empty.json'), ('{}', 404, 's3-nosuchbucket.xml'), ('{"server":{"storage_create":"off"}}', 404, 's3-nosuchbucket.xml'),
+SELECT c, status, name, reply('upload', status, name, c::jsonb) FROM (VALUES ('{"headers":"etag: x"}', 200, 'created-empty.json'), ('{}', 200, 'page.html'), ('{"headers":"etag: x","chunk":{"refs":{"dead":"x","object.0":"y"}}}', 200, 'created-empty.json'), ('{}', 404, 's3-nosuchbucket.xml'), ('{"server":{"storage_create":"off"}}', 404, 's3-nosuchbucket.xml'),
   ('{"server":{"storage_create":"on"}}', 404, 's3-nosuchbucket.xml'), ('{"server":{"storage_create":"on"},"cursor":"again"}', 404, 's3-nosuchbucket.xml'), ('{"cursor":"bucket"}', 200, 'created-empty.json'), ('{"cursor":"bucket"}', 409, 's3-bucketalreadyownedbyyou.xml'), ('{"cursor":"bucket"}', 409, 's3-bucketalreadyexists.xml'),
   ('{"cursor":"bucket"}', 409, 's3-operationaborted.xml'), ('{"cursor":"bucket"}', 403, 's3-accessdenied.xml'), ('{"cursor":"bucket"}', 400, 's3-illegallocationconstraintexception.xml')) AS t(c, status, name);
 -- what the store's codes mean
