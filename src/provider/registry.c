@@ -62,14 +62,23 @@ bi_registry_limits(const BiProvider *provider, const BiServer *server, const cha
 	return limits;
 }
 
+static bool
+names_file(const BiKeyRef *key)
+{
+	return key->api_key_file || key->api_key_env || key->service_account_file;
+}
+
 char *
 bi_registry_secret(const BiProvider *provider, BiServer *server, char **why)
 {
 	const BiHost *host = server->may_use_host ? &bi_secret_host : NULL;
-	char	   *secret;
+	char	   *secret = NULL;
 
 	*why = NULL;
-	secret = provider->secret ? provider->secret(server, host, why) : bi_secret_read(&server->key, why);
+	if (names_file(&server->key) && !server->may_read_keys)
+		*why = pstrdup("keys that stand in files or in the environment of the database server are used only where the owner of the server has privileges of \"pg_read_server_files\"");
+	else
+		secret = provider->secret ? provider->secret(server, host, why) : bi_secret_read(&server->key, why);
 	bi_secret_wipe_refs(&server->key);
 	return secret;
 }

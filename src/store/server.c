@@ -155,7 +155,7 @@ may_use_host(const BiServer *server, Oid mapping_user)
 {
 	const char *source = server->key.credential_source;
 
-	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
+	if (!server->may_read_keys)
 		return false;
 	return !OidIsValid(mapping_user) || (source && strcmp(source, "static") != 0) ||
 		has_privs_of_role(mapping_user, ROLE_PG_READ_SERVER_FILES);
@@ -199,6 +199,7 @@ bi_server_load(Oid server, Oid user)
 	result->name = foreign->servername;
 	result->owner = foreign->owner;
 	result->owner_is_superuser = superuser_arg(foreign->owner);
+	result->may_read_keys = has_privs_of_role(foreign->owner, ROLE_PG_READ_SERVER_FILES);
 	result->provider = pstrdup("");
 	fill_texts(result, text_fields, lengthof(text_fields), foreign->options);
 	fill_numbers(result, foreign->options);

@@ -17,6 +17,8 @@ typedef struct BiServer
 	char	   *name;
 	Oid			owner;
 	bool		owner_is_superuser;
+	bool		may_read_keys;	/* may its keys stand in files and variables of the machine?
+								 * Its owner says where they go. */
 	char	   *provider;		/* as in the option, always set */
 
 	char	   *base_url;
