@@ -97,6 +97,14 @@ bi_exchange_reply_header(const BiExchange *ex, const char *name)
 	return find_header(ex->reply_headers, name);
 }
 
+bool
+bi_exchange_reply_is_page(const BiExchange *ex)
+{
+	const char *type = bi_exchange_reply_header(ex, "content-type");
+
+	return type && pg_strncasecmp(type, "text/html", 9) == 0;
+}
+
 int64
 bi_exchange_body_size(const BiExchange *ex)
 {

@@ -90,6 +90,9 @@ extern void bi_exchange_add_header(BiExchange *ex, const char *name, const char 
 extern const char *bi_exchange_request_header(const BiExchange *ex, const char *name);
 extern const char *bi_exchange_reply_header(const BiExchange *ex, const char *name);
 
+/* Is it a page for people?  No provider answers so: something on the way did. */
+extern bool bi_exchange_reply_is_page(const BiExchange *ex);
+
 /* The request's body as one: its size, and len bytes (fewer only at its end) from
  * offset; -1 with errno set when the spool cannot be read.  Never ereport, so
  * libcurl's callbacks may call them. */

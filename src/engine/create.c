@@ -253,6 +253,11 @@ read_peek(BiStep *step)
 		submitted(step, linitial(step->candidates), "found again");
 		return;
 	}
+	if (verdict.kind == BI_DEFER || verdict.kind == BI_DENIED)
+	{
+		bi_react_defer(step, &verdict, step->record.from);
+		return;
+	}
 	/* Also one that is absent: its results may not be there yet. */
 	if (verdict.kind != BI_OK)
 		step->pending = true;

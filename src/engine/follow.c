@@ -284,6 +284,8 @@ read_discard(BiStep *step)
 {
 	BiVerdict	verdict = step->provider->read_discard(&step->call, step->ex);
 
+	if (verdict.kind == BI_OK && bi_exchange_reply_is_page(step->ex))
+		verdict = (BiVerdict) {BI_UNCLEAR, "unexpected_reply", "an HTML page in place of a deletion"};
 	if (verdict.kind == BI_OK || verdict.kind == BI_ABSENT)
 	{
 		step->part++;

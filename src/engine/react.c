@@ -120,6 +120,7 @@ bi_react_ambiguous(BiStep *step, const char *reason)
 	r->detail = pstrdup(reason);
 	r->waiting_for = r->detail;
 	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 2, BI_REACT_DEFER_CAP_MS, step->chunk->failures++);
+	r->delay_ms = Max(r->delay_ms, Min(retry_after_ms(step), ASKED_CAP_MS));
 	if (r->event)
 		ereport(LOG,
 				(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " is ambiguous: %s",

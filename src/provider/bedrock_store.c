@@ -238,10 +238,8 @@ BiVerdict
 bi_bedrock_store_read_fetch(const BiCall *call, const BiExchange *ex)
 {
 	BiVerdict	verdict = bi_s3_verdict(call, ex);
-	const char *type = bi_exchange_reply_header(ex, "content-type");
-	bool		page = type && pg_strncasecmp(type, "text/html", 9) == 0;
 
-	if (verdict.kind == BI_OK && (page || ex->status != 200))
+	if (verdict.kind == BI_OK && (bi_exchange_reply_is_page(ex) || ex->status != 200))
 		return bi_s3_unexpected(ex, "a whole results file");
 	return verdict;
 }

@@ -166,10 +166,8 @@ BiVerdict
 bi_gcs_read_get(const BiExchange *ex)
 {
 	BiVerdict	verdict = bi_gcs_verdict(ex);
-	const char *type = bi_exchange_reply_header(ex, "content-type");
-	bool		page = type && pg_strncasecmp(type, "text/html", 9) == 0;
 
-	if (verdict.kind == BI_OK && (page || ex->status != 200))
+	if (verdict.kind == BI_OK && (bi_exchange_reply_is_page(ex) || ex->status != 200))
 		return bi_openai_reply_unexpected(ex, "a whole object");
 	if (verdict.kind == BI_OK && !is_whole(ex))
 		return (BiVerdict) {BI_UNCLEAR, pstrdup("checksum"), pstrdup("the bytes that came are not those of the object")};

@@ -190,10 +190,8 @@ BiVerdict
 bi_openai_read_fetch(const BiCall *call, const BiExchange *ex)
 {
 	BiVerdict	verdict = bi_openai_reply_verdict(ex);
-	const char *type = bi_exchange_reply_header(ex, "content-type");
-	bool		page = type && pg_strncasecmp(type, "text/html", 9) == 0;
 
-	if (verdict.kind == BI_OK && (page || (ex->status != 200 && ex->status != 204)))
+	if (verdict.kind == BI_OK && (bi_exchange_reply_is_page(ex) || (ex->status != 200 && ex->status != 204)))
 		return bi_openai_reply_unexpected(ex, "a whole results file");
 	return verdict;
 }

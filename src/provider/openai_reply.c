@@ -108,10 +108,9 @@ parse_body(const BiExchange *ex)
 static bool
 is_html(const BiExchange *ex)
 {
-	const char *type = bi_exchange_reply_header(ex, "content-type");
 	const char *body = ex->body.data + strspn(ex->body.data, " \t\r\n");
 
-	return *body == '<' || (type && pg_strncasecmp(type, "text/html", 9) == 0);
+	return *body == '<' || bi_exchange_reply_is_page(ex);
 }
 
 /* The words where a body that is no error object has them: in "error", in "detail" (a text,
