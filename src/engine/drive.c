@@ -31,6 +31,7 @@
 
 /* Nobody wakes a procedure, or a worker without a launcher: it looks by itself. */
 #define LOOK_MS 1000
+#define RELEASE_TRIES 3			/* each waits no longer than lock_timeout */
 
 typedef struct Loop
 {
@@ -40,6 +41,7 @@ typedef struct Loop
 	MemoryContext http_cxt;
 	BiHttp	   *http;
 	List	   *steps;			/* of BiStep */
+	bool		released;		/* what an earlier drive of this process could not release */
 	bool		look;			/* something may be due: claim */
 	bool		unfinished;		/* any chunk left, whoever works on it */
 	TimestampTz next_due;
@@ -132,6 +134,8 @@ look_phase(void *arg)
 
 	loop->look = false;
 	bi_chunk_lock_claims();
+	if (!loop->released)
+		bi_chunk_release_all();
 	bi_job_finish_due();
 	foreach(cell, bi_chunk_due(loop->turn_cxt, MAX_STEPS - n, MAX_SERVERS - n))
 		if (!is_second_probe(loop, lfirst(cell)))
@@ -145,6 +149,7 @@ look(Loop *loop)
 	ErrorData  *error = bi_xact_run(loop->drive->mode, look_phase, loop);
 
 	loop->looked_at = GetCurrentTimestamp();
+	loop->released |= error == NULL;
 	if (error)
 	{
 		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
@@ -232,24 +237,12 @@ wait_phase(void *arg)
 	CHECK_FOR_INTERRUPTS();
 }
 
-static bool
-nobody_wakes_us(const Loop *loop)
-{
-	return loop->drive->mode == BI_XACT_PROCEDURE || loop->drive->linger_ms < 0;
-}
-
-static TimestampTz
-soonest(TimestampTz a, TimestampTz b)
-{
-	return a < b ? a : b;
-}
-
 /* When to look for due chunks again without a wake-up. */
 static TimestampTz
 next_look(const Loop *loop)
 {
-	if (nobody_wakes_us(loop))
-		return soonest(loop->next_due, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
+	if (loop->drive->mode == BI_XACT_PROCEDURE || loop->drive->linger_ms < 0)
+		return Min(loop->next_due, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
 	return loop->next_due;
 }
 
@@ -257,7 +250,7 @@ next_look(const Loop *loop)
 static TimestampTz
 next_event(const Loop *loop)
 {
-	TimestampTz when = soonest(next_look(loop), loop->drive->until);
+	TimestampTz when = Min(next_look(loop), loop->drive->until);
 	ListCell   *cell;
 
 	foreach(cell, loop->steps)
@@ -265,7 +258,7 @@ next_event(const Loop *loop)
 		BiStep	   *step = lfirst(cell);
 
 		if (step->work)
-			when = soonest(when, step->not_before);
+			when = Min(when, step->not_before);
 	}
 	return when;
 }
@@ -312,9 +305,7 @@ is_over(const Loop *loop)
 {
 	const BiDrive *drive = loop->drive;
 
-	if (drive->leave && drive->leave())
-		return true;
-	if (GetCurrentTimestamp() >= drive->until)
+	if ((drive->leave && drive->leave()) || GetCurrentTimestamp() >= drive->until)
 		return true;
 	if (loop->steps != NIL || loop->look)
 		return false;
@@ -347,21 +338,34 @@ release_phase(void *arg)
 	bi_chunk_release_all();
 }
 
+static void
+release(BiXactMode mode)
+{
+	ErrorData  *error;
+	int			tries = 0;
+
+	do
+		error = bi_xact_finish(mode, release_phase, NULL);
+	while (error && ++tries < RELEASE_TRIES);
+	if (error)
+		ereport(LOG,
+				(errmsg("could not release claims: %s", error->message),
+				 errdetail("They end with this process, or when it works on batch jobs again.")));
+}
+
 /* What is under way here is left as a crash would leave it, but for hold and secrets. */
 static void
 leave(Loop *loop)
 {
-	ErrorData  *error = loop->steps == NIL ? NULL : bi_xact_run(loop->drive->mode, release_phase, NULL);
 	ListCell   *cell;
 
-	if (error)
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not release claims: %s", error->message)));
+	if (loop->steps != NIL)
+		release(loop->drive->mode);
 	/* Transfers end before the exchanges that they fill. */
 	MemoryContextDelete(loop->http_cxt);
 	foreach(cell, loop->steps)
 		bi_step_free(lfirst(cell));
+	MemoryContextDelete(loop->cxt);
 }
 
 TimestampTz
@@ -369,7 +373,7 @@ bi_drive(const BiDrive *drive)
 {
 	Loop		loop = {.drive = drive, .look = true};
 	MemoryContext old = CurrentMemoryContext;
-	TimestampTz next_due;
+	ErrorData  *volatile error = NULL;
 
 	loop.cxt = AllocSetContextCreate(TopMemoryContext, "batchinf drive", ALLOCSET_DEFAULT_SIZES);
 	loop.turn_cxt = AllocSetContextCreate(loop.cxt, "batchinf turn", ALLOCSET_DEFAULT_SIZES);
@@ -379,22 +383,17 @@ bi_drive(const BiDrive *drive)
 	PG_TRY();
 	{
 		run_loop(&loop);
-		leave(&loop);
-		next_due = loop.next_due;
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(old);
 		error = CopyErrorData();
 		FlushErrorState();
-		leave(&loop);
-		MemoryContextDelete(loop.cxt);
-		ReThrowError(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(loop.cxt);
-	return next_due;
+	leave(&loop);
+	if (error)
+		ReThrowError(error);
+	return loop.next_due;
 }

@@ -159,9 +159,15 @@ run_in_procedure(BiPhase phase, void *arg)
 }
 
 ErrorData *
+bi_xact_finish(BiXactMode mode, BiPhase phase, void *arg)
+{
+	return mode == BI_XACT_WORKER ? run_in_worker(phase, arg) : run_in_procedure(phase, arg);
+}
+
+ErrorData *
 bi_xact_run(BiXactMode mode, BiPhase phase, void *arg)
 {
-	return throw_cancel(mode == BI_XACT_WORKER ? run_in_worker(phase, arg) : run_in_procedure(phase, arg));
+	return throw_cancel(bi_xact_finish(mode, phase, arg));
 }
 
 static void

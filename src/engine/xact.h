@@ -24,6 +24,9 @@ typedef void (*BiPhase) (void *arg);
  */
 extern ErrorData *bi_xact_run(BiXactMode mode, BiPhase phase, void *arg);
 
+/* The same for whoever is about to leave: a cancel too is returned. */
+extern ErrorData *bi_xact_finish(BiXactMode mode, BiPhase phase, void *arg);
+
 /* Runs phase(arg) inside the open transaction, in a subtransaction; as above. */
 extern ErrorData *bi_xact_try(BiPhase phase, void *arg);
 

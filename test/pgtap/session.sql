@@ -96,10 +96,40 @@ SELECT is(sim.until('SELECT count > 0 FROM holders', 'true'), 'true', 'batch_wor
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
 SELECT isnt(sim.finish('worker'), '', 'batch_work is terminated');
 SELECT is(sim.until('SELECT count(*) FROM batchinf.due WHERE held', '0', 2), '0', '… what it held is free');
+
+-- it leaves while somebody else has locked our table
+CREATE VIEW waits AS SELECT l.waitstart FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'worker' AND NOT l.granted;
+SELECT dblink_connect('locker', format('host=%s port=%s dbname=%s', current_setting('unix_socket_directories'), current_setting('port'), current_database()));
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until('SELECT count(*) FROM batchinf.due WHERE held', '1'), '1', 'batch_work waits for a provider that hangs');
+SELECT dblink_exec('locker', 'BEGIN'), dblink_exec('locker', 'LOCK TABLE batchinf.chunk IN SHARE MODE');
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
+SELECT is(sim.until('SELECT count(*) FROM waits', '1'), '1', 'it is cancelled, and may not write that it holds nothing');
+SELECT waitstart FROM waits \gset
+SELECT is(sim.until(format('SELECT count(*) FROM waits WHERE waitstart > %L', :'waitstart'), '1'), '1', '… it tries again');
+SELECT dblink_exec('locker', 'COMMIT');
+SELECT is(sim.finish('worker'), 'canceling statement due to user request', '… and ends');
+TABLE holders \gset
+SELECT is(:count, 0, '… and holds nothing any more');
+
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until('SELECT count(*) FROM batchinf.due WHERE held', '1'), '1', 'batch_work waits for a provider that hangs');
+SELECT dblink_exec('locker', 'BEGIN'), dblink_exec('locker', 'LOCK TABLE batchinf.chunk IN SHARE MODE');
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
+SELECT is(sim.until('SELECT count(*) FROM waits', '1'), '1', 'it is cancelled, and may not write that it holds nothing');
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'worker';
+SELECT is(sim.until('SELECT dblink_is_busy(''worker'')', '0', 8), '0', '… it ends all the same, cancelled once more');
+SELECT count(*) FROM dblink_get_result('worker', false) AS r(status text) \gset
+SELECT matches(dblink_error_message('worker'), 'canceling statement due to user request', '… and says so');
+SELECT count(*) FROM dblink_get_result('worker', false) AS r(status text) \gset
+TABLE holders \gset
+SELECT is(:count, 1, '… its claim stands');
+SELECT is(n, 0::bigint, '… but nothing of it is in memory, no key either') FROM dblink('worker', 'SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ ''^batchinf''') AS r(n bigint);
+SELECT dblink_exec('locker', 'COMMIT'), dblink_disconnect('locker');
 SELECT sim.clear_faults();
 SELECT sim.config('{"batch_seconds": 0.2}');
-CALL batch_work('30 s');
-SELECT results_eq(format('SELECT state, succeeded, written FROM batch_jobs WHERE job_id = %s', :job), $$VALUES ('completed', 5::bigint, 5::bigint)$$, 'the next batch_work goes on');
+SELECT dblink_exec('worker', 'CALL batch_work(''30 s'')'), dblink_disconnect('worker');
+SELECT results_eq(format('SELECT state, succeeded, written FROM batch_jobs WHERE job_id = %s', :job), $$VALUES ('completed', 5::bigint, 5::bigint)$$, 'the next batch_work of that session goes on');
 SELECT is(billed(), 5, 'promise 1: and each record is billed once');
 SELECT is(sim.ledger() -> 'files_left', '[]', 'promise 10: nothing is left');
 
