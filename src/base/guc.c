@@ -20,6 +20,7 @@ int			bi_guc_max_visits = 4;
 int			bi_guc_connect_timeout = 10 * 1000;
 int			bi_guc_stall_timeout = 60 * 1000;
 int			bi_guc_settle_time = 20 * 1000;
+int			bi_guc_write_timeout = 30 * 1000;
 int			bi_guc_sweep_interval = 60 * 60;
 char	   *bi_guc_proxy = NULL;
 char	   *bi_guc_ca_file = NULL;
@@ -62,6 +63,11 @@ define_timeouts(void)
 							"Sets the time for which a provider may still be busy with a call whose reply was lost.",
 							"Only after it does not finding the batch mean that there is none.",
 							&bi_guc_settle_time, 20 * 1000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.write_timeout",
+							"Sets the maximum time for which a transaction that writes back runs code of the target's owner.",
+							"What takes longer waits, as for a lock, and is tried again.",
+							&bi_guc_write_timeout, 30 * 1000, 1000, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

@@ -11,6 +11,7 @@ extern int	bi_guc_max_visits;
 extern int	bi_guc_connect_timeout; /* ms */
 extern int	bi_guc_stall_timeout;	/* ms */
 extern int	bi_guc_settle_time; /* ms */
+extern int	bi_guc_write_timeout;	/* ms */
 extern int	bi_guc_sweep_interval;	/* s */
 extern char *bi_guc_proxy;		/* may hold a password: never show it */
 extern char *bi_guc_ca_file;

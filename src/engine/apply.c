@@ -9,10 +9,13 @@
 
 #include "base/backoff.h"
 #include "base/crash.h"
+#include "base/guc.h"
 #include "common/pg_prng.h"
 #include "engine/apply.h"
+#include "engine/limit.h"
 #include "store/writeback.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* How long a write waits for a row lock: as a group, then alone. */
 #define GROUP_LOCK_MS 1000
@@ -21,6 +24,9 @@
 /* So many rows of one group found locked: the others are tried without waiting. */
 #define LOCKED_ENOUGH 20
 #define NO_WAIT_MS 1
+
+/* However little time is left, each row that needs no more is written. */
+#define RUN_MIN_MS 5
 
 /* One group on its way. */
 typedef struct Group
@@ -33,15 +39,26 @@ typedef struct Group
 	BiWriteback *wb;
 	BiResult  **rows;			/* those of one write */
 	int			nrows;
+	bool		last;			/* none comes after it: it has all the time that is left, else half */
 	int			lock_ms;
+	TimestampTz until;			/* the owner's triggers and the like may run */
 } Group;
+
+static void
+update_rows(void *arg)
+{
+	Group	   *group = arg;
+
+	bi_writeback_update(group->wb, group->rows, group->nrows, group->lock_ms);
+}
 
 static void
 write_rows(void *arg)
 {
 	Group	   *group = arg;
+	int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), group->until);
 
-	bi_writeback_update(group->wb, group->rows, group->nrows, group->lock_ms);
+	bi_limit_run(Max(group->last ? left : left / 2, RUN_MIN_MS), update_rows, group);
 }
 
 static bool
@@ -73,7 +90,8 @@ write_each(Group *group)
 		ErrorData  *error;
 
 		group->rows = &rows[i];
-		group->lock_ms = locked < LOCKED_ENOUGH ? ROW_LOCK_MS : NO_WAIT_MS;
+		group->last = i == n - 1;
+		group->lock_ms = n == 1 ? GROUP_LOCK_MS : locked < LOCKED_ENOUGH ? ROW_LOCK_MS : NO_WAIT_MS;
 		error = bi_xact_try(write_rows, group);
 		if (error == NULL)
 			continue;
@@ -87,7 +105,8 @@ static void
 write_group(Group *group)
 {
 	group->lock_ms = GROUP_LOCK_MS;
-	if (group->nrows > 0 && bi_xact_try(write_rows, group) != NULL)
+	group->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), bi_guc_write_timeout);
+	if (group->nrows == 1 || (group->nrows > 1 && bi_xact_try(write_rows, group) != NULL))
 		write_each(group);
 }
 
@@ -257,7 +276,9 @@ rewrite(BiStep *step, BiResult *results, int n, const ErrorData *no_write)
 ErrorData *
 bi_apply_again(BiStep *step, BiResult *results)
 {
-	ErrorData  *error = rewrite(step, results, BI_ANSWER_GROUP, NULL);
+	/* Rows that need much time are not written in company: alone now and then. */
+	int			n = step->chunk->write_tries % 2 == 0 ? BI_ANSWER_GROUP : 1;
+	ErrorData  *error = rewrite(step, results, n, NULL);
 
 	/* What broke the transaction is met again alone: the order is the same. */
 	if (error && rewrite(step, results, 1, NULL) == NULL)

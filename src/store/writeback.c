@@ -221,7 +221,7 @@ set_for_write(const char *name, const char *value)
 /* Nothing of the owner's may run with our rights, then or at commit; an error leaves
  * user and settings to the abort of the subtransaction. */
 static int64
-run_as_owner(const BiWriteback *wb, const BiArgs *args, int lock_ms)
+run_as_owner(const BiWriteback *wb, const char *sql, const BiArgs *args, int lock_ms)
 {
 	Oid			user;
 	int			context;
@@ -233,7 +233,7 @@ run_as_owner(const BiWriteback *wb, const BiArgs *args, int lock_ms)
 	set_for_write("lock_timeout", psprintf("%d", lock_ms));
 	SetUserIdAndSecContext(wb->owner, context | SECURITY_LOCAL_USERID_CHANGE |
 						   (superuser_arg(wb->owner) ? 0 : SECURITY_RESTRICTED_OPERATION));
-	n = bi_sql_run_as_is(wb->sql, args);
+	n = bi_sql_run_as_is(sql, args);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
 	return n;
@@ -258,7 +258,7 @@ update_once(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
 	int			missing = 0;
 
 	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
-	found = run_as_owner(wb, &args, lock_ms);
+	found = run_as_owner(wb, wb->sql, &args, lock_ms);
 	for (int64 i = 0; i < found; i++)
 	{
 		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
@@ -290,4 +290,7 @@ bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int 
 		tried = n;
 		n = update_once(wb, rest, n, lock_ms);
 	} while (n > 0 && n < tried);
+	/* What would wait for our commit runs as the owner too (others' may not wait at all). */
+	if (superuser_arg(wb->owner))
+		run_as_owner(wb, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
 }

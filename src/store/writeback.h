@@ -24,7 +24,8 @@ extern const char *bi_writeback_refuse(const BiWriteback *wb, const char *output
 /*
  * Writes the rows of results[0..n) in one statement as the job's owner, and sets their
  * write_state to written or target_missing.  Any row that fails makes it ereport: call
- * it in a subtransaction.  A lock is waited for no longer than lock_ms.
+ * it in a subtransaction.  A lock is waited for no longer than lock_ms.  Nothing of the
+ * owner's is left to run at commit.
  */
 extern void bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int lock_ms);
 

@@ -290,8 +290,8 @@ RESET ROLE;
 CALL batch_work('60 s');
 SELECT is(tool.told(:job), E'1: written\n2: write_failed: not 2\n3: written', 'a superuser''s deferred trigger runs; promise 4: where it fails the row is told, the others are written');
 SELECT is(string_agg(answer, ',' ORDER BY id), 'x,x', 'and what it refused is not there') FROM boss WHERE id <> 2 OR answer IS NOT NULL;
-SELECT is((SELECT string_agg(DISTINCT what || ' ' || who, ',' ORDER BY what || ' ' || who) FROM tool.witness), CASE WHEN current_setting('server_version_num')::int >= 180000 THEN 'late rights_boss' ELSE 'late postgres' END || ',temp rights_boss',
-          'before the commit as himself; since 18 deferred triggers too run as who queued them');
+SELECT is((SELECT string_agg(DISTINCT what || ' ' || who, ',' ORDER BY what || ' ' || who) FROM tool.witness), 'late rights_boss,temp rights_boss',
+          'promise 5: all of them as himself');
 TRUNCATE tool.witness;
 
 --

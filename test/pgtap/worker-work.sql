@@ -128,6 +128,40 @@ SELECT is((sim.ledger() ->> 'billed_requests')::int, 10, 'promise 1: each record
 
 DROP OWNED BY worker_ann, worker_bob;
 DROP ROLE worker_ann, worker_bob;
+--
+-- Triggers that take too long hold up nobody else; statement_timeout of database or role is none of a visit's
+--
+CREATE ROLE worker_slow;
+GRANT USAGE ON FOREIGN SERVER openai TO worker_slow;
+CREATE USER MAPPING FOR worker_slow SERVER openai OPTIONS (api_key 'sk-sim');
+CREATE TABLE slow (id int PRIMARY KEY, label text);
+INSERT INTO slow SELECT generate_series(1, 3);
+CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(CASE NEW.id WHEN 1 THEN 1e9 ELSE 0.05 END); RETURN NEW; END $$;
+CREATE TRIGGER sleep BEFORE UPDATE ON slow FOR EACH ROW EXECUTE FUNCTION sleep();
+ALTER TABLE slow OWNER TO worker_slow;
+SELECT current_database() AS db \gset
+ALTER DATABASE :db SET statement_timeout = '20ms';
+ALTER ROLE worker_slow SET statement_timeout = '20ms';
+ALTER SYSTEM SET batchinf.write_timeout = '1s';
+SELECT pg_reload_conf();
+SELECT bool_and(pg_terminate_backend(pid, 5000)) AS gone FROM visit \gset
+SET ROLE worker_slow;
+SELECT batch_submit('SELECT id FROM slow', server => 'openai', prompt => '{{id}}', target => 'slow', write_back => '{"label": "$"}') AS slow \gset
+RESET ROLE;
+SELECT is(sim.until(format('SELECT concat_ws('' '', written, write_waiting) FROM batch_jobs WHERE job_id = %s', :slow), '2 1'), '2 1', 'a trigger that sleeps for ever in a visit: its row waits, promise 4: the others are written');
+SELECT is(sim.until('SELECT wait_event FROM visit', 'PgSleep'), 'PgSleep', '… it is tried again');
+SELECT submit(5) AS job \gset
+SELECT is(sim.until(format('SELECT job(%s)', :job), 'completed 5', 10), 'completed 5', '… and another job goes on');
+SELECT is(sim.until('SELECT wait_event FROM visit', 'PgSleep', 90), 'PgSleep', '… it is tried again');
+SELECT is(pg_terminate_backend(pid, 1500), true, 'promise 8: a visit in such a trigger can be terminated') FROM visit;
+DROP TRIGGER sleep ON slow;
+SELECT is(sim.until(format('SELECT job(%s)', :slow), 'completed 3', 90), 'completed 3', '… the next one ends the job');
+ALTER DATABASE :db RESET statement_timeout;
+ALTER SYSTEM RESET batchinf.write_timeout;
+SELECT pg_reload_conf();
+DROP OWNED BY worker_slow;
+DROP ROLE worker_slow;
+
 SELECT ok(NOT log_has('PANIC|TRAP|terminated by signal|chunk [0-9]+ of batch job [0-9]+ cannot go on'), 'nothing odd in the log');
 
 SELECT * FROM finish();
