@@ -17,7 +17,7 @@ CREATE TABLE batchinf.install (
     uuid uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     only_row bool PRIMARY KEY DEFAULT true CHECK (only_row)
 );
-COMMENT ON TABLE batchinf.install IS 'who we are: with the database oid it tells our own jobs from those of a restored dump or a copied database; never dumped';
+COMMENT ON TABLE batchinf.install IS 'who we are: with cluster and database (view here) it tells our own jobs from those of a restored dump, a copied database or a cluster before pg_upgrade; never dumped';
 INSERT INTO batchinf.install DEFAULT VALUES;
 
 CREATE TABLE batchinf.job (
@@ -236,7 +236,7 @@ COMMENT ON FUNCTION @extschema@.batch_retry IS 'sends the records that ended so 
 
 CREATE FUNCTION @extschema@.batch_adopt(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_adopt IS 'makes a foreign job (of a restored dump or a copied database) one''s own; NULL: all of them';
+COMMENT ON FUNCTION @extschema@.batch_adopt IS 'makes a foreign job (of a restored dump, a copied database or before pg_upgrade) one''s own; NULL: all of them';
 
 CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout interval DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'batchinf_wait' LANGUAGE C;
@@ -256,8 +256,12 @@ CREATE FUNCTION batchinf.visible(owner oid) RETURNS bool
         OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
 COMMENT ON FUNCTION batchinf.visible IS 'may the current user see the jobs of this owner?';
 
+CREATE FUNCTION batchinf.identity(install uuid) RETURNS uuid
+    AS 'MODULE_PATHNAME', 'batchinf_identity' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION batchinf.identity IS 'an install in this cluster: pg_upgrade carries its uuid over, but not the oids of servers';
+
 CREATE VIEW batchinf.here AS
-SELECT i.uuid, d.oid AS database
+SELECT batchinf.identity(i.uuid) AS uuid, d.oid AS database
 FROM batchinf.install i, pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database();
 COMMENT ON VIEW batchinf.here IS 'this install in this database: a job of another one is foreign, and nothing runs before batch_adopt';

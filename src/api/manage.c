@@ -26,6 +26,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 #include "utils/timestamp.h"
@@ -162,22 +163,40 @@ check_adoption(const BiJob *job, int64 job_id)
 				 : errhint("Only a superuser may take over the job of a role that is gone.")));
 }
 
-/* Server and target, by name and with the caller's rights. */
+/* By name and with the caller's rights.  In its own install a job's server keeps its oid, and has
+ * another name by now if it was renamed: what is at the provider is there and nowhere else. */
+static Oid
+find_server(const BiJob *job)
+{
+	BiServer   *own = job->foreign ? NULL : bi_server_load(job->server, GetUserId());
+
+	return bi_server_require(own ? own->name : job->server_name, GetUserId());
+}
+
+/* The same for the target. */
+static Oid
+find_target(const BiJob *job)
+{
+	Oid			target = job->target;
+
+	if (job->target_name == NULL)
+		return InvalidOid;
+	if (job->foreign || get_rel_name(target) == NULL)
+		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))), AccessShareLock, false);
+	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec);
+	return target;
+}
+
+/* Whose the job is must not change under us: a second adoption would void the claims of the first. */
 static void
 adopt(int64 job_id)
 {
-	BiJob	   *job = bi_job_load(CurrentMemoryContext, job_id);
-	Oid			target = InvalidOid;
-	Oid			server;
+	BiJob	   *job;
 
+	bi_job_lock(job_id);
+	job = bi_job_load(CurrentMemoryContext, job_id);
 	check_adoption(job, job_id);
-	server = bi_server_require(job->server_name, GetUserId());
-	if (job->target_name)
-	{
-		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))), AccessShareLock, false);
-		bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec);
-	}
-	bi_job_adopt(job_id, server, target);
+	bi_job_adopt(job, find_server(job), find_target(job));
 }
 
 Datum

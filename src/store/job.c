@@ -223,6 +223,15 @@ bi_job_pause(int64 job_id, bool paused)
 	return bi_sql_run("UPDATE batchinf.job SET paused = $2 WHERE job_id = $1 AND ended IS NULL", &args) > 0;
 }
 
+void
+bi_job_lock(int64 job_id)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	bi_sql_run("SELECT FROM batchinf.job WHERE job_id = $1 FOR NO KEY UPDATE", &args);
+}
+
 /* One new chunk for each old one: never larger than a chunk may be. */
 static int64
 retry_chunk(const BiJob *job, int64 old_id, Datum outcomes)
@@ -269,7 +278,7 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 	bi_sql_arg_int8(&args, job->id);
 	bi_sql_arg(&args, TEXTARRAYOID, outcomes, false);
 	/* The job first, then its chunks in their order: nobody else locks them so long. */
-	bi_sql_run("SELECT FROM batchinf.job WHERE job_id = $1 AND $2 IS NOT NULL FOR NO KEY UPDATE", &args);
+	bi_job_lock(job->id);
 	n = bi_sql_run("SELECT DISTINCT r.chunk_id FROM batchinf.record r JOIN batchinf.result s"
 				   " ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt"
 				   " WHERE r.job_id = $1 AND s.outcome = ANY ($2) AND r.chunk_id IN"
@@ -292,18 +301,20 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 }
 
 void
-bi_job_adopt(int64 job_id, Oid server, Oid target)
+bi_job_adopt(const BiJob *job, Oid server, Oid target)
 {
 	BiArgs		args = {0};
 
-	bi_sql_arg_int8(&args, job_id);
+	bi_sql_arg_int8(&args, job->id);
 	bi_sql_arg_oid(&args, GetUserId());
 	bi_sql_arg_text(&args, GetUserNameFromId(GetUserId(), false));
 	bi_sql_arg_oid(&args, server);
 	bi_sql_arg_oid(&args, target);
 	bi_sql_run("UPDATE batchinf.job j SET install = h.uuid, database = h.database, owner = $2, owner_name = $3::name,"
 			   " server = $4, target = $5 FROM batchinf.here h WHERE j.job_id = $1", &args);
-	/* Whoever held its chunks does not work here. */
+	/* Whoever holds a chunk of our own may be in the midst of a paid call; of a foreign one, he does not work here. */
+	if (!job->foreign)
+		return;
 	args.n = 1;
 	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE job_id = $1", &args);
 }

@@ -80,8 +80,13 @@ extern bool bi_job_pause(int64 job_id, bool paused);
 /* Sends the records with these outcomes (text[]) again in new chunks; how many. */
 extern int64 bi_job_retry(const BiJob *job, Datum outcomes);
 
-/* Makes a foreign job the current user's: server and target as looked up by him. */
-extern void bi_job_adopt(int64 job_id, Oid server, Oid target);
+/* Until the transaction's end nobody else changes the job's row; a job loaded from now on
+ * is as it stays.  Nothing where there is no such job. */
+extern void bi_job_lock(int64 job_id);
+
+/* Makes the job, loaded since it was locked, one of this install and the current user's:
+ * server and target as looked up by him. */
+extern void bi_job_adopt(const BiJob *job, Oid server, Oid target);
 extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
 
 /* Jobs all of whose records have ended are marked so and told on channel batchinf;

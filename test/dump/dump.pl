@@ -131,5 +131,26 @@ $cluster->do_sql('postgres', 'ALTER DATABASE template_copy RENAME TO renamed');
 is($cluster->poll_sql('renamed', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $renamed", 'completed 10'), 'completed 10', 'renamed server, role, table, schema and database: the job goes on');
 is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $renamed"), 'james|other', '… and shows the new names');
 
+# ---- an owner who is gone ----
+
+# His job is taken over while its batch is being created, and its server has another name by now: both are what counts.
+my $decoy = Cluster::Sim->new;
+$sim->reset;
+$cluster->do_sql('renamed', 'CREATE ROLE eve', 'GRANT ALL ON s.issues TO eve', 'GRANT USAGE ON SCHEMA s TO eve', 'GRANT USAGE ON FOREIGN SERVER other TO eve',
+    "CREATE USER MAPPING FOR eve SERVER other OPTIONS (api_key 'sk-sim')", 'UPDATE s.issues SET label = NULL');
+$sim->config({ batch_seconds => 60 });
+$sim->fault('POST', '/batches$', { delay_ms => 4000 });
+my $orphan = $cluster->do_sql('renamed', 'SET ROLE eve', submit_sql(1, 10) =~ s/openai/other/r =~ s/tickets/s.issues/gr);
+is(poll(1, 10, sub { $sim->faults_met }), 1, 'a batch is being created');
+$cluster->do_sql('renamed', 'DROP OWNED BY eve', 'DROP ROLE eve', 'ALTER SERVER other RENAME TO third', $decoy->server_sql('other'));
+is(sql('renamed', "SELECT batch_adopt($orphan)"), '', 'batch_adopt of a job without an owner meanwhile');
+is(sql('renamed', "SELECT state, holder_pid IS NOT NULL FROM batchinf.chunk WHERE job_id = $orphan"), 'creating|t', '… leaves the chunk to the process that creates the batch');
+is(poll(1, 10, sub { scalar grep { $_->{fault} && $_->{status} } @{ $sim->call('GET', 'requests') } }), 1, '… which it is after a while');
+$sim->config({ batch_seconds => 0.2 });
+is($cluster->poll_sql('renamed', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $orphan", 'completed 10', 30), 'completed 10', '… and the job is done');
+is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $orphan"), 'postgres|third', '… as the caller\'s, at its own server');
+is($sim->ledger->{billed_requests}, 10, 'promise 1: … each record billed once');
+is(scalar @{ $decoy->call('GET', 'requests') }, 0, '… and nothing sent to another of that name');
+
 is($cluster->log_count('PANIC|TRAP|terminated by signal|cannot go on'), 0, 'nothing odd in the log');
 done_testing();

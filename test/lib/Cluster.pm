@@ -76,6 +76,13 @@ sub run {
 
 # A cluster that runs; lines are added to its postgresql.conf.
 sub new {
+    my $self = create(@_);
+    $self->start;
+    return $self;
+}
+
+# The same, not started.
+sub create {
     my ($class, $name, @lines) = @_;
     my $self = bless { data => "$dir/$name", log => "$dir/$name.log", socket => "$dir/$name.s" }, $class;
     mkdir $self->{socket} or die $!;
@@ -83,7 +90,6 @@ sub new {
     $self->configure("listen_addresses = ''", "unix_socket_directories = '$self->{socket}'", 'fsync = off', 'max_worker_processes = 40',
         "log_line_prefix = '%m [%p] %b %d '", @lines);
     push @clusters, $self;
-    $self->start;
     return $self;
 }
 

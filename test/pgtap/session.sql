@@ -46,7 +46,7 @@ SELECT throws_ok(format('SELECT batch_cancel(%s)', :foreign_job), '55000', NULL,
 SELECT throws_ok(format('SELECT batch_retry(%s)', :foreign_job), '55000', NULL, '… batch_retry too');
 CALL batch_work('10 s');
 SELECT is(billed(), 5, 'a foreign job is not worked on');
-UPDATE batchinf.job SET install = (SELECT uuid FROM batchinf.install) WHERE job_id = :foreign_job;
+UPDATE batchinf.job SET install = (SELECT uuid FROM batchinf.here) WHERE job_id = :foreign_job;
 CALL batch_work('20 s');
 
 --

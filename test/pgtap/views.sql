@@ -56,7 +56,7 @@ SELECT is(state(:elsewhere), 'foreign', 'state foreign: it belongs to another in
 CALL batch_work('60 s');
 SELECT is(state(:elsewhere), 'foreign', 'and nothing runs');
 SELECT throws_like(format('SELECT batch_cancel(%s)', :elsewhere), '%another installation%', 'nor is it managed');
-UPDATE batchinf.job SET install = (SELECT uuid FROM batchinf.install), database = 1 WHERE job_id = :elsewhere;
+UPDATE batchinf.job SET install = (SELECT uuid FROM batchinf.here), database = 1 WHERE job_id = :elsewhere;
 SELECT is(state(:elsewhere), 'foreign', 'state foreign: it belongs to another database');
 SELECT batch_adopt(:elsewhere) AS x \gset
 SELECT is(state(:elsewhere), 'queued', 'until batch_adopt');

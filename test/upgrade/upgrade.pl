@@ -58,46 +58,111 @@ do_sql('fresh', 'CREATE EXTENSION batchinf');
 my $fresh = snapshot('fresh');
 like($fresh, qr/batchinf\.record/, 'a snapshot of the catalogs');
 
-for my $old (@released) {
-    my $database = 'old_' . ($old =~ tr/./_/r);
+my $at_provider = qr/^(submitted|running)$/;
+my $write_back = q{target => 't', write_back => '{"label": "$"}'};
+sub submit_sql { return "SELECT batch_submit('SELECT id FROM t', server => 'openai', prompt => 'n {{id}}'" . join('', map { ", $_" } @_) . ')' }
+sub state_of { return sql($_[0], "SELECT state FROM batch_jobs WHERE job_id = $_[1]") }
+
+# A database with an old version, a server and ten rows.
+sub create_old {
+    my ($database, $old) = @_;
     do_sql('postgres', "CREATE DATABASE $database");
     do_sql($database, "CREATE EXTENSION batchinf VERSION '$old'", $sim->server_sql('openai'), 'CREATE TABLE t (id int PRIMARY KEY, label text)',
         'INSERT INTO t SELECT generate_series(1, 10)');
+}
 
-    # old SQL, new library
-    my $job = do_sql($database, "SET client_min_messages = error; SELECT batch_submit('SELECT id FROM t', server => 'openai', prompt => 'n {{id}}', target => 't', write_back => '{\"label\": \"\$\"}')");
+# Old SQL, new library: who calls something gets it, or hears what to do; no visit touches anything.  Then the update.
+sub check_version {
+    my ($old) = @_;
+    my $database = 'old_' . ($old =~ tr/./_/r);
+    create_old($database, $old);
+    my ($job, $cancelled, $paused, $resumed, $adopted, $foreign) = map { do_sql($database, 'SET client_min_messages = error', submit_sql($_ == 0 ? $write_back : ())) } 0 .. 5;
     like(sql($database, "SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x')"), qr/no background worker.*extension version \Q$old\E.*\d/s,
         "$old: batch_submit works, and says why nothing is done");
     like(sql($database, 'CALL batch_work()'), qr/The library has version \Q$new\E, the extension version \Q$old\E\..*ALTER EXTENSION batchinf UPDATE/s,
         "$old: batch_work says what to do");
-    is($cluster->poll_sql($database, 'SELECT count(*) FROM batch_jobs WHERE state = \'queued\'', 2), 2, "$old: the views work");
-    is(poll(1, 10, sub { $cluster->log_count("no work in database \"$database\"") > 0 ? 1 : 0 }), 1, "$old: a visit says so in the log");
+    like(sql($database, "CALL batch_wait($job, '1 ms')"), qr/batch job $job has not ended in time\n.*It is queued, 10 of 10 records are pending/s, "$old: batch_wait waits");
+    for (['cancel', $cancelled], ['pause', $paused], ['pause', $resumed], ['resume', $resumed]) {
+        my ($call, $of) = @$_;
+        is(sql($database, "SELECT batch_$call($of)"), '', "$old: batch_$call works");
+    }
+    is(sql($database, "SELECT batch_retry($job)"), 0, "$old: batch_retry works");
+    do_sql($database, "UPDATE batchinf.job SET install = gen_random_uuid() WHERE job_id IN ($adopted, $foreign)");
+    is(sql($database, "SELECT batch_adopt($adopted)"), '', "$old: batch_adopt works");
+    is(join(' ', map { state_of($database, $_) } $job, $cancelled, $paused, $resumed, $adopted, $foreign), 'queued cancelling paused queued queued foreign', "$old: the views work");
+    do_sql($database, "INSERT INTO batchinf.pause (server, owner, until, reason, install, database)
+        SELECT s.oid, o.owner, now(), o.reason, CASE o.reason WHEN 'ours' THEN h.uuid ELSE gen_random_uuid() END, h.database
+        FROM pg_foreign_server s, batchinf.here h, (VALUES (0, 'ours'), (1, 'theirs')) o(owner, reason)");
+    is(poll(1, 10, sub { $cluster->log_count("no work in database \"$database\"") > 0 ? 1 : 0 }), 1, "$old: a visit says in the log that it does nothing");
     is(sql($database, 'SELECT count(*) FROM batchinf.chunk WHERE state <> \'planned\''), 0, "$old: ... and touches nothing");
 
     is(do_sql($database, 'ALTER EXTENSION batchinf UPDATE'), '', "$old: ALTER EXTENSION UPDATE");
     is($cluster->poll_sql($database, "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $job", 'completed 10', 30), 'completed 10',
         "$old: the update wakes the visit, and the job is done");
-    is($cluster->poll_sql($database, 'SELECT DISTINCT state FROM batch_jobs', 'completed', 30), 'completed', "$old: ... and the other one");
+    is($cluster->poll_sql($database, "SELECT count(*) FROM batch_jobs WHERE state = 'completed'", 4, 30), 4, "$old: ... and the others");
+    is(join(' ', map { state_of($database, $_) } $cancelled, $paused, $resumed, $adopted, $foreign), 'cancelled paused completed completed foreign',
+        "$old: ... each as was wished; a foreign one stays so");
+    is(sql($database, 'SELECT reason FROM batchinf.pause_here'), 'ours', "$old: ... and so does a pause");
+    is($sim->ledger->{billed_requests}, 31, "$old: ... each record is billed once");
     is(difference(snapshot($database), $fresh), '', "$old: updated, the catalogs are those of a fresh install");
+}
 
-    # a visit at work: it leaves once it sees another version, and no statement waits for it
-    my $visits = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'batchinf visit' AND datname = '$database'";
-    $sim->fault('GET', '/batches/', { hang => JSON::PP::true }, times => 'always');
-    $job = do_sql($database, "SELECT batch_submit('SELECT id FROM t', server => 'openai', prompt => 'n {{id}}')");
-    is($cluster->poll_sql($database, "SELECT state FROM batch_chunks WHERE job_id = $job", 'submitted'), 'submitted', "$old: a visit is at work, and the provider hangs");
-    my (undef, $seconds) = timed(sub { do_sql($database, "UPDATE pg_extension SET extversion = '$old' WHERE extname = 'batchinf'",
-        'DROP INDEX batchinf.chunk_batch, batchinf.chunk_dead') });
-    cmp_ok($seconds, '<', 2, "$old: the SQL side changes under it");
-    is($cluster->poll_sql($database, $visits, 0), 0, "$old: ... and it leaves");
-    $sim->clear;
-    (undef, $seconds) = timed(sub { do_sql($database, 'ALTER EXTENSION batchinf UPDATE') });
-    cmp_ok($seconds, '<', 2, "$old: updated again");
-    is($cluster->poll_sql($database, "SELECT state || ' ' || succeeded FROM batch_jobs WHERE job_id = $job", 'completed 10', 30), 'completed 10', "$old: ... the job is done");
-    is($sim->ledger->{billed_requests}, 21, "$old: ... and nothing is billed twice");
+# So that a visit works with the old SQL it is told that its version is the library's.
+sub set_version { return "UPDATE pg_extension SET extversion = '$_[0]' WHERE extname = 'batchinf'" }
+sub pids { return sql('postgres', "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type = 'batchinf visit' AND datname = '$_[0]'") }
+sub is_done { return is($cluster->poll_sql($_[0], "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $_[1]", 'completed 10', 30), 'completed 10', $_[2]) }
+
+sub create_working {
+    my ($database, $old) = @_;
+    my $script = do { local (@ARGV, $/) = "$sql/batchinf--$old--$new.sql"; <> };
     $sim->reset;
+    create_old($database, $old);
+    do_sql($database, set_version($new), $script =~ /^(CREATE OR REPLACE VIEW batchinf\.due\b.*?;)$/ms);    # which the library reads
+}
+
+# The SQL side changes under a visit at work: nobody waits for it, nor it for anybody.
+sub check_visit_stays {
+    my ($old) = @_;
+    my $database = 'stays_' . ($old =~ tr/./_/r);
+    create_working($database, $old);
+    $sim->config({ batch_seconds => 60 });
+    my $flying = do_sql($database, submit_sql($write_back));
+    like($cluster->poll_sql($database, "SELECT state FROM batch_chunks WHERE job_id = $flying", $at_provider), $at_provider, "$old: a batch runs at the provider");
+    $sim->fault('POST', '/batches$', { delay_ms => 3000 });
+    my $creating = do_sql($database, submit_sql($write_back));
+    is(poll(1, 10, sub { $sim->faults_met }), 1, "$old: ... and a visit is creating one");
+    my $visit = pids($database);
+    is(sql($database, "SET lock_timeout = '1s'", 'BEGIN', set_version($old), 'ALTER EXTENSION batchinf UPDATE', 'COMMIT'), '', "$old: the update meanwhile waits for nobody");
+    is(sql($database, "SELECT state FROM batch_chunks WHERE job_id = $creating"), 'creating', "$old: ... nor for the provider");
+    like($cluster->poll_sql($database, "SELECT state FROM batch_chunks WHERE job_id = $creating", $at_provider), $at_provider, "$old: ... the visit goes on");
+    is(pids($database), $visit, "$old: ... as the same process");
+    $sim->config({ batch_seconds => 0.2 });
+    is_done($database, $_, "$old: ... and brings the answers home") for $flying, $creating;
+    is($sim->ledger->{billed_requests}, 20, "$old: ... each billed once");
+}
+
+# It leaves once it sees another version, whatever it waits for, and what it has sent is taken up after the update.
+sub check_visit_leaves {
+    my ($old) = @_;
+    my $database = 'leaves_' . ($old =~ tr/./_/r);
+    create_working($database, $old);
+    $sim->fault('GET', '/batches/', { hang => JSON::PP::true }, times => 'always');
+    my $job = do_sql($database, submit_sql($write_back));
+    is(poll(1, 10, sub { $sim->faults_met }), 1, "$old: a batch is at the provider, which hangs");
+    do_sql($database, set_version($old));
+    is(poll('', 15, sub { pids($database) }), '', "$old: the visit leaves once it sees another version");
+    $sim->clear;
+    is(sql($database, 'ALTER EXTENSION batchinf UPDATE'), '', "$old: the update");
+    is_done($database, $job, "$old: ... brings the answers home");
+    is($sim->ledger->{billed_requests}, 10, "$old: ... each billed once");
+}
+
+for my $old (@released) {
+    check_version($old);
+    check_visit_stays($old);
+    check_visit_leaves($old);
 }
 
 # every version can be reached from each older one
-like(sql('fresh', "SELECT string_agg(source || ' ' || COALESCE(path, 'none'), ', ') FROM pg_extension_update_paths('batchinf') WHERE target = '$new' AND source <> '$new'"),
-    qr/^(?!.*none)/, 'there is a path from each released version');
+is(sql('fresh', "SELECT path IS NOT NULL FROM pg_extension_update_paths('batchinf') WHERE source = '$_' AND target = '$new'"), 't', "there is a path from $_ to $new") for @released;
 done_testing();

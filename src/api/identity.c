@@ -1,0 +1,28 @@
+/*
+ * api/identity.c: who this install is.
+ *
+ * Jobs know servers by oid, and that holds in their database of their cluster only: pg_upgrade
+ * carries the install's uuid into another cluster, but not the oids.  So the cluster's system
+ * identifier, which a standby has too and a new cluster has not, is a part of the identity.
+ * Called by the view batchinf.here.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "utils/uuid.h"
+
+PG_FUNCTION_INFO_V1(batchinf_identity);
+
+/* Of two clusters never the same for one uuid. */
+Datum
+batchinf_identity(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *identity = palloc(sizeof(pg_uuid_t));
+	uint64		cluster = GetSystemIdentifier();
+
+	*identity = *PG_GETARG_UUID_P(0);
+	for (int i = 0; i < sizeof(cluster); i++)
+		identity->data[UUID_LEN - 1 - i] ^= (unsigned char) (cluster >> (BITS_PER_BYTE * i));
+	PG_RETURN_UUID_P(identity);
+}
