@@ -18,6 +18,7 @@ static const struct
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
 	{"lock_timeout", "1s"},
+	{"deadlock_timeout", "100ms"},	/* before others look: we are the victim, and try again */
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_deferrable", "off"},
