@@ -105,6 +105,13 @@ is($cluster->poll_sql('plain', "SELECT state || ' ' || written FROM batch_jobs W
 is(labels('plain', 21, 30), 10, '… into the rows of this database');
 is(labels('source', 21, 30), 0, '… and no other');
 
+# Two at once: the second one waits for the first, and finds a job that is not foreign any more.
+my $waited = "DO 'BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP PERFORM pg_sleep(0.02); END LOOP; END'";
+my $first = $cluster->beside('inserts', 'BEGIN', "SELECT batch_adopt($queued)", $waited, 'COMMIT');
+$cluster->poll_sql('inserts', "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'transactionid' AND granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE query LIKE 'DO %')", 't');
+like(sql('inserts', "SELECT batch_adopt($queued)"), qr/ERROR:  batch job $queued is not foreign/, 'batch_adopt twice at once');
+is(Cluster::output($first), '', '… the first one has it');
+
 # A database that has moved: its batches are at the provider, its source is gone.
 $sim->config({ batch_seconds => 60 });
 my $moved = $cluster->do_sql('source', 'SET ROLE jim', submit_sql(1, 5));
@@ -139,7 +146,7 @@ $sim->reset;
 $cluster->do_sql('renamed', 'CREATE ROLE eve', 'GRANT ALL ON s.issues TO eve', 'GRANT USAGE ON SCHEMA s TO eve', 'GRANT USAGE ON FOREIGN SERVER other TO eve',
     "CREATE USER MAPPING FOR eve SERVER other OPTIONS (api_key 'sk-sim')", 'UPDATE s.issues SET label = NULL');
 $sim->config({ batch_seconds => 60 });
-$sim->fault('POST', '/batches$', { delay_ms => 4000 });
+$sim->fault('POST', '/batches$', { delay_ms => 5000 });
 my $orphan = $cluster->do_sql('renamed', 'SET ROLE eve', submit_sql(1, 10) =~ s/openai/other/r =~ s/tickets/s.issues/gr);
 is(poll(1, 10, sub { $sim->faults_met }), 1, 'a batch is being created');
 $cluster->do_sql('renamed', 'DROP OWNED BY eve', 'DROP ROLE eve', 'ALTER SERVER other RENAME TO third', $decoy->server_sql('other'));

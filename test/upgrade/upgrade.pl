@@ -128,7 +128,7 @@ sub check_visit_stays {
     $sim->config({ batch_seconds => 60 });
     my $flying = do_sql($database, submit_sql($write_back));
     like($cluster->poll_sql($database, "SELECT state FROM batch_chunks WHERE job_id = $flying", $at_provider), $at_provider, "$old: a batch runs at the provider");
-    $sim->fault('POST', '/batches$', { delay_ms => 3000 });
+    $sim->fault('POST', '/batches$', { delay_ms => 5000 });
     my $creating = do_sql($database, submit_sql($write_back));
     is(poll(1, 10, sub { $sim->faults_met }), 1, "$old: ... and a visit is creating one");
     my $visit = pids($database);
