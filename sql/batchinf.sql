@@ -272,6 +272,10 @@ FROM batchinf.pause q
 JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
 COMMENT ON VIEW batchinf.pause_here IS 'the pauses of this install in this database: after a restore the oids of others mean nothing';
 
+CREATE FUNCTION batchinf.is_alive(pid int, start timestamptz) RETURNS bool
+    AS 'MODULE_PATHNAME', 'batchinf_is_alive' LANGUAGE C STRICT STABLE;
+COMMENT ON FUNCTION batchinf.is_alive IS 'does the process of this server that began then still run?';
+
 CREATE VIEW batchinf.due AS
 SELECT c.chunk_id, j.server, j.owner, w.wish,
        -- when its next step may be taken; NULL: not while the job is paused
@@ -281,10 +285,12 @@ SELECT c.chunk_id, j.server, j.owner, w.wish,
             ELSE LEAST(GREATEST(c.next_step_at, p.until), CASE WHEN w.wish IS NULL THEN j.deadline END) END AS step_at,
        CASE WHEN c.write_waiting > 0 THEN c.write_at END AS write_at,
        -- a claim is void only when its process is gone, never by time
-       CASE WHEN c.holder_pid IS NULL THEN false
-            ELSE EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(c.holder_pid) a WHERE a.backend_start = c.holder_start) END AS held,
+       COALESCE(batchinf.is_alive(c.holder_pid, c.holder_start), false) AS held,
        COALESCE(p.failures, 0) AS server_failures,
-       j.paused AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused
+       j.paused AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused,
+       -- what has been paid for goes before what is ready to be, and that before what is new
+       c.job_id, CASE c.state WHEN 'planned' THEN 2 WHEN 'uploading' THEN 2 WHEN 'uploaded' THEN 1 ELSE 0 END AS class,
+       c.next_step_at AS asked_at
 FROM batchinf.chunk c
 JOIN batchinf.job j ON j.job_id = c.job_id
 JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database

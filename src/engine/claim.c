@@ -15,6 +15,7 @@
 #include "engine/react.h"
 #include "miscadmin.h"
 #include "store/event.h"
+#include "store/flight.h"
 #include "store/gather.h"
 #include "utils/timestamp.h"
 
@@ -154,18 +155,38 @@ abandon(BiStep *step, const char *reason)
 	}
 }
 
-/* Is there room for one more batch of this size at the server?  NULL, or what is full. */
-static char *
+/* Is there room for one more batch of this size at the server?  NULL, or what is full.  What
+ * is planned leaves room to those whose inputs are there already, and to those before it. */
+static const char *
 no_room(BiStep *step)
 {
-	BiFlight	flight = bi_chunk_in_flight(step->job->server);
+	const BiLimits *limits = &step->limits;
+	bool		planned = step->chunk->state == BI_PLANNED;
+	BiFlight	flight;
 
-	if (step->limits.max_batches > 0 && flight.batches >= step->limits.max_batches)
-		return psprintf("room at the server: " INT64_FORMAT " batches in flight", flight.batches);
-	if (step->limits.max_enqueued_tokens > 0 && flight.batches > 0 &&
-		flight.tokens + step->chunk->tokens > step->limits.max_enqueued_tokens)
-		return psprintf("room at the server: " INT64_FORMAT " tokens enqueued", flight.tokens);
-	return NULL;
+	if (limits->max_batches <= 0 && limits->max_enqueued_tokens <= 0)
+		return NULL;
+	flight = bi_flight_at(step->job->server, step->chunk);
+	if (planned)
+	{
+		flight.batches += flight.coming_batches;
+		flight.tokens += flight.coming_tokens;
+	}
+	if (limits->max_batches > 0 && flight.batches >= limits->max_batches)
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " batches in flight", flight.batches);
+	if (limits->max_enqueued_tokens > 0 && flight.batches > 0 &&
+		flight.tokens + step->chunk->tokens > limits->max_enqueued_tokens)
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " tokens enqueued", flight.tokens);
+	if (!planned || !flight.behind)
+		return NULL;
+	bi_flight_wake(step->job->server);
+	return BI_FLIGHT_ROOM ": others come first";
+}
+
+static void
+wait_for_room(BiStep *step, const char *full)
+{
+	wait_for(step, full, Min(10 * step->limits.poll_interval, 600) * 1000);
 }
 
 /* The claim records the state that says what may be under way from now on. */
@@ -225,7 +246,7 @@ static void
 choose_move(BiStep *step)
 {
 	BiChunk    *chunk = step->chunk;
-	char	   *full;
+	const char *full;
 
 	switch (chunk->state)
 	{
@@ -233,10 +254,10 @@ choose_move(BiStep *step)
 			if (is_too_small(step))
 				break;
 			full = no_room(step);
-			if (full == NULL && step->provider->upload == NULL)
+			if (full)
+				wait_for_room(step, full);
+			else if (step->provider->upload == NULL)
 				begin_create(step);
-			else if (full)
-				wait_for(step, full, Min(10 * step->limits.poll_interval, 600) * 1000);
 			else
 				hold(step, BI_UPLOADING, bi_create_upload);
 			break;
@@ -244,7 +265,11 @@ choose_move(BiStep *step)
 			hold(step, BI_UPLOADING, bi_create_upload);
 			break;
 		case BI_UPLOADED:
-			begin_create(step);
+			full = no_room(step);
+			if (full)
+				wait_for_room(step, full);
+			else
+				begin_create(step);
 			break;
 		case BI_CREATING:		/* its fate is unknown */
 			hold(step, BI_CREATING, bi_create_find);

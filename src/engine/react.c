@@ -69,7 +69,8 @@ pause_length(BiStep *step, const BiVerdict *verdict, Oid *owner)
 	int64		asked = Min(Max(retry_after_ms(step), verdict->wait_ms), ASKED_CAP_MS);
 	int64		base = Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step));
 
-	*owner = verdict->kind == BI_DENIED ? step->job->owner : InvalidOid;
+	/* What a key may do, and how often, is its owner's affair: others have their own. */
+	*owner = verdict->kind == BI_DENIED || (verdict->kind == BI_DEFER && step->ex->status / 100 == 4) ? step->job->owner : InvalidOid;
 	if (verdict->kind == BI_NOT_YET)
 		return 0;
 	if (verdict->kind == BI_DENIED)
@@ -89,8 +90,8 @@ bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 	r->detail = bi_react_text(verdict);
 	r->waiting_for = r->detail;
 	r->pause_ms = pause_length(step, verdict, &r->pause_owner);
-	r->delay_ms = r->pause_ms ? r->pause_ms
-		: bi_react_backoff(Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step)), 2, BI_REACT_DEFER_CAP_MS, step->chunk->failures);
+	/* What fails by itself waits longer each time, however good the server is to others. */
+	r->delay_ms = Max(r->pause_ms, bi_react_backoff(Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step)), 2, BI_REACT_DEFER_CAP_MS, step->chunk->failures));
 	step->chunk->failures++;
 	if (r->pause_ms && step->server_failures == 0)
 		ereport(LOG,

@@ -16,6 +16,7 @@
 #include "engine/step.h"
 #include "miscadmin.h"
 #include "store/event.h"
+#include "store/flight.h"
 #include "store/pause.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -45,7 +46,7 @@ save(BiStep *step)
 	if (r->also)
 		r->also(step);
 	if (r->room)
-		bi_chunk_room(step->job->server);
+		bi_flight_wake(step->job->server);
 	BI_CRASH_POINT(bi_state_name(r->from), "record");
 }
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "common/string.h"
@@ -166,13 +167,18 @@ bi_chunk_due(MemoryContext cxt, int room, int room_for_others)
 
 	bi_sql_arg_int4(&args, room);
 	bi_sql_arg_int4(&args, room_for_others);
-	/* place: the how manieth of its server it would be */
+	/* turn: the how manieth of its job it would be; place: … of its server.  Where the server or the owner's key failed the
+	 * one that has not been tried for longest goes first: one that always fails is no probe for the others. */
 	n = bi_sql_run("SELECT " CHUNK_COLUMNS ", d.wish, d.server, d.owner, COALESCE(d.step_at <= now(), false), d.server_failures,"
 				   " EXISTS (SELECT FROM batchinf.pause_here q WHERE q.server = d.server AND q.owner = 0 AND q.failures > 0) FROM"
 				   " (SELECT e.*, row_number() OVER (ORDER BY e.place, e.at, e.chunk_id) AS rank FROM"
-				   "   (SELECT v.*, LEAST(v.step_at, v.write_at) AS at, count(*) FILTER (WHERE v.held) OVER (PARTITION BY v.server)"
-				   "     + row_number() OVER (PARTITION BY v.server, v.held ORDER BY LEAST(v.step_at, v.write_at), v.chunk_id) AS place"
-				   "     FROM batchinf.due v WHERE v.held OR LEAST(v.step_at, v.write_at) <= now()) e"
+				   "   (SELECT f.*, count(*) FILTER (WHERE f.held) OVER (PARTITION BY f.server) + row_number() OVER"
+				   "      (PARTITION BY f.server, f.held ORDER BY f.probe NULLS FIRST, f.turn, f.class, f.at, f.chunk_id) AS place FROM"
+				   "     (SELECT v.*, t.at, CASE WHEN v.server_failures > 0 THEN v.asked_at END AS probe,"
+				   "        count(*) FILTER (WHERE v.held) OVER (PARTITION BY v.server, v.job_id) + row_number() OVER"
+				   "        (PARTITION BY v.server, v.job_id, v.held ORDER BY v.class, t.at, v.chunk_id) AS turn"
+				   "        FROM batchinf.due v CROSS JOIN LATERAL (SELECT LEAST(v.step_at, v.write_at)) t(at)"
+				   "        WHERE v.held OR t.at <= now()) f) e"
 				   "   WHERE NOT e.held AND e.place <= " SERVER_SHARE ") d"
 				   " JOIN batchinf.chunk c ON c.chunk_id = d.chunk_id"
 				   " WHERE d.rank <= $1 OR (d.place = 1 AND d.rank <= $2)"
@@ -209,20 +215,21 @@ bi_chunk_next_due(bool *unfinished)
 	return bi_sql_time(0, 1);
 }
 
-BiFlight
-bi_chunk_in_flight(Oid server)
+/* Here, and not in pg_stat_activity, which does not tell everybody everything. */
+PG_FUNCTION_INFO_V1(batchinf_is_alive);
+Datum
+batchinf_is_alive(PG_FUNCTION_ARGS)
 {
-	BiArgs		args = {0};
-	BiFlight	flight;
+	int			n = pgstat_fetch_stat_numbackends();
 
-	bi_sql_arg_oid(&args, server);
-	bi_sql_run("SELECT count(*), COALESCE(sum(c.tokens), 0)::bigint FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
-			   " JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
-			   " WHERE j.server = $1 AND c.next_step_at IS NOT NULL"
-			   " AND c.state IN ('uploading', 'uploaded', 'creating', 'submitted', 'running', 'cancelling', 'ambiguous')", &args);
-	flight.batches = bi_sql_int8(0, 1);
-	flight.tokens = bi_sql_int8(0, 2);
-	return flight;
+	for (int i = 1; i <= n; i++)
+	{
+		PgBackendStatus *entry = &bi_local_beentry(i)->backendStatus;
+
+		if (entry->st_procpid == PG_GETARG_INT32(0))
+			PG_RETURN_BOOL(entry->st_proc_start_timestamp == PG_GETARG_TIMESTAMPTZ(1));
+	}
+	PG_RETURN_BOOL(false);
 }
 
 bool
@@ -231,9 +238,8 @@ bi_chunk_claim(const BiChunk *chunk)
 	BiArgs		args = {0};
 
 	bi_sql_arg_int8(&args, chunk->id);
-	return bi_sql_run("UPDATE batchinf.chunk SET holder_pid = pg_backend_pid(),"
-					  " holder_start = (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)"
-					  " WHERE chunk_id = $1", &args) > 0;
+	bi_sql_arg_time(&args, MyStartTimestamp);
+	return bi_sql_run("UPDATE batchinf.chunk SET holder_pid = pg_backend_pid(), holder_start = $2 WHERE chunk_id = $1", &args) > 0;
 }
 
 static void
@@ -267,13 +273,14 @@ bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 	bi_sql_arg_text(&args, waiting_for);
 	bi_sql_arg_text(&args, error);
 	bi_sql_arg_int4(&args, chunk->attempts_left);
+	bi_sql_arg_text(&args, chunk->intent);
 	if (bi_sql_run("UPDATE batchinf.chunk SET state = $4, tries = $5, batch_id = $6, batch_end = $7, refs = jsonb_object($8),"
 				   " claimed_at = $9, failures = $10, polls = $11, attempts_left = $16,"
 				   " holder_pid = CASE WHEN NOT $12 THEN holder_pid END, holder_start = CASE WHEN NOT $12 THEN holder_start END,"
 				   " next_step_at = clock_timestamp() + $13 * interval '1 second', waiting_for = $14, error = COALESCE($15, error),"
 				   " submitted_at = CASE WHEN $6 <> COALESCE(batch_id, '') THEN now() ELSE submitted_at END,"
 				   " ended_at = CASE WHEN $7 IS NOT NULL THEN COALESCE(ended_at, now()) END"
-				   " WHERE chunk_id = $1 AND state = $2 AND attempt = $3 AND holder_pid = pg_backend_pid()", &args) != 1)
+				   " WHERE chunk_id = $1 AND intent = $17 AND state = $2 AND attempt = $3 AND holder_pid = pg_backend_pid()", &args) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was changed by another process",
@@ -285,19 +292,6 @@ bi_chunk_release_all(void)
 {
 	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE holder_pid = pg_backend_pid()"
 			   " AND (next_step_at IS NOT NULL OR write_waiting > 0)", NULL);
-}
-
-void
-bi_chunk_room(Oid server)
-{
-	BiArgs		args = {0};
-
-	bi_sql_arg_oid(&args, server);
-	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now(), waiting_for = NULL WHERE chunk_id IN"
-			   " (SELECT c.chunk_id FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
-			   "  WHERE j.server = $1 AND c.next_step_at IS NOT NULL AND (c.state = 'planned' OR c.state = 'uploaded' AND c.refs ? 'dead')"
-			   "  AND c.waiting_for IS NOT NULL AND c.holder_pid IS NULL"
-			   "  ORDER BY c.next_step_at LIMIT 8 FOR UPDATE OF c SKIP LOCKED)", &args);
 }
 
 bool

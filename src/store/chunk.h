@@ -59,13 +59,6 @@ typedef struct BiDue
 
 /* Results of the functions below live in cxt.  All need SPI and a transaction. */
 
-/* Counts for planning: see bi_chunk_in_flight. */
-typedef struct BiFlight
-{
-	int64		batches;
-	int64		tokens;
-} BiFlight;
-
 /* In the current context. */
 extern BiChunk *bi_chunk_copy(const BiChunk *chunk);
 
@@ -89,9 +82,6 @@ extern List *bi_chunk_due(MemoryContext cxt, int room, int room_for_others);
  * whoever holds it (paused jobs aside), or a job that could not be ended yet? */
 extern TimestampTz bi_chunk_next_due(bool *unfinished);
 
-/* How much of a server is in use. */
-extern BiFlight bi_chunk_in_flight(Oid server);
-
 /* This process holds it from now on; false: it is there no more. */
 extern bool bi_chunk_claim(const BiChunk *chunk);
 
@@ -109,8 +99,5 @@ extern void bi_chunk_release_all(void);
 
 /* Is that batch one that a chunk has, or had? */
 extern bool bi_chunk_owns_batch(const char *batch_id);
-
-/* A few chunks that wait for room on server may look again now. */
-extern void bi_chunk_room(Oid server);
 
 #endif							/* BI_CHUNK_H */
