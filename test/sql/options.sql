@@ -285,6 +285,8 @@ SELECT * FROM batch_check('s3');
 SET ROLE regress_batchinf_other;
 SELECT * FROM batch_check('s1');
 SELECT * FROM batch_check('s2');
+RESET ROLE;
+GRANT pg_read_server_files TO regress_batchinf_owner;
 SET ROLE regress_batchinf_owner;
 SELECT * FROM batch_check('s2');
 SET ROLE regress_batchinf_reader;
