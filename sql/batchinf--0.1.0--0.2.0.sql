@@ -26,7 +26,7 @@ UPDATE batchinf.job j SET install = h.uuid FROM batchinf.install i, batchinf.her
 UPDATE batchinf.pause p SET install = h.uuid FROM batchinf.install i, batchinf.here h WHERE p.install = i.uuid AND p.database = h.database;
 
 -- turns among jobs, and whose claims are void whatever the owner of the schema may see
-CREATE FUNCTION batchinf.is_alive(pid int, start timestamptz) RETURNS bool
+CREATE OR REPLACE FUNCTION batchinf.is_alive(pid int, start timestamptz) RETURNS bool
     AS 'MODULE_PATHNAME', 'batchinf_is_alive' LANGUAGE C STRICT STABLE;
 COMMENT ON FUNCTION batchinf.is_alive IS 'does the process of this server that began then still run?';
 

@@ -2,15 +2,15 @@
 \i lib.sql
 SELECT no_plan();
 
-CREATE ROLE ann;
-CREATE ROLE bob;
+CREATE ROLE share_ann;
+CREATE ROLE share_bob;
 SELECT sim.config('{"api_keys": ["sk-sim", "sk-ann", "sk-bob"]}');
 -- A server for all three.
 CREATE FUNCTION serve(name text, more text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     PERFORM sim.server(name, more);
-    EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO ann, bob', name);
-    EXECUTE format('CREATE USER MAPPING FOR ann SERVER %I OPTIONS (api_key ''sk-ann'')', name);
-    EXECUTE format('CREATE USER MAPPING FOR bob SERVER %I OPTIONS (api_key ''sk-bob'')', name);
+    EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO share_ann, share_bob', name);
+    EXECUTE format('CREATE USER MAPPING FOR share_ann SERVER %I OPTIONS (api_key ''sk-ann'')', name);
+    EXECUTE format('CREATE USER MAPPING FOR share_bob SERVER %I OPTIONS (api_key ''sk-bob'')', name);
 END $$;
 CREATE FUNCTION submit(server name, n int, prompt text DEFAULT '{{id}}') RETURNS bigint LANGUAGE sql AS $$
     SELECT batch_submit(format('SELECT i AS id FROM generate_series(1, %s) i', n), server => server, prompt => prompt)
@@ -40,7 +40,7 @@ END $$;
 --
 SELECT sim.config('{"batch_seconds": 0.6}');
 SELECT serve('narrow', $$max_requests '1', max_batches '3'$$);
-SELECT submit_as('ann', 'narrow', 6) AS anns, submit_as('bob', 'narrow', 6) AS bobs, submit('narrow', 6) AS ours \gset
+SELECT submit_as('share_ann', 'narrow', 6) AS anns, submit_as('share_bob', 'narrow', 6) AS bobs, submit('narrow', 6) AS ours \gset
 SELECT sim.start('one', 'CALL batch_work(''60 s'')'), sim.start('two', 'CALL batch_work(''60 s'')');
 CALL batch_work('60 s');
 SELECT is(sim.finish('one') || sim.finish('two'), '', 'several workers at a server that takes few batches');
@@ -49,7 +49,7 @@ SELECT is(most_at_once('narrow', 'count(*)'), 3::bigint, 'max_batches holds acro
 
 SELECT sim.config('{"batch_seconds": 0.05}');
 SELECT serve('tokens', $$max_requests '1', max_enqueued_tokens '400'$$);
-SELECT submit_as('ann', 'tokens', 8, repeat('x', 200)) AS anns, submit_as('bob', 'tokens', 8, repeat('x', 200)) AS bobs \gset
+SELECT submit_as('share_ann', 'tokens', 8, repeat('x', 200)) AS anns, submit_as('share_bob', 'tokens', 8, repeat('x', 200)) AS bobs \gset
 SELECT sim.start('one', 'CALL batch_work(''60 s'')');
 CALL batch_work('60 s');
 SELECT is(sim.finish('one'), '', 'two workers at a server with few tokens');
@@ -68,9 +68,9 @@ SELECT serve('scales', $$max_requests '1', max_enqueued_tokens '960'$$);
 SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "action": {"batch_outcome": "in_progress_forever", "finished": 0}}');
 SELECT submit('scales', 1) AS running \gset
 SELECT is(sim.until(format('SELECT step FROM batch_chunks WHERE job_id = %s', :running), 'running', 10), 'running', 'while a batch is under way');
-SELECT submit_as('ann', 'scales', 1, repeat('word ', 720)) AS large \gset
+SELECT submit_as('share_ann', 'scales', 1, repeat('word ', 720)) AS large \gset
 SELECT is(sim.until(format('SELECT (waiting_for ~ ''^room at the server: \d+ tokens enqueued$'')::text FROM batch_chunks WHERE job_id = %s', :large), 'true', 10), 'true', '… a large one waits for room');
-SELECT submit_as('bob', 'scales', 1) AS small \gset
+SELECT submit_as('share_bob', 'scales', 1) AS small \gset
 SELECT is(sim.until(format('SELECT waiting_for FROM batch_chunks WHERE job_id = %s', :small), 'room at the server: others come first', 10), 'room at the server: others come first', '… and a small one, which would fit, comes after it');
 SELECT batch_cancel(:running);
 SELECT is(sim.until(format('SELECT state_of(%s) || '' '' || state_of(%s)', :large, :small), 'completed 1 completed 1', 20), 'completed 1 completed 1', '… once there is room both go');
@@ -81,14 +81,14 @@ SELECT is((SELECT string_agg(CASE job_id WHEN :large THEN 'large' ELSE 'small' E
 --
 SELECT serve('single', $$max_batches '1'$$);
 SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "action": {"status": 429, "headers": {"retry-after": "600"}}}');
-SELECT submit_as('ann', 'single', 2) AS anns \gset
+SELECT submit_as('share_ann', 'single', 2) AS anns \gset
 SELECT is(sim.until(format('SELECT step || '' '' || failures FROM batch_chunks JOIN batchinf.chunk USING (chunk_id) WHERE batch_chunks.job_id = %s', :anns), 'uploaded 1', 10), 'uploaded 1', 'the key of one owner is asked to wait, after her upload');
-SELECT is((SELECT owner FROM batchinf.pause q JOIN pg_foreign_server s ON s.oid = q.server WHERE srvname = 'single' AND until > now()), 'ann'::regrole::oid, '… which is her own affair');
-SELECT submit_as('bob', 'single', 2) AS bobs \gset
+SELECT is((SELECT owner FROM batchinf.pause q JOIN pg_foreign_server s ON s.oid = q.server WHERE srvname = 'single' AND until > now()), 'share_ann'::regrole::oid, '… which is her own affair');
+SELECT submit_as('share_bob', 'single', 2) AS bobs \gset
 SELECT is(sim.until(format('SELECT state_of(%s)', :bobs), 'completed 2', 10), 'completed 2', '… and holds no place that another could have');
 SELECT batch_pause(:anns);
 DELETE FROM batchinf.pause;
-SELECT submit_as('bob', 'single', 3) AS bobs \gset
+SELECT submit_as('share_bob', 'single', 3) AS bobs \gset
 SELECT is(sim.until(format('SELECT state_of(%s)', :bobs), 'completed 3', 10), 'completed 3', 'nor does a job that is paused after its upload');
 SELECT batch_resume(:anns);
 UPDATE batchinf.chunk SET next_step_at = now() WHERE job_id = :anns;
@@ -100,11 +100,11 @@ SELECT is((SELECT billed FROM (SELECT count(*) AS billed FROM jsonb_array_elemen
 --
 SELECT serve('odd', $$max_batches '50'$$);
 SELECT sim.fault('{"match": {"path_regex": "/content$"}, "times": "always", "action": {"status": 500}}');
-SELECT submit_as('ann', 'odd', 1) AS bad \gset
+SELECT submit_as('share_ann', 'odd', 1) AS bad \gset
 SELECT is(sim.until(format('SELECT (count(*) > 0)::text FROM batch_events WHERE job_id = %s AND event = ''deferred''', :bad), 'true', 15), 'true', 'results that the provider fails to give');
 SELECT sim.clear_faults();
 SELECT sim.fault(jsonb_build_object('match', jsonb_build_object('path_regex', (refs->>'output') || '/content$'), 'times', 'always', 'action', '{"status": 500}'::jsonb)) FROM batchinf.chunk WHERE job_id = :bad;
-SELECT submit_as('ann', 'odd', 1) AS one, submit_as('bob', 'odd', 1) AS two, submit('odd', 1) AS three \gset
+SELECT submit_as('share_ann', 'odd', 1) AS one, submit_as('share_bob', 'odd', 1) AS two, submit('odd', 1) AS three \gset
 SELECT is(sim.until(format('SELECT concat_ws('' '', state_of(%s), state_of(%s), state_of(%s))', :one, :two, :three), 'completed 1 completed 1 completed 1', 40), 'completed 1 completed 1 completed 1', 'promise 4: … do not hold up the other jobs there');
 SELECT is(state_of(:bad), 'running 0', '… while it is tried again');
 SELECT cmp_ok((SELECT next_step_at - now() FROM batchinf.chunk WHERE job_id = :bad), '>', (SELECT COALESCE(max(until), now()) - now() FROM batchinf.pause_here q JOIN pg_foreign_server s ON s.oid = q.server WHERE srvname = 'odd'), '… less and less often');
@@ -117,12 +117,12 @@ SELECT is(sim.until(format('SELECT state_of(%s)', :bad), 'completed 1', 20), 'co
 --
 SELECT serve('crowd', $$max_requests '1', max_batches '4'$$);
 SELECT sim.config('{"batch_seconds": 0.3}');
-SELECT submit_as('ann', 'crowd', 150) AS large \gset
+SELECT submit_as('share_ann', 'crowd', 150) AS large \gset
 SELECT is(sim.until(format('SELECT (count(*) > 5)::text FROM batch_chunks WHERE job_id = %s AND step = ''done''', :large), 'true', 20), 'true', 'a job of many batches is under way');
-SELECT submit_as('bob', 'crowd', 2) AS small \gset
+SELECT submit_as('share_bob', 'crowd', 2) AS small \gset
 SELECT is(sim.until(format('SELECT state_of(%s)', :small), 'completed 2', 15), 'completed 2', 'promise 4: a small job does not wait for its end');
 SELECT cmp_ok((SELECT count(*) FROM batch_chunks WHERE job_id = :large AND step = 'planned'), '>', 50::bigint, '… which is far');
-SELECT submit_as('bob', 'crowd', 30) AS wrong \gset
+SELECT submit_as('share_bob', 'crowd', 30) AS wrong \gset
 SELECT is(sim.until(format('SELECT (count(*) > 1)::text FROM batch_chunks WHERE job_id = %s AND step <> ''planned''', :wrong), 'true', 15), 'true', 'two jobs of many batches share the places');
 SELECT batch_cancel(:wrong);
 SELECT is(sim.until(format('SELECT state FROM batch_jobs WHERE job_id = %s', :wrong), 'cancelled', 10), 'cancelled', 'a cancel waits for nobody');
@@ -136,9 +136,10 @@ SELECT is(sim.until(format('SELECT state FROM batch_jobs WHERE job_id = %s', :la
 SELECT sim.config('{"batch_seconds": 0.05}');
 SELECT serve('resting', '');
 SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "action": {"batch_outcome": "in_progress_forever", "finished": 0}, "times": 3}');
-SELECT submit_as('ann', 'resting', 1), submit_as('bob', 'resting', 1), submit('resting', 1);
+SELECT submit_as('share_ann', 'resting', 1), submit_as('share_bob', 'resting', 1), submit('resting', 1);
 SELECT is(sim.until('SELECT count(*) FROM batch_chunks k JOIN batch_jobs USING (job_id) WHERE server = ''resting'' AND step = ''running''', '3', 10), '3', 'batches of a server are under way');
-SELECT sim.fault('{"match": {"method": "GET", "path_regex": "/batches/"}, "action": {"status": 503, "headers": {"retry-after": "600"}}}');
+SELECT sim.fault(jsonb_build_object('match', jsonb_build_object('method', 'GET', 'path_regex', min(provider_batch_id)), 'action', '{"status": 503, "headers": {"retry-after": "600"}}'::jsonb))
+FROM batch_chunks JOIN batch_jobs USING (job_id) WHERE server = 'resting';
 SELECT is(sim.until('SELECT (paused_until > now())::text FROM batch_servers WHERE server = ''resting''', 'true', 10), 'true', '… and it asks to be left alone');
 SELECT jsonb_array_length(sim.call('GET', '/_sim/requests')) AS asked \gset
 SELECT submit('odd', 1) AS job \gset

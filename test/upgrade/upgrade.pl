@@ -117,7 +117,8 @@ sub create_working {
     my $script = do { local (@ARGV, $/) = "$sql/batchinf--$old--$new.sql"; <> };
     $sim->reset;
     create_old($database, $old);
-    do_sql($database, set_version($new), $script =~ /^(CREATE OR REPLACE VIEW batchinf\.due\b.*?;)$/ms);    # which the library reads
+    my ($function, $due) = map { $script =~ /^(CREATE OR REPLACE $_\b.*?;)$/ms ? $1 =~ s/--.*//gr =~ s/\n/ /gr : () } 'FUNCTION batchinf\.is_alive', 'VIEW batchinf\.due';    # what the library reads
+    do_sql($database, set_version($new), $function =~ s/MODULE_PATHNAME/\$libdir\/batchinf/r, 'ALTER EXTENSION batchinf ADD FUNCTION batchinf.is_alive(int, timestamptz)', $due);
 }
 
 # The SQL side changes under a visit at work: nobody waits for it, nor it for anybody.
