@@ -333,6 +333,7 @@ batchinf_submit(PG_FUNCTION_ARGS)
 {
 	Submit		s = {0};
 
+	PreventCommandIfReadOnly("batch_submit()");
 	check_encoding();
 	bi_argument_read(fcinfo, &s.job, &s.key_argument);
 	choose_server(&s);

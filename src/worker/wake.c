@@ -108,7 +108,9 @@ bi_wake_possible(char **why)
 {
 	if (bi_version_found(why) && *why)
 		return false;
-	if (!bi_guc_enabled)
+	if (IsBinaryUpgrade)
+		*why = pstrdup("The server runs in binary upgrade mode.");
+	else if (!bi_guc_enabled)
 		*why = pstrdup("batchinf.enabled is off.");
 	else if (bi_slot_present() && !bi_slot_launcher_runs())
 		*why = pstrdup("The batchinf launcher is not running.");
