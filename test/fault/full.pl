@@ -1,54 +1,91 @@
 #!/usr/bin/perl
 # A disk that is full: for the spool that a batch is rendered into, and for the one that its
 # results come into.  The chunk waits with the reason, and goes on once there is room.
+#
+# Where root may mount, temporary files lie on a disk of their own, which is full; elsewhere
+# a limit to the size of files does.
 use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use Cluster;
+use File::Temp;
+use Provider;
 use Test::More;
 
+# That disk, in a mount namespace of our own.
+if ($> == 0 && system('unshare --mount mount -t tmpfs tmpfs /tmp 2>/dev/null') == 0) {
+    my $place = File::Temp->newdir('batchinf-disk-XXXXXX', TMPDIR => 1);
+    my $status = system('unshare', '--mount', 'bash', '-c', 'mount -t tmpfs -o size=512m,mode=1777 tmpfs "$1" && exec runuser -u postgres -- "${@:2}"', '-', $place, $^X, $0, $place);
+    exit($status ? 1 : 0);
+}
 Cluster::as_postgres();
+my ($disk) = @ARGV;
 
 my $sim = Cluster::Sim->new;
 my $cluster = Cluster->new('main', "shared_preload_libraries = 'batchinf'", "batchinf.settle_time = '1s'");
+my $reason = $disk ? 'No space left on device' : 'File too large';
 
-# All files of the server end at 24 MB, as on a disk that has no more: ulimit counts in kB.
+if ($disk) {
+    my $place = "$cluster->{data}/base/pgsql_tmp";
+    BAIL_OUT("$place is there already") if !symlink $disk, $place;
+}
+
+# No more than 24 MB of room from here on: what else there is of the disk is taken, or all files of the server end there (ulimit counts in kB).
+sub shrink {
+    return system('fallocate', '-l', '488M', "$disk/ballast") if $disk;
+    return restart(24576);
+}
+sub enlarge { return $disk ? 1 - unlink "$disk/ballast" : restart('unlimited') }
+
 sub restart {
     my ($limit) = @_;
     $cluster->stop('fast');
     return system('bash', '-c', "ulimit -S -f $limit; $Cluster::bin/pg_ctl -D $cluster->{data} -l $cluster->{log} -w -s start");
 }
-is(restart(24576), 0, 'a server whose disk is small');
 
 sub do_sql { return $cluster->do_sql('postgres', @_) }
 sub poll_sql { return $cluster->poll_sql('postgres', @_) }
 
 # Tables of many small files' worth would meet the limit too: 30 MB of requests come from short records and a long system prompt.
-do_sql('CREATE EXTENSION batchinf', $sim->server_sql('openai'), $sim->server_sql('other'), 'CREATE TABLE t (id int PRIMARY KEY, label text)', 'INSERT INTO t SELECT generate_series(1, 300)');
-my $submit = sub {
-    my ($prompt, $system) = @_;
-    return do_sql("SELECT batch_submit('SELECT id FROM t', server => 'openai', prompt => '$prompt', system_prompt => $system, target => 't', write_back => '{\"label\": \"\$\"}')");
-};
+do_sql('CREATE EXTENSION batchinf', 'CREATE TABLE t (id int PRIMARY KEY, label text)', 'INSERT INTO t SELECT generate_series(1, 300)');
 
-my $large = $submit->('{{id}}', q{repeat('x', 100000)});
-like(poll_sql("SELECT waiting_for FROM batch_chunks WHERE job_id = $large", qr/temporary file/), qr/could not write to temporary file: File too large/, 'no room to render a batch: the chunk waits, and says for what');
-is(do_sql("SELECT state FROM batchinf.chunk WHERE job_id = $large"), 'planned', '... and nothing of it is sent');
-is($sim->ledger->{billed_requests} // 0, 0, '... nor billed');
-my $small = do_sql("SELECT batch_submit('SELECT id FROM t', server => 'other', prompt => '{{id}}')");
-is(poll_sql("SELECT state FROM batch_jobs WHERE job_id = $small", 'completed', 30), 'completed', 'promise 4: a smaller one is done meanwhile');
-do_sql("SELECT batch_cancel($large)");
-is(poll_sql("SELECT state FROM batch_jobs WHERE job_id = $large", 'cancelled'), 'cancelled', 'the one that waits can be cancelled');
+# The answers are longer than a model of Bedrock gives unasked.
+my %params = (openai => '{}', bedrock => '{"inferenceConfig": {"maxTokens": 50000}}');
 
-# Results: 30 MB come for 300 small requests.
-$sim->reset;
-my $much = $submit->('{{id}} [[sim:big=100000]]', 'NULL');
-like(poll_sql("SELECT waiting_for FROM batch_chunks WHERE job_id = $much", qr/temporary file/, 60), qr/^local_error: could not write to temporary file: File too large$/, 'no room for the results: the chunk waits, and says for what');
-is(do_sql("SELECT state FROM batchinf.chunk WHERE job_id = $much"), 'fetching', '... they are not given up');
-is(do_sql("SELECT count(*) FROM batch_records WHERE job_id = $much AND outcome IS NOT NULL"), 0, '... and no part of them is taken');
+for my $name (sort keys %params) {
+    my $provider = $Provider::by_name{$name};
+    my ($server, $other) = ("${name}_server", "${name}_other");
+    my $submit = sub {
+        my ($prompt, $system) = @_;
+        return do_sql("SELECT batch_submit('SELECT id FROM t', server => '$server', prompt => '$prompt', system_prompt => $system, params => '$params{$name}', target => 't', write_back => '{\"label\": \"\$\"}')");
+    };
+    $sim->reset;
+    $sim->config($provider->{config}) if $provider->{config};
+    do_sql('UPDATE t SET label = NULL', map { Provider::server_sql($provider, $_, $sim->url) } $server, $other);
+    is(shrink(), 0, "$name: the disk has little room");
 
-is(restart('unlimited'), 0, 'the disk has room again');
-is(poll_sql("SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $much", 'completed 300', 90), 'completed 300', '... the job ends');
-is($sim->ledger->{billed_requests}, 300, 'promise 1: each record is billed once');
+    my $large = $submit->('{{id}}', q{repeat('x', 100000)});
+    like(poll_sql("SELECT waiting_for FROM batch_chunks WHERE job_id = $large", qr/temporary file/, 60), qr/could not write to temporary file: $reason/, "$name: no room to render a batch: the chunk waits, and says for what");
+    is(do_sql("SELECT state FROM batchinf.chunk WHERE job_id = $large"), 'planned', '... and nothing of it is sent');
+    is($sim->ledger->{billed_requests} // 0, 0, '... nor billed');
+    my $small = do_sql("SELECT batch_submit('SELECT id FROM t', server => '$other', prompt => '{{id}}')");
+    is(poll_sql("SELECT state FROM batch_jobs WHERE job_id = $small", 'completed', 30), 'completed', 'promise 4: a smaller one is done meanwhile');
+    do_sql("SELECT batch_cancel($large)");
+    is(poll_sql("SELECT state FROM batch_jobs WHERE job_id = $large", 'cancelled'), 'cancelled', 'the one that waits can be cancelled');
+
+    # Results: 30 MB come for 300 small requests.
+    my $billed = $sim->ledger->{billed_requests};
+    my $much = $submit->('{{id}} [[sim:big=100000]]', 'NULL');
+    like(poll_sql("SELECT waiting_for FROM batch_chunks WHERE job_id = $much", qr/temporary file/, 60), qr/^local_error: could not write to temporary file: $reason$/, "$name: no room for the results: the chunk waits, and says for what");
+    is(do_sql("SELECT state FROM batchinf.chunk WHERE job_id = $much"), 'fetching', '... they are not given up');
+    is(do_sql("SELECT count(*) FROM batch_records WHERE job_id = $much AND outcome IS NOT NULL"), 0, '... and no part of them is taken');
+
+    is(enlarge(), 0, 'the disk has room again');
+    is(poll_sql("SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $much", 'completed 300', 90), 'completed 300', '... the job ends');
+    is($sim->ledger->{billed_requests} - $billed, 300, 'promise 1: each record is billed once');
+    is(do_sql('SELECT count(*) FROM t WHERE length(label) > 90000'), 300, '... and every row is written');
+}
+is(poll(0, 10, sub { scalar(() = glob "$cluster->{data}/base/pgsql_tmp/*") }), 0, 'no temporary file is left');
 is($cluster->log_count('PANIC|TRAP|terminated by signal'), 0, 'nothing odd in the log');
 done_testing();
