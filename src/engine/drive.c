@@ -11,6 +11,7 @@
 #include "base/http.h"
 #include "engine/claim.h"
 #include "engine/drive.h"
+#include "engine/login.h"
 #include "engine/step.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -393,6 +394,7 @@ bi_drive(const BiDrive *drive)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	leave(&loop);
+	bi_login_forget();
 	if (error)
 		ReThrowError(error);
 	return loop.next_due;

@@ -47,7 +47,9 @@ ended(BiStep *step, const char *how, const List *faults)
 
 	r->detail = first ? psprintf("%s: %s", first->code, first->message) : NULL;
 	step->chunk->batch_end = unconstify(char *, how);
-	step->chunk->failures = 0;
+	/* From there its results may be missing again. */
+	if (step->record.from != BI_AMBIGUOUS)
+		step->chunk->failures = 0;
 	r->heard = true;
 	r->room = true;
 	bi_step_record(step, NULL);
@@ -177,7 +179,10 @@ read_cancel(BiStep *step)
 void
 bi_follow_cancel(BiStep *step)
 {
-	if (bi_ref_get(step->chunk->refs, CANCEL_SENT) && step->chunk->polls < CANCEL_AGAIN)
+	bool		sent = bi_ref_get(step->chunk->refs, CANCEL_SENT) != NULL;
+
+	/* Between two calls that came to nothing the batch is looked at: it may end by itself. */
+	if (sent ? step->chunk->polls < CANCEL_AGAIN : step->chunk->failures % 2 == 1)
 	{
 		bi_follow_poll(step);
 		return;

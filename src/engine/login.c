@@ -3,8 +3,8 @@
  *
  * One for each server and mapping, of the key it was had for (known by its hash: a changed
  * key has no token).
- * Never stored, never logged; a visit that leaves forgets them.  Called by step.c and
- * react.c.
+ * Never stored, never logged; whoever leaves the loop forgets them.  Called by step.c,
+ * react.c and drive.c.
  */
 #include "postgres.h"
 
@@ -82,17 +82,29 @@ bi_login_spare(const BiServer *server, const char *secret)
 	return pstrdup(token->token);
 }
 
+static void
+drop(Token *token)
+{
+	tokens = list_delete_ptr(tokens, token);
+	bi_secret_wipe(token->token);
+	pfree(token->token);
+	pfree(token);
+}
+
 void
 bi_login_drop(const BiServer *server)
 {
 	Token	   *token = lookup(server);
 
-	if (token == NULL)
-		return;
-	tokens = list_delete_ptr(tokens, token);
-	bi_secret_wipe(token->token);
-	pfree(token->token);
-	pfree(token);
+	if (token)
+		drop(token);
+}
+
+void
+bi_login_forget(void)
+{
+	while (tokens != NIL)
+		drop(linitial(tokens));
 }
 
 void

@@ -18,4 +18,7 @@ extern void bi_login_keep(const BiServer *server, const char *secret, const char
 /* It was refused. */
 extern void bi_login_drop(const BiServer *server);
 
+/* All of them are forgotten: a session goes on after batch_work. */
+extern void bi_login_forget(void);
+
 #endif							/* BI_LOGIN_H */

@@ -13,8 +13,8 @@ chmod -R u+w "$folder/tree"
 
 # the programs look for their libraries and files from where they themselves are
 cp -L "$bin"/* "$folder$bin/"
-cp -rsT "$lib" "$folder$lib"
-cp -rsT "$share" "$folder$share"
+cp -rsfT "$lib" "$folder$lib"
+cp -rsfT "$share" "$folder$share"
 rm -rf "$folder$lib"/batchinf* "$folder$lib"/bitcode/batchinf* "$folder$share"/extension/batchinf*
 log=$folder/make.log
 make -s -C "$folder/tree" -j"$(nproc)" with_llvm=no PG_CONFIG="$pg_config" "$@" install DESTDIR="$folder" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }

@@ -210,4 +210,15 @@ SELECT submit(5, deadline => '2 s') AS job \gset
 CALL batch_work('20 s');
 SELECT is(counts(:job), 'completed 5 pending 0 succeeded 0 errored 0 expired 5 cancelled 0 missing 0 invalid 0 written 0', 'the deadline also comes while the server is paused');
 
+-- a cancel that the provider cannot take
+SELECT sim.reset();
+SELECT sim.config('{"batch_seconds": 3}');
+SELECT sim.fault('{"match": {"path_regex": "/cancel$"}, "times": "always", "action": {"status": 500}}');
+SELECT submit(5) AS job \gset
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until(format('SELECT step FROM batch_chunks WHERE job_id = %s', :job), 'running', 10), 'running', 'a batch runs');
+SELECT batch_cancel(:job);
+SELECT is(sim.finish('worker'), '', 'a cancel that always fails: batch_work ends');
+SELECT is(counts(:job), 'cancelled 5 pending 0 succeeded 5 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 5', '… with the batch, whose answers have been paid for');
+
 SELECT * FROM finish();
