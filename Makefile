@@ -35,7 +35,7 @@ endif
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
 	cp $< $@
 
-.PHONY: deps demo test majors bench fuzz sanitize fault
+.PHONY: deps demo test majors bench fuzz sanitize cassert fault
 deps:
 	bash test/deps.sh
 demo: ; bash test/demo/demo.sh
@@ -44,4 +44,5 @@ majors: ; bash test/run.sh suites postgresql-15 postgresql-17 postgresql-18
 bench: ; bash test/bench/bench.sh
 fuzz: ; bash test/fuzz/run.sh $(SECONDS)
 sanitize: ; bash test/sanitize.sh all
+cassert: ; bash test/cassert.sh
 fault: ; perl test/fault/crash.pl $(or $(SECONDS),600)

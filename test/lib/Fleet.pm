@@ -284,6 +284,8 @@ sub faults_of {
 # What a user gives up who cancels while the provider gives no certain answer is his.
 sub is_given_up { return $_[0]{any_end} && $_[0]{facts}{state} =~ /^cancelled/ && $_[0]{facts}{events} =~ /\bambiguous\b/ }
 
+sub is_forgotten { return $Provider::by_name{ $_[0]{provider} }{forgets_cancelled} && $_[0]{facts}{events} =~ /\bcancelled\b/ }
+
 sub left_at_provider {
     my ($task, $story) = @_;
     my ($ledger, $came) = ($task->{ledger}, $task->{facts}{succeeded});
@@ -294,7 +296,7 @@ sub left_at_provider {
     my @wrong = $ledger->{content_billed_again} ? $billed : ();
     push @wrong, 'a batch of somebody else was removed' if grep { $_->{foreign} && $_->{deleted} } @{ $ledger->{batches} };
     return @wrong if is_given_up($task);
-    push @wrong, $billed if $ledger->{billed_requests} != $came;
+    push @wrong, $billed if $ledger->{billed_requests} != $came && !is_forgotten($task);
     push @wrong, 'promise 1: ' . @ours . ' batches' if !$task->{any_end} && defined $batches && @ours != $batches;
     push @wrong, 'promise 10: left there for ever: ' . encode_json(\@files) if @files;
     push @wrong, 'promise 10: batches are left' if $Provider::by_name{ $task->{provider} }{removes_batches} && grep { !$_->{deleted} } @ours;

@@ -4,7 +4,8 @@ package Provider;
 #
 # path: behind the simulator's address; options, mapping: of server and user mapping, where URL stands for that address, KEY for a key
 # of the test's own and GOOGLE for a service account's; config: of the simulator; requests: of the contract's routines those that it has,
-# each as method and path, and how many such come before it; removes_batches: in the end it deletes them.
+# each as method and path, and how many such come before it; removes_batches: in the end it deletes them; forgets_cancelled: what ran of a
+# cancelled batch is billed and not given.
 use strict;
 use warnings;
 use HTTP::Tiny;
@@ -52,7 +53,7 @@ our @all = (
         },
     },
     {
-        name => 'gemini', path => '', model => 'gemini-3.5-flash-lite', mapping => "api_key 'KEY'", removes_batches => 1,
+        name => 'gemini', path => '', model => 'gemini-3.5-flash-lite', mapping => "api_key 'KEY'", removes_batches => 1, forgets_cancelled => 1,
         requests => {
             upload => ['POST', '^/upload/.*/files$'], bytes => ['POST', '^/upload/.*/files$', 1], create => ['POST', ':batchGenerateContent$'],
             find => ['GET', '/batches$'], poll => ['GET', '/batches/[^/]+$'], cancel => ['POST', ':cancel$'], fetch => ['GET', ':download$'],

@@ -42,7 +42,7 @@ CREATE FUNCTION submit(place name) RETURNS bigint LANGUAGE sql AS $$
                                              "required": ["label", "urgent"], "additionalProperties": false}');
 $$;
 SELECT submit(server) FROM place \g /dev/null
-CALL batch_work('120 s');
+CALL batch_work('600 s');
 
 -- What every provider must make of it.
 CREATE TEMP TABLE wanted (id int, outcome text, attempt int, write_state text, label text, urgent bool);
