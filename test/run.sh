@@ -123,7 +123,18 @@ work_off() {
 	done
 }
 
+# the servers that the extension was built for and ran in
+versions() {
+	local other
+	printf 'with %s' "$("$PG_CONFIG" --version)"
+	for other in "${others[@]+"${others[@]}"}"; do
+		other=$(grep -om1 '^PostgreSQL [0-9.a-z]*' "$(log_of "postgresql-${other%:*}")" 2>/dev/null) && printf ', %s' "$other"
+	done
+	echo '; not with PostgreSQL 16, which no suite of Debian has'
+}
+
 finish() {
+	versions
 	[ -z "$not_run" ] || echo "not run on this machine:$not_run"
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ]

@@ -345,9 +345,8 @@ release(BiXactMode mode)
 	ErrorData  *error;
 	int			tries = 0;
 
-	do
-		error = bi_xact_finish(mode, release_phase, NULL);
-	while (error && ++tries < RELEASE_TRIES);
+	while ((error = bi_xact_finish(mode, release_phase, NULL)) != NULL && ++tries < RELEASE_TRIES)
+		continue;
 	if (error)
 		ereport(LOG,
 				(errmsg("could not release claims: %s", error->message),
