@@ -31,6 +31,7 @@ static const struct
 	{"standard_conforming_strings", "on"},
 	{"transform_null_equals", "off"},
 	{"check_function_bodies", "on"},
+	{"jit", "off"},				/* takes longer than any of our statements */
 	{"client_min_messages", "warning"},
 };
 

@@ -19,13 +19,6 @@ END $$;
 -- Its waiting writes are due.
 CREATE FUNCTION hurry(job bigint) RETURNS void LANGUAGE sql AS $$ UPDATE batchinf.chunk SET write_at = now() WHERE job_id = job AND write_waiting > 0 $$;
 
--- Where no visit comes, a session beside works.
-CREATE FUNCTION begin_work() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT current_setting('batchinf.enabled')::bool THEN PERFORM sim.start('work', 'CALL batch_work(''120 s'')'); END IF;
-END $$;
-CREATE FUNCTION end_work() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN current_setting('batchinf.enabled')::bool THEN '' ELSE sim.finish('work') END; END $$;
-
 -- Signs that sessions give each other: held until the end of the (sub)transaction, and seen at once.
 CREATE FUNCTION is_given(sign int) RETURNS bool LANGUAGE sql AS $$
     SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = sign AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) $$;
@@ -67,10 +60,10 @@ BEGIN
 END $do$ $$);
 SELECT is(sim.until('SELECT is_given(1)', 'true'), 'true', 'a transaction has the second row');
 SELECT ask('crossed') AS job \gset
-SELECT begin_work();
+SELECT sim.begin_work();
 SELECT is(sim.finish('crossing'), '', 'a deadlock with a transaction that waited first: it is not the victim');
 SELECT is(sim.until(format('SELECT counts(%s)', :job), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', 60), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', '… the worker is, and all rows are written afterwards');
-SELECT is(end_work(), '', '… the work ends');
+SELECT is(sim.end_work(), '', '… the work ends');
 SELECT is(sim.until(format('SELECT deadlocks > %s FROM pg_stat_database WHERE datname = current_database()', :deadlocks), 'true'), 'true', '… PostgreSQL has counted the deadlock');
 SELECT is(answers('crossed'), '1: new 1, 2: new 2, 3: new 3', '… nothing is lost');
 
@@ -111,7 +104,7 @@ END $$;
 SELECT sim.start('mover', 'CALL keep_moving()');
 SELECT is(sim.until('SELECT is_given(3)', 'true'), 'true', 'a session moves a row to and fro');
 SELECT ask('parted') AS job \gset
-SELECT begin_work();
+SELECT sim.begin_work();
 SELECT is(sim.until(format('SELECT string_agg(concat_ws('': '', record_id, write_state, write_error), '', '' ORDER BY seq) FROM batch_records WHERE job_id = %s', :job),
                     '1: waiting: tuple to be locked was already moved to another partition due to concurrent update, 2: written, 3: written', 60),
           '1: waiting: tuple to be locked was already moved to another partition due to concurrent update, 2: written, 3: written', 'a row that moved: its write is not serialisable now and waits, the others are written');
@@ -120,7 +113,7 @@ SELECT is(sim.finish('mover'), '', 'the session has met no error');
 SELECT pg_advisory_unlock(5);
 SELECT hurry(:job);
 SELECT is(sim.until(format('SELECT counts(%s)', :job), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', 60), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', '… once the row stays it is written');
-SELECT is(end_work(), '', '… the work ends');
+SELECT is(sim.end_work(), '', '… the work ends');
 SELECT is(answers('parted'), '1: new 1, 2: new 2, 3: new 3', '… where it lies now, once');
 
 --
@@ -139,11 +132,11 @@ SELECT is(sim.psql('SHOW transaction_isolation'), 'serializable', 'a database wh
 SELECT dblink_exec('holder', 'BEGIN ISOLATION LEVEL SERIALIZABLE'), dblink_exec('holder', 'UPDATE strict SET changed = (SELECT count(*) FROM strict) WHERE id = 2');
 SELECT sim.until('SELECT count(*) FROM pg_stat_activity WHERE backend_type = ''batchinf visit'' AND datname = current_database()', '0');     -- the next one begins with these settings
 SELECT ask('strict') AS job \gset
-SELECT begin_work();
+SELECT sim.begin_work();
 SELECT is(sim.until(format('SELECT written + write_waiting FROM batch_jobs WHERE job_id = %s', :job), '3', 60), '3', 'results come while a row is locked');
 SELECT dblink_exec('holder', 'COMMIT');
 SELECT is(sim.until(format('SELECT counts(%s)', :job), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', 60), 'completed: 0 pending, 3 written, 0 waiting, 0 failed', 'all are written');
-SELECT is(end_work(), '', '… the work ends');
+SELECT is(sim.end_work(), '', '… the work ends');
 SELECT is(string_agg(concat_ws(' ', id, answer, changed, isolation), ', ' ORDER BY id), '1 new 1 0 read committed, 2 new 2 3 read committed, 3 new 3 0 read committed', '… in read committed, and what others wrote stands') FROM strict;
 ALTER DATABASE :"db" RESET default_transaction_isolation;
 ALTER DATABASE :"db" RESET default_transaction_deferrable;
@@ -161,7 +154,7 @@ INSERT INTO free SELECT generate_series(1, 4);
 INSERT INTO beside SELECT generate_series(1, 4);
 SELECT ask('held') AS held, ask('shut') AS shut \gset
 SELECT dblink_exec('holder', 'BEGIN'), dblink_exec('holder', 'UPDATE held SET answer = ''theirs'' WHERE id <= 10'), dblink_exec('holder', 'LOCK TABLE shut IN ACCESS EXCLUSIVE MODE');
-SELECT begin_work();
+SELECT sim.begin_work();
 SELECT is(sim.until(format('SELECT counts(%s)', :held), 'running: 0 pending, 30 written, 10 waiting, 0 failed', 60), 'running: 0 pending, 30 written, 10 waiting, 0 failed', 'rows that are locked wait, the others are written');
 SELECT is(sim.until(format('SELECT counts(%s)', :shut), 'running: 0 pending, 0 written, 4 waiting, 0 failed', 60), 'running: 0 pending, 0 written, 4 waiting, 0 failed', 'so do those of a table that is locked');
 SELECT ask('free', 'other') AS free, ask('beside') AS beside \gset
@@ -173,7 +166,7 @@ SELECT dblink_exec('holder', 'COMMIT');
 SELECT hurry(:held), hurry(:shut);
 SELECT is(sim.until(format('SELECT counts(%s)', :held), 'completed: 0 pending, 40 written, 0 waiting, 0 failed', 90), 'completed: 0 pending, 40 written, 0 waiting, 0 failed', 'when the locks are gone the rows are written');
 SELECT is(sim.until(format('SELECT counts(%s)', :shut), 'completed: 0 pending, 4 written, 0 waiting, 0 failed', 90), 'completed: 0 pending, 4 written, 0 waiting, 0 failed', '… and the table''s');
-SELECT is(end_work(), '', '… the work ends');
+SELECT is(sim.end_work(), '', '… the work ends');
 SELECT is(count(*), 0::bigint, '… nothing of theirs is left') FROM held WHERE answer <> 'new ' || id OR answer IS NULL;
 
 -- A transaction that has a row and then stops its job: neither waits for the other for ever, and it is no victim.
@@ -181,13 +174,13 @@ CREATE TABLE stopped (LIKE held INCLUDING ALL);
 INSERT INTO stopped SELECT generate_series(1, 3);
 SELECT ask('stopped') AS job \gset
 SELECT dblink_exec('holder', 'BEGIN'), dblink_exec('holder', 'UPDATE stopped SET answer = ''theirs'' WHERE id = 2');
-SELECT begin_work();
+SELECT sim.begin_work();
 SELECT is(sim.until(format('SELECT write_waiting FROM batch_jobs WHERE job_id = %s', :job), '1', 60), '1', 'a row of a transaction waits');
 SELECT hurry(:job);
 SELECT is(dblink_exec('holder', format('DO $do$ BEGIN PERFORM batch_pause(%s), batch_resume(%1$s), batch_cancel(%1$s); END $do$', :job)), 'DO', 'which pauses, resumes and cancels the job');
 SELECT is(dblink_exec('holder', 'COMMIT'), 'COMMIT', '… and commits');
 SELECT is(sim.until(format('SELECT state || '' '' || written FROM batch_jobs WHERE job_id = %s', :job), 'cancelled 3', 60), 'cancelled 3', 'what was finished is kept and written');
-SELECT is(end_work(), '', '… the work ends');
+SELECT is(sim.end_work(), '', '… the work ends');
 
 SELECT is((sim.ledger() ->> 'billed_requests')::int, (SELECT sum(records)::int FROM batch_jobs), 'promise 1: each record was billed once');
 SELECT is((SELECT count(*) FROM batch_jobs WHERE records <> pending + succeeded + invalid_output + errored + expired + cancelled + missing + skipped

@@ -140,6 +140,18 @@ BEGIN
     RETURN error;
 END $$;
 
+-- For tests that run twice: where no visit comes, a session beside works until all jobs have ended.
+CREATE OR REPLACE FUNCTION sim.begin_work() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT current_setting('batchinf.enabled')::bool THEN PERFORM sim.start('work', 'CALL public.batch_work(''120 s'')'); END IF;
+END $$;
+
+-- Waits for its end: '' or its error.
+CREATE OR REPLACE FUNCTION sim.end_work() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN CASE WHEN current_setting('batchinf.enabled')::bool THEN '' ELSE sim.finish('work') END;
+END $$;
+
 -- Asks until the answer is as wanted; the last answer, for is().
 CREATE OR REPLACE FUNCTION sim.until(query text, wanted text, seconds float8 DEFAULT 20) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
