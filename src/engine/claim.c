@@ -179,7 +179,7 @@ no_room(BiStep *step)
 		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " tokens enqueued", flight.tokens);
 	if (!planned || !flight.behind)
 		return NULL;
-	bi_flight_wake(step->job->server);
+	bi_flight_wake(step->job->server, 1);
 	return BI_FLIGHT_ROOM ": others come first";
 }
 

@@ -21,6 +21,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Who looks when a batch has ended: it may have been a large one. */
+#define ROOM_FOR 8
+
 BiRecordOf *
 bi_step_begin_record(BiStep *step)
 {
@@ -46,7 +49,7 @@ save(BiStep *step)
 	if (r->also)
 		r->also(step);
 	if (r->room)
-		bi_flight_wake(step->job->server);
+		bi_flight_wake(step->job->server, ROOM_FOR);
 	BI_CRASH_POINT(bi_state_name(r->from), "record");
 }
 

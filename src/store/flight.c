@@ -6,9 +6,6 @@
 #include "store/flight.h"
 #include "store/sql.h"
 
-/* So many look at once. */
-#define WAKE "8"
-
 #define IS_SENT \
 	"(c.state IN ('creating', 'submitted', 'running', 'cancelling') OR c.state = 'ambiguous' AND c.claimed_at > now() - interval '1 day')"
 
@@ -45,16 +42,17 @@ bi_flight_at(Oid server, const BiChunk *chunk)
 }
 
 void
-bi_flight_wake(Oid server)
+bi_flight_wake(Oid server, int n)
 {
 	BiArgs		args = {0};
 
 	bi_sql_arg_oid(&args, server);
-	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now() WHERE chunk_id IN"
+	bi_sql_arg_int4(&args, n);
+	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now() WHERE next_step_at > now() AND chunk_id IN"
 			   " (SELECT c.chunk_id FROM batchinf.chunk c JOIN batchinf.job j ON j.job_id = c.job_id"
 			   "  JOIN (SELECT k.job_id, count(*) FILTER (WHERE k.state NOT IN ('planned', 'fetching', 'delivering', 'cleaning')) AS share"
 			   "   FROM batchinf.chunk k WHERE k.next_step_at IS NOT NULL GROUP BY k.job_id) s ON s.job_id = c.job_id"
-			   "  WHERE j.server = $1 AND c.next_step_at > now() AND c.waiting_for IS NOT NULL AND c.holder_pid IS NULL"
-			   "  AND (c.state = 'planned' OR c.state = 'uploaded' AND (c.refs ? 'dead' OR c.waiting_for LIKE '" BI_FLIGHT_ROOM "%'))"
-			   "  ORDER BY s.share, c.chunk_id LIMIT " WAKE " FOR UPDATE OF c SKIP LOCKED)", &args);
+			   "  WHERE j.server = $1 AND NOT j.paused AND c.next_step_at IS NOT NULL AND c.holder_pid IS NULL"
+			   "  AND c.state IN ('planned', 'uploaded') AND (c.refs ? 'dead' OR c.waiting_for LIKE '" BI_FLIGHT_ROOM "%')"
+			   "  ORDER BY s.share, c.chunk_id LIMIT $2 FOR UPDATE OF c SKIP LOCKED)", &args);
 }

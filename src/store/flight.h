@@ -27,7 +27,7 @@ typedef struct BiFlight
  */
 extern BiFlight bi_flight_at(Oid server, const BiChunk *chunk);
 
-/* There may be room: those that are next look at once. */
-extern void bi_flight_wake(Oid server);
+/* There may be room: the n that are next look at once. */
+extern void bi_flight_wake(Oid server, int n);
 
 #endif							/* BI_FLIGHT_H */

@@ -72,9 +72,15 @@ SELECT submit_as('share_ann', 'scales', 1, repeat('word ', 720)) AS large \gset
 SELECT is(sim.until(format('SELECT (waiting_for ~ ''^room at the server: \d+ tokens enqueued$'')::text FROM batch_chunks WHERE job_id = %s', :large), 'true', 10), 'true', '… a large one waits for room');
 SELECT submit_as('share_bob', 'scales', 1) AS small \gset
 SELECT is(sim.until(format('SELECT waiting_for FROM batch_chunks WHERE job_id = %s', :small), 'room at the server: others come first', 10), 'room at the server: others come first', '… and a small one, which would fit, comes after it');
+SELECT submit_as('share_bob', 'scales', 12) AS more \gset
+SELECT is(sim.until(format('SELECT count(*) FROM batch_chunks WHERE job_id = %s AND waiting_for = ''room at the server: others come first''', :more), '12', 10), '12', '… nor do many');
+SELECT n_tup_upd AS before FROM pg_stat_user_tables WHERE relid = 'batchinf.chunk'::regclass \gset
+SELECT sim.until(format('SELECT now() > %L', clock_timestamp() + interval '3 s'), 'true', 10);
+SELECT cmp_ok(n_tup_upd - :before, '<', 200::bigint, '… and they wait in peace') FROM pg_stat_user_tables WHERE relid = 'batchinf.chunk'::regclass;
 SELECT batch_cancel(:running);
 SELECT is(sim.until(format('SELECT state_of(%s) || '' '' || state_of(%s)', :large, :small), 'completed 1 completed 1', 20), 'completed 1 completed 1', '… once there is room both go');
 SELECT is((SELECT string_agg(CASE job_id WHEN :large THEN 'large' ELSE 'small' END, ' ' ORDER BY claimed_at) FROM batchinf.chunk WHERE job_id IN (:large, :small)), 'large small', '… in their order');
+SELECT is(sim.until(format('SELECT state_of(%s)', :more), 'completed 12', 30), 'completed 12', '… and the others after them');
 
 --
 -- What does not go on holds no place.
