@@ -174,15 +174,15 @@ each_node() {
 simulator() { each_node test/sim/test*.mjs; }
 client() { each_node test/client/conformance*.mjs; }
 
-# in three runs side by side: they wait most of the time
+# in four runs side by side: they wait most of the time
 pgtap() {
 	local run status=0 pids=()
-	for run in 0 1 2; do
-		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 != "lib.sql" && NR % 3 == run') \
+	for run in 0 1 2 3; do
+		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 != "lib.sql" && NR % 4 == run') \
 			>"$folder/pgtap.$run" 2>&1 &
 		pids+=($!)
 	done
-	for run in 0 1 2; do
+	for run in 0 1 2 3; do
 		wait "${pids[run]}" || status=1
 		cat "$folder/pgtap.$run"
 	done
