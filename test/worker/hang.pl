@@ -32,7 +32,7 @@ CREATE FUNCTION held(who text) RETURNS text LANGUAGE sql AS $$
 $$
 SQL
 
-# Looks at it again and again until somebody says so: how often it waited and held nothing, of how many times, and what else it held.  It
+# Looks at it again and again, at least fifty times, until somebody says so: how often it waited and held nothing, of how many times, and what else it held.  It
 # looks for due chunks now and then: what was read in the midst of that is read once more.
 do_sql('CREATE TABLE watching (over bool)', <<'SQL');
 CREATE PROCEDURE watch(who text, INOUT seen text DEFAULT '') LANGUAGE plpgsql AS $$
@@ -41,7 +41,7 @@ DECLARE
     free int := 0;
     found text;
 BEGIN
-    WHILE NOT EXISTS (SELECT FROM watching WHERE over) LOOP
+    WHILE samples < 50 OR NOT EXISTS (SELECT FROM watching WHERE over) LOOP
         samples := samples + 1;
         found := held(who);
         IF found <> '' THEN
