@@ -379,8 +379,9 @@ batchinf_server_limits(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	limits = bi_registry_limits(provider, server, server->model);
 	json = psprintf("{\"max_requests\":" INT64_FORMAT ",\"min_requests\":" INT64_FORMAT ",\"max_bytes\":" INT64_FORMAT
-					",\"max_batches\":" INT64_FORMAT ",\"max_enqueued_tokens\":" INT64_FORMAT ",\"poll_interval\":" INT64_FORMAT
+					",\"max_batches\":" INT64_FORMAT ",\"max_enqueued_tokens\":" INT64_FORMAT ",\"max_enqueued_requests\":" INT64_FORMAT
+					",\"max_files\":" INT64_FORMAT ",\"poll_interval\":" INT64_FORMAT
 					",\"expires_after\":" INT64_FORMAT "}", limits.max_requests, limits.min_requests, limits.max_bytes,
-					limits.max_batches, limits.max_enqueued_tokens, limits.poll_interval, limits.expires_after);
+					limits.max_batches, limits.max_enqueued_tokens, limits.max_enqueued_requests, limits.max_files, limits.poll_interval, limits.expires_after);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
 }

@@ -261,6 +261,8 @@ static const Option options[] = {
 	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},
 	{"max_batches", ForeignServerRelationId, check_count, 1, 1000000},
 	{"max_enqueued_tokens", ForeignServerRelationId, check_count, 1, INT64CONST(1000000000000000)},
+	{"max_enqueued_requests", ForeignServerRelationId, check_count, 1, INT64CONST(1000000000000)},
+	{"max_files", ForeignServerRelationId, check_count, 1, 1000000},
 	{"poll_interval", ForeignServerRelationId, check_count, 1, 3600},
 	{"expires_after", ForeignServerRelationId, check_count, 3600, 2592000, true},
 	{"settle_time", ForeignServerRelationId, check_count, 1, 3600, true},

@@ -75,6 +75,7 @@ fits(const BiPlanner *planner, int64 bytes, int64 tokens)
 
 	return chunk != NULL && chunk->records < limits->max_requests &&
 		chunk->bytes + bytes <= limits->max_bytes &&
+		(limits->max_enqueued_requests <= 0 || chunk->records < limits->max_enqueued_requests) &&
 		(limits->max_enqueued_tokens <= 0 || chunk->tokens + tokens <= limits->max_enqueued_tokens);
 }
 

@@ -155,28 +155,33 @@ abandon(BiStep *step, const char *reason)
 	}
 }
 
+static bool
+is_beyond(int64 used, int64 more, int64 limit)
+{
+	return limit > 0 && used + more > limit;
+}
+
 /* Is there room for one more batch of this size at the server?  NULL, or what is full.  What
  * is planned leaves room to those whose inputs are there already, and to those before it. */
 static const char *
 no_room(BiStep *step)
 {
 	const BiLimits *limits = &step->limits;
-	bool		planned = step->chunk->state == BI_PLANNED;
+	const BiChunk *chunk = step->chunk;
+	bool		planned = chunk->state == BI_PLANNED;
 	BiFlight	flight;
 
-	if (limits->max_batches <= 0 && limits->max_enqueued_tokens <= 0)
+	if (limits->max_batches <= 0 && limits->max_enqueued_tokens <= 0 && limits->max_enqueued_requests <= 0 && limits->max_files <= 0)
 		return NULL;
-	flight = bi_flight_at(step->job->server, step->chunk);
-	if (planned)
-	{
-		flight.batches += flight.coming_batches;
-		flight.tokens += flight.coming_tokens;
-	}
-	if (limits->max_batches > 0 && flight.batches >= limits->max_batches)
+	flight = bi_flight_at(step->job->server, chunk, planned);
+	if (is_beyond(flight.batches, 1, limits->max_batches))
 		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " batches in flight", flight.batches);
-	if (limits->max_enqueued_tokens > 0 && flight.batches > 0 &&
-		flight.tokens + step->chunk->tokens > limits->max_enqueued_tokens)
+	if (flight.batches > 0 && is_beyond(flight.tokens, chunk->tokens, limits->max_enqueued_tokens))
 		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " tokens enqueued", flight.tokens);
+	if (flight.batches > 0 && is_beyond(flight.requests, chunk->records, limits->max_enqueued_requests))
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " requests enqueued", flight.requests);
+	if (planned && is_beyond(flight.files, 1, limits->max_files))
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " files there", flight.files);
 	if (!planned || !flight.behind)
 		return NULL;
 	bi_flight_wake(step->job->server, 1);

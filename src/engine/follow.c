@@ -269,6 +269,7 @@ cleaned(BiStep *step, const char *left)
 	step->chunk->state = bi_react_final(step->chunk);
 	step->chunk->failures = 0;
 	r->heard = left == NULL;
+	r->room = step->limits.max_files > 0;
 	r->event = left ? "left behind" : bi_ref_get(step->chunk->refs, "input") ? "cleaned" : NULL;
 	r->detail = left ? pstrdup(left) : NULL;
 	r->also = NULL;

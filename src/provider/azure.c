@@ -267,6 +267,7 @@ const BiProvider bi_azure = {
 		.max_requests = 100000,
 		.min_requests = 1,
 		.max_bytes = 200000000,
+		.max_files = 500,
 		.poll_interval = 60,
 		.expires_after = LIFE_MIN,
 	},

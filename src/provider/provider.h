@@ -157,6 +157,8 @@ typedef struct BiLimits
 	int64		max_bytes;
 	int64		max_batches;	/* in flight a server; 0: no limit of the provider's */
 	int64		max_enqueued_tokens;	/* 0: not known */
+	int64		max_enqueued_requests;	/* 0: not known */
+	int64		max_files;		/* inputs that are there, 0: not known */
 	int64		poll_interval;	/* seconds */
 	int64		expires_after;	/* seconds for uploaded files, 0: none is sent */
 	int64		settle_time;	/* seconds that a batch may take until the list shows it; 0: as the setting */

@@ -56,6 +56,8 @@ bi_registry_limits(const BiProvider *provider, const BiServer *server, const cha
 	limits.max_bytes = or_default(server->max_bytes, limits.max_bytes);
 	limits.max_batches = or_default(server->max_batches, limits.max_batches);
 	limits.max_enqueued_tokens = or_default(server->max_enqueued_tokens, limits.max_enqueued_tokens);
+	limits.max_enqueued_requests = or_default(server->max_enqueued_requests, limits.max_enqueued_requests);
+	limits.max_files = or_default(server->max_files, limits.max_files);
 	limits.poll_interval = or_default(server->poll_interval, limits.poll_interval);
 	limits.expires_after = or_default(server->expires_after, limits.expires_after);
 	limits.settle_time = or_default(server->settle_time, limits.settle_time);

@@ -70,6 +70,8 @@ static const Field number_fields[] = {
 	{"max_bytes", offsetof(BiServer, max_bytes)},
 	{"max_batches", offsetof(BiServer, max_batches)},
 	{"max_enqueued_tokens", offsetof(BiServer, max_enqueued_tokens)},
+	{"max_enqueued_requests", offsetof(BiServer, max_enqueued_requests)},
+	{"max_files", offsetof(BiServer, max_files)},
 	{"poll_interval", offsetof(BiServer, poll_interval)},
 	{"expires_after", offsetof(BiServer, expires_after)},
 	{"settle_time", offsetof(BiServer, settle_time)},

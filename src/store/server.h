@@ -48,6 +48,8 @@ typedef struct BiServer
 	int64		max_bytes;
 	int64		max_batches;
 	int64		max_enqueued_tokens;
+	int64		max_enqueued_requests;
+	int64		max_files;
 	int64		poll_interval;	/* seconds */
 	int64		expires_after;	/* seconds */
 	int64		settle_time;	/* seconds */

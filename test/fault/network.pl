@@ -275,7 +275,7 @@ sub wrong_with_job {
         $fault->{action} && !$met ? 'it did not come to that' : (),
         # a busy machine may make a request stall that was to meet more
         must_say($cell) && $f->{events} !~ /$fault->{says}|stalled/ ? "not told: $f->{events}" : (),
-        $fault->{rests} && $next && $next - $met < $fault->{rests} - 0.1 ? sprintf('asked again after %.1f s', $next - $met) : ());
+        $fault->{rests} && $next && $next - $met < $fault->{rests} - 0.1 && $f->{events} !~ /stalled/ ? sprintf('asked again after %.1f s', $next - $met) : ());
 }
 
 sub wrong_with_check {

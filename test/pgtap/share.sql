@@ -56,6 +56,19 @@ SELECT is(sim.finish('one'), '', 'two workers at a server with few tokens');
 SELECT is(concat_ws(' ', state_of(:anns), state_of(:bobs)), 'completed 8 completed 8', '… end the jobs of both');
 SELECT cmp_ok(most_at_once('tokens', 'sum(tokens)'), '<=', 400::numeric::bigint, 'max_enqueued_tokens holds across them');
 
+SELECT serve('queue', $$max_requests '2', max_enqueued_requests '5'$$);
+SELECT submit_as('share_ann', 'queue', 8) AS anns, submit_as('share_bob', 'queue', 8) AS bobs \gset
+CALL batch_work('60 s');
+SELECT is(concat_ws(' ', state_of(:anns), state_of(:bobs)), 'completed 8 completed 8', 'a server whose queue is short ends the jobs of both');
+SELECT is(most_at_once('queue', 'sum(records)'), 4::bigint, 'max_enqueued_requests holds, and is used');
+
+SELECT serve('shelf', $$max_requests '1', max_files '2'$$);
+SELECT submit_as('share_ann', 'shelf', 4) AS anns, submit_as('share_bob', 'shelf', 4) AS bobs \gset
+CALL batch_work('60 s');
+SELECT is(concat_ws(' ', state_of(:anns), state_of(:bobs)), 'completed 4 completed 4', 'a server that takes few files ends the jobs of both');
+CREATE VIEW filed AS SELECT chunk_id, min(at) FILTER (WHERE event = 'uploaded') AS since, min(at) FILTER (WHERE event = 'cleaned') AS until FROM batch_events WHERE job_id IN (:anns, :bobs) GROUP BY 1;
+SELECT is(max((SELECT count(*) FROM filed f WHERE f.since <= x.since AND f.until > x.since)), 2::bigint, 'max_files holds, and is used') FROM filed x;
+
 --
 -- A large one is not overtaken for ever.
 --

@@ -82,6 +82,8 @@ read_server(const BiJson *json)
 	server->min_requests = bi_json_int(bi_json_at(json, "min_requests", NULL), -1);
 	server->max_bytes = bi_json_int(bi_json_at(json, "max_bytes", NULL), -1);
 	server->max_batches = bi_json_int(bi_json_at(json, "max_batches", NULL), -1);
+	server->max_enqueued_requests = bi_json_int(bi_json_at(json, "max_enqueued_requests", NULL), -1);
+	server->max_files = bi_json_int(bi_json_at(json, "max_files", NULL), -1);
 	server->max_enqueued_tokens = bi_json_int(bi_json_at(json, "max_enqueued_tokens", NULL), -1);
 	server->poll_interval = bi_json_int(bi_json_at(json, "poll_interval", NULL), -1);
 	server->expires_after = bi_json_int(bi_json_at(json, "expires_after", NULL), -1);
