@@ -25,6 +25,7 @@ fuzz() {
 	[ -n "$seconds" ] || rm -rf "$corpus"
 	mkdir -p "$corpus"
 	{
+		[ -n "$(ls "$build/seeds/$target")" ] || status=1
 		[ -z "$(ls "found/$target" 2>/dev/null)" ] || "$build/$target" -timeout=60 "found/$target"/* || status=1
 		[ $status != 0 ] || "$build/$target" "${options[@]}" "$corpus" "$build/seeds/$target" || status=1
 	} >"$log" 2>&1
