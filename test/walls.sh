@@ -82,8 +82,12 @@ without_readme() {
 }
 wall 'each floor has a README' without_readme
 
-long_files() { wc -l src/*.[ch] src/*/*.[ch] | awk '$2 != "total" && $1 > 400'; }
-wall 'no file is longer than 400 lines' long_files
+# blank lines and comments are free: a limit must not be a reason to leave a comment out
+long_files() {
+	perl -0777 -ne 's{/\*.*?\*/}{}gs; my $lines = grep { /\S/ } split /\n/; print "$ARGV: $lines lines of code\n" if $lines > 400' \
+		src/*.[ch] src/*/*.[ch]
+}
+wall 'no file has more than 400 lines of code' long_files
 long_functions() {
 	awk 'FNR == 1 { start = 0 } /^[{]/ { start = FNR } /^[}]/ && start { if (FNR - start > 61) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }' \
 		src/*.c src/*/*.c
