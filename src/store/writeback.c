@@ -31,6 +31,19 @@ struct BiWriteback
 	char	   *sql;
 };
 
+static char *
+type_name(const BiTargetColumn *column)
+{
+	return format_type_extended(column->type, column->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* A JSON key travels as text: json_to_recordset would make an SQL NULL of JSON's null. */
+static bool
+is_cast_key(const BiTargetColumn *column, char prefix)
+{
+	return prefix == 'k' && column->take == BI_TAKE_JSON;
+}
+
 static void
 append_column_defs(StringInfo sql, const List *columns, char prefix)
 {
@@ -41,7 +54,7 @@ append_column_defs(StringInfo sql, const List *columns, char prefix)
 		BiTargetColumn *column = lfirst(cell);
 
 		appendStringInfo(sql, ", %c%d %s", prefix, foreach_current_index(cell),
-						 format_type_extended(column->type, column->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+						 is_cast_key(column, prefix) ? "pg_catalog.text" : type_name(column));
 	}
 }
 
@@ -66,6 +79,8 @@ build_update(const BiTarget *target)
 
 		appendStringInfo(&sql, "%st.%s %s w.k%d", foreach_current_index(cell) ? " AND " : "",
 						 quote_identifier(key->name), key->equals, foreach_current_index(cell));
+		if (is_cast_key(key, 'k'))
+			appendStringInfo(&sql, "::%s", type_name(key));
 	}
 	appendStringInfoString(&sql, " RETURNING w.seq");
 	return sql.data;
@@ -163,14 +178,16 @@ append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *resul
 		appendStringInfoString(doc, result->output);
 }
 
-/* A key is text; the text of a JSON key is itself the value. */
+/* A key is text.  A JSON key is the text of its value; what is no JSON is the text of a JSON string. */
 static void
 append_key(StringInfo doc, const BiTargetColumn *key, const char *text)
 {
-	if (key->take == BI_TAKE_JSON && is_json_text(text))
-		appendStringInfoString(doc, text);
-	else
-		escape_json(doc, text);
+	StringInfoData value;
+
+	initStringInfo(&value);
+	if (is_cast_key(key, 'k') && !is_json_text(text))
+		escape_json(&value, text);
+	escape_json(doc, value.len > 0 ? value.data : text);
 }
 
 static void

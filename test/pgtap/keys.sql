@@ -57,7 +57,7 @@ INSERT INTO k_array VALUES ('{a,"b,c",NULL}'), ('{}');
 CREATE TABLE k_row (id place PRIMARY KEY, answer text);
 INSERT INTO k_row VALUES ('("St. Pölten, ""NÖ""",3100)'), ('(,1)');
 CREATE TABLE k_jsonb (id jsonb PRIMARY KEY, answer text);
-INSERT INTO k_jsonb VALUES ('{"b": 1, "a": [null]}'), ('"s"'), ('7');
+INSERT INTO k_jsonb VALUES ('{"b": 1, "a": [null]}'), ('"s"'), ('7'), ('null'), ('"null"'), ('[]'), ('""');
 
 CREATE TABLE key_jobs (tab regclass, job_id bigint);
 DO $$
@@ -87,6 +87,23 @@ BEGIN
 END $$;
 SELECT is(right_rows(tab), all_rows(tab), 'rows are found by a key of type ' || substr(tab::text, 3)) FROM key_jobs ORDER BY tab::text;
 SELECT is(sum(written), sum(records), 'and are told as written') FROM batch_jobs JOIN key_jobs USING (job_id);
+
+-- JSON's null is a value like any other, alone, in a composite key and in a domain; a text is a JSON string
+CREATE DOMAIN json_key AS jsonb CHECK (VALUE IS NOT NULL);
+CREATE TABLE j_keys (id jsonb, n int, answer text, PRIMARY KEY (id, n));
+INSERT INTO j_keys VALUES ('null', 1), ('null', 2), ('{"null": null}', 1);
+CREATE TABLE j_domain (id json_key PRIMARY KEY, answer text);
+INSERT INTO j_domain VALUES ('null'), ('[null]'), ('"it''s \\"');
+SELECT ask($$SELECT id, n, say(id::text || '/' || n) AS p FROM j_keys$$, 'j_keys', 'id, n') AS job1,
+       ask($$SELECT id, say(id::text) AS p FROM j_domain$$, 'j_domain') AS job2,
+       ask($$SELECT 'it''s \' AS id, say('text') AS p$$, 'j_domain', 'id') AS job3,
+       ask($$SELECT 'null'::text AS id, say('again') AS p$$, 'j_domain', 'id') AS job4 \gset
+CALL batch_work('60 s');
+SELECT is(write_states(:job1), 'written written written', '11.11 JSON null in a composite key');
+SELECT is((SELECT count(*) FROM j_keys WHERE answer = id::text || '/' || n), 3::bigint, '… each in its own row');
+SELECT is(write_states(:job2), 'written written written', '11.11 JSON null as the key of a domain over jsonb');
+SELECT is(write_states(:job3) || ' ' || write_states(:job4), 'written written', '… and the same keys as text');
+SELECT throws_ok($$SELECT ask('SELECT NULL::jsonb AS id, 1 AS p', 'j_domain', 'id')$$, NULL, NULL, 'an SQL NULL as key is an error at submit');
 
 -- another text of the same key
 CREATE TABLE same (n numeric(6,2), v varchar(4), c char(4), x citext, answer text);
