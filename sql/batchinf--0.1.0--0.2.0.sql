@@ -52,3 +52,5 @@ CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WH
 LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.owner)) p ON true
 WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
+
+COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, vertex, gemini';

@@ -190,7 +190,7 @@ CREATE FUNCTION batchinf.validator(options text[], catalog oid) RETURNS void
 REVOKE ALL ON FUNCTION batchinf.validator(text[], oid) FROM PUBLIC;
 
 CREATE FOREIGN DATA WRAPPER batchinf NO HANDLER VALIDATOR batchinf.validator;
-COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API';
+COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, vertex, gemini';
 
 CREATE FUNCTION @extschema@.batch_check(server name) RETURNS TABLE(status text, detail text)
     AS 'MODULE_PATHNAME', 'batchinf_check' LANGUAGE C STRICT VOLATILE ROWS 1;

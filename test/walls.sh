@@ -96,5 +96,16 @@ wall 'no function is longer than 60 lines' long_functions
 same_names() { ls src/*/*.[ch] | sed 's|.*/||' | sort | uniq -d; }
 wall 'file names are unique across folders' same_names
 
+unlisted_providers() {
+	local name place
+	for name in $(sed -n 's/^\t\.name = "\(.*\)",$/\1/p' src/provider/*.c); do
+		grep -qE "^\| \`provider\` \|.*\`$name\`" README.md || echo "README.md: $name"
+		for place in sql/batchinf.sql sql/batchinf--0.1.0--0.2.0.sql; do
+			grep -qE "^COMMENT ON FOREIGN DATA WRAPPER.*\b$name\b" $place || echo "$place: $name"
+		done
+	done
+}
+wall 'README and wrapper name each provider' unlisted_providers
+
 echo "1..$n"
 exit $broken
