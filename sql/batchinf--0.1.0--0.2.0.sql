@@ -54,3 +54,74 @@ LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FRO
 WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
 
 COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, vertex, gemini';
+
+-- a foreign job is shown by its owner's name only
+CREATE VIEW batchinf.job_here AS
+SELECT j.job_id, o.ours,
+       CASE WHEN o.ours THEN j.server END AS server,
+       CASE WHEN o.ours THEN j.owner ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name) END AS role
+FROM batchinf.job j
+CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours);
+COMMENT ON VIEW batchinf.job_here IS 'whose each job is here: of a foreign one the oids mean nothing, and the role that has its owner''s name may see it';
+
+CREATE OR REPLACE VIEW batchinf.job_status AS
+SELECT j.job_id, j.name,
+       COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
+       COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server AND o.ours), j.server_name) AS server,
+       j.model, j.task,
+       CASE WHEN NOT o.ours THEN 'foreign'
+            WHEN j.ended IS NOT NULL THEN j.ended
+            WHEN j.cancelled_at IS NOT NULL THEN 'cancelling'
+            WHEN j.paused THEN 'paused'
+            WHEN c.begun THEN 'running'
+            ELSE 'queued' END AS state,
+       j.records, j.records - j.skipped - c.ended AS pending,
+       c.succeeded, c.invalid_output, c.errored, c.expired, c.cancelled, c.missing, j.skipped,
+       c.written, c.write_waiting, c.stale, c.target_missing, c.write_failed,
+       CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
+       c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
+       j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
+       o.role AS owner_oid
+FROM batchinf.job j
+JOIN batchinf.job_here o ON o.job_id = j.job_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(k.succeeded), 0)::bigint AS succeeded, COALESCE(sum(k.invalid_output), 0)::bigint AS invalid_output,
+           COALESCE(sum(k.errored), 0)::bigint AS errored, COALESCE(sum(k.expired), 0)::bigint AS expired,
+           COALESCE(sum(k.cancelled), 0)::bigint AS cancelled, COALESCE(sum(k.missing), 0)::bigint AS missing,
+           COALESCE(sum(k.succeeded + k.invalid_output + k.errored + k.expired + k.cancelled + k.missing), 0)::bigint AS ended,
+           COALESCE(sum(k.written), 0)::bigint AS written, COALESCE(sum(k.write_waiting), 0)::bigint AS write_waiting,
+           COALESCE(sum(k.stale), 0)::bigint AS stale, COALESCE(sum(k.target_missing), 0)::bigint AS target_missing,
+           COALESCE(sum(k.write_failed), 0)::bigint AS write_failed, COALESCE(sum(k.input_tokens), 0)::bigint AS input_tokens,
+           COALESCE(sum(k.output_tokens), 0)::bigint AS output_tokens, COALESCE(sum(k.cached_tokens), 0)::bigint AS cached_tokens,
+           COALESCE(sum(k.retried), 0)::bigint AS retried, COALESCE(sum(k.duplicates), 0)::bigint AS duplicates,
+           COALESCE(sum(k.unknown), 0)::bigint AS unknown, COALESCE(sum(k.malformed), 0)::bigint AS malformed,
+           COALESCE(bool_or(k.state <> 'planned'), false) AS begun
+    FROM batchinf.chunk k WHERE k.job_id = j.job_id) c;
+
+CREATE OR REPLACE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
+SELECT k.job_id, k.chunk_id, k.attempt,
+       CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
+       k.records, k.bytes, k.batch_id AS provider_batch_id, k.submitted_at, k.ended_at,
+       GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
+       k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
+FROM batchinf.chunk k
+JOIN batchinf.job_here j ON j.job_id = k.job_id
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
+                   FROM batchinf.pause_here q
+                   WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+WHERE batchinf.visible(j.role);
+
+CREATE OR REPLACE VIEW @extschema@.batch_records WITH (security_barrier) AS
+SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
+       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
+       r.chunk_id, s.request_id
+FROM batchinf.record r
+JOIN batchinf.job_here j ON j.job_id = r.job_id
+LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt
+WHERE batchinf.visible(j.role);
+
+CREATE OR REPLACE VIEW @extschema@.batch_events WITH (security_barrier) AS
+SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status, e.request_id
+FROM batchinf.event e
+JOIN batchinf.job_here j ON j.job_id = e.job_id
+WHERE batchinf.visible(j.role);

@@ -300,6 +300,14 @@ LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FRO
 WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
 COMMENT ON VIEW batchinf.due IS 'the chunks of this database that still want something of a worker, and when';
 
+CREATE VIEW batchinf.job_here AS
+SELECT j.job_id, o.ours,
+       CASE WHEN o.ours THEN j.server END AS server,
+       CASE WHEN o.ours THEN j.owner ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name) END AS role
+FROM batchinf.job j
+CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours);
+COMMENT ON VIEW batchinf.job_here IS 'whose each job is here: of a foreign one the oids mean nothing, and the role that has its owner''s name may see it';
+
 CREATE VIEW batchinf.job_status AS
 SELECT j.job_id, j.name,
        COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
@@ -317,9 +325,9 @@ SELECT j.job_id, j.name,
        CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
        c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
        j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
-       j.owner AS owner_oid
+       o.role AS owner_oid
 FROM batchinf.job j
-CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours)
+JOIN batchinf.job_here o ON o.job_id = j.job_id
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(k.succeeded), 0)::bigint AS succeeded, COALESCE(sum(k.invalid_output), 0)::bigint AS invalid_output,
            COALESCE(sum(k.errored), 0)::bigint AS errored, COALESCE(sum(k.expired), 0)::bigint AS expired,
@@ -350,11 +358,11 @@ SELECT k.job_id, k.chunk_id, k.attempt,
        GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
        k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
 FROM batchinf.chunk k
-JOIN batchinf.job j ON j.job_id = k.job_id
+JOIN batchinf.job_here j ON j.job_id = k.job_id
 LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
                    FROM batchinf.pause_here q
-                   WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
-WHERE batchinf.visible(j.owner);
+                   WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+WHERE batchinf.visible(j.role);
 COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, what they do and what they wait for';
 
 CREATE VIEW @extschema@.batch_records WITH (security_barrier) AS
@@ -362,16 +370,16 @@ SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_re
        s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
        r.chunk_id, s.request_id
 FROM batchinf.record r
-JOIN batchinf.job j ON j.job_id = r.job_id
+JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt
-WHERE batchinf.visible(j.owner);
+WHERE batchinf.visible(j.role);
 COMMENT ON VIEW @extschema@.batch_records IS 'each record with its outcome, output, tokens and write-back; outcome is NULL while it is pending';
 
 CREATE VIEW @extschema@.batch_events WITH (security_barrier) AS
 SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status, e.request_id
 FROM batchinf.event e
-JOIN batchinf.job j ON j.job_id = e.job_id
-WHERE batchinf.visible(j.owner);
+JOIN batchinf.job_here j ON j.job_id = e.job_id
+WHERE batchinf.visible(j.role);
 COMMENT ON VIEW @extschema@.batch_events IS 'what happened to each chunk, when, with the provider''s request id';
 
 CREATE FUNCTION batchinf.server_limits(server oid) RETURNS jsonb

@@ -182,6 +182,14 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	return job;
 }
 
+Oid
+bi_job_role(const BiJob *job)
+{
+	if (job->foreign)
+		return get_role_oid(job->owner_name, true);
+	return GetUserNameFromId(job->owner, true) ? job->owner : InvalidOid;
+}
+
 BiJob *
 bi_job_require(MemoryContext cxt, int64 job_id, const char *what)
 {
@@ -191,16 +199,16 @@ bi_job_require(MemoryContext cxt, int64 job_id, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
-	if (job->foreign)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot %s batch job " INT64_FORMAT ": it belongs to another installation", what, job_id),
-				 errhint("Use batch_adopt(" INT64_FORMAT ") to make it yours.", job_id)));
-	if (!has_privs_of_role(GetUserId(), job->owner))
+	if (!has_privs_of_role(GetUserId(), bi_job_role(job)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to %s batch job " INT64_FORMAT, what, job_id),
 				 errhint("Only its owner, or a member of that role, may do this.")));
+	if (job->foreign)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot %s batch job " INT64_FORMAT ": it belongs to another installation", what, job_id),
+				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on here.", job_id)));
 	return job;
 }
 

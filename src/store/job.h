@@ -69,6 +69,10 @@ extern void bi_job_insert(const BiJob *job, int64 records, int64 skipped);
 /* NULL: no such job. */
 extern BiJob *bi_job_load(MemoryContext cxt, int64 job_id);
 
+/* Returns the role that has the job here: its owner, by oid; for a foreign job the role with
+ * its owner's name.  InvalidOid if that role does not exist. */
+extern Oid	bi_job_role(const BiJob *job);
+
 /* The job, if the current user has the rights of its owner; else, or if there is none,
  * an error.  what is a verb for the message ("cancel"). */
 extern BiJob *bi_job_require(MemoryContext cxt, int64 job_id, const char *what);
