@@ -125,3 +125,62 @@ SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.htt
 FROM batchinf.event e
 JOIN batchinf.job_here j ON j.job_id = e.job_id
 WHERE batchinf.visible(j.role);
+
+-- What is sent to a model as JSON has an order: models answer in that of a schema's members, which jsonb sorts away.
+CREATE TYPE @extschema@.batch_json;
+CREATE FUNCTION batchinf.json_in(cstring) RETURNS @extschema@.batch_json AS 'json_in' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_out(@extschema@.batch_json) RETURNS cstring AS 'json_out' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_recv(internal) RETURNS @extschema@.batch_json AS 'json_recv' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_send(@extschema@.batch_json) RETURNS bytea AS 'json_send' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE TYPE @extschema@.batch_json (
+    INPUT = batchinf.json_in,
+    OUTPUT = batchinf.json_out,
+    RECEIVE = batchinf.json_recv,
+    SEND = batchinf.json_send,
+    LIKE = pg_catalog.json);
+CREATE CAST (pg_catalog.json AS @extschema@.batch_json) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (pg_catalog.jsonb AS @extschema@.batch_json) WITH INOUT AS IMPLICIT;
+COMMENT ON TYPE @extschema@.batch_json IS 'JSON in the order in which it was written; takes literals, json, and jsonb, which has an order of its own';
+COMMENT ON FUNCTION batchinf.json_in IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_out IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_recv IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_send IS 'I/O';
+COMMENT ON CAST (pg_catalog.json AS @extschema@.batch_json) IS 'json keeps the order of members';
+COMMENT ON CAST (pg_catalog.jsonb AS @extschema@.batch_json) IS 'jsonb sorts members by the length of their names';
+
+CREATE FUNCTION @extschema@.batch_submit(
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT 'chat',
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        name            text DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT 3)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_submit' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, @extschema@.batch_json,
+        @extschema@.batch_json, text, interval, int) IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
+
+-- Whose batch_submit is and who may call it stays as it was.  A GRANT here would be the extension's own, which pg_dump leaves out.
+DO $$
+DECLARE
+    old pg_proc;
+    new oid;
+BEGIN
+    SELECT p.* INTO old FROM pg_proc p
+    WHERE p.oid = '@extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int)'::regprocedure;
+    SELECT p.oid INTO new FROM pg_proc p WHERE p.pronamespace = old.pronamespace AND p.proname = old.proname AND p.proargtypes[9] = '@extschema@.batch_json'::regtype;
+    EXECUTE format('ALTER FUNCTION %s OWNER TO %s', new::regprocedure, old.proowner::regrole);
+    UPDATE pg_proc SET proacl = old.proacl WHERE oid = new;
+    INSERT INTO pg_shdepend SELECT d.dbid, d.classid, new, d.objsubid, d.refclassid, d.refobjid, d.deptype
+    FROM pg_shdepend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = old.oid AND d.deptype = 'a'
+      AND d.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database());
+END $$;
+DROP FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int);

@@ -199,6 +199,28 @@ COMMENT ON FUNCTION @extschema@.batch_check(name) IS 'asks the provider whether 
 --
 -- 3. Jobs.
 --
+-- What is sent to a model as JSON has an order: models answer in that of a schema's members, which jsonb sorts away.
+CREATE TYPE @extschema@.batch_json;
+CREATE FUNCTION batchinf.json_in(cstring) RETURNS @extschema@.batch_json AS 'json_in' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_out(@extschema@.batch_json) RETURNS cstring AS 'json_out' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_recv(internal) RETURNS @extschema@.batch_json AS 'json_recv' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_send(@extschema@.batch_json) RETURNS bytea AS 'json_send' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE TYPE @extschema@.batch_json (
+    INPUT = batchinf.json_in,
+    OUTPUT = batchinf.json_out,
+    RECEIVE = batchinf.json_recv,
+    SEND = batchinf.json_send,
+    LIKE = pg_catalog.json);
+CREATE CAST (pg_catalog.json AS @extschema@.batch_json) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (pg_catalog.jsonb AS @extschema@.batch_json) WITH INOUT AS IMPLICIT;
+COMMENT ON TYPE @extschema@.batch_json IS 'JSON in the order in which it was written; takes literals, json, and jsonb, which has an order of its own';
+COMMENT ON FUNCTION batchinf.json_in IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_out IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_recv IS 'I/O';
+COMMENT ON FUNCTION batchinf.json_send IS 'I/O';
+COMMENT ON CAST (pg_catalog.json AS @extschema@.batch_json) IS 'json keeps the order of members';
+COMMENT ON CAST (pg_catalog.jsonb AS @extschema@.batch_json) IS 'jsonb sorts members by the length of their names';
+
 CREATE FUNCTION @extschema@.batch_submit(
         query           text,
         server          name,
@@ -209,8 +231,8 @@ CREATE FUNCTION @extschema@.batch_submit(
         key             text DEFAULT NULL,
         target          regclass DEFAULT NULL,
         write_back      jsonb DEFAULT NULL,
-        response_schema jsonb DEFAULT NULL,
-        params          jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
         name            text DEFAULT NULL,
         deadline        interval DEFAULT NULL,
         max_attempts    int DEFAULT 3)

@@ -77,7 +77,7 @@ end_to_end() {
 	local run script status=0 pids=()
 	bash test/regress.sh || status=1
 	for run in 0 1 2; do
-		bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 != "lib.sql" && NR % 3 == run') >"$folder/pgtap.$run" 2>&1 &
+		bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 !~ "^lib" && NR % 3 == run') >"$folder/pgtap.$run" 2>&1 &
 		pids+=($!)
 	done
 	for run in 0 1 2; do

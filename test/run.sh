@@ -178,7 +178,7 @@ client() { each_node test/client/conformance*.mjs; }
 pgtap() {
 	local run status=0 pids=()
 	for run in 0 1 2 3; do
-		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 != "lib.sql" && NR % 4 == run') \
+		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 !~ "^lib" && NR % 4 == run') \
 			>"$folder/pgtap.$run" 2>&1 &
 		pids+=($!)
 	done

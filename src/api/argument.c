@@ -8,10 +8,13 @@
 
 #include "access/xact.h"
 #include "api/argument.h"
+#include "base/json.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 /* The arguments' places. */
@@ -30,6 +33,14 @@ text_argument(FunctionCallInfo fcinfo, int i)
 	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
 
+static Jsonb *
+require_object(Jsonb *json, const char *name)
+{
+	if (!JB_ROOT_IS_OBJECT(json))
+		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
+	return json;
+}
+
 /* Text of a jsonb argument that must be an object. */
 static char *
 object_argument(FunctionCallInfo fcinfo, int i, const char *name)
@@ -38,10 +49,40 @@ object_argument(FunctionCallInfo fcinfo, int i, const char *name)
 
 	if (PG_ARGISNULL(i))
 		return NULL;
-	json = PG_GETARG_JSONB_P(i);
-	if (!JB_ROOT_IS_OBJECT(json))
-		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
+	json = require_object(PG_GETARG_JSONB_P(i), name);
 	return JsonbToCString(NULL, &json->root, VARSIZE(json));
+}
+
+/* True if the function that is called has an argument of type jsonb there: until ALTER EXTENSION
+ * UPDATE a new library is called by the SQL of 0.1.0. */
+static bool
+is_jsonb(FunctionCallInfo fcinfo, int i)
+{
+	Oid		   *types;
+	int			count;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
+	return i < count && types[i] == JSONBOID;
+}
+
+/* Returns the compact text of a batch_json argument that must be an object: members in the order
+ * in which they were written, of a name given twice the last value in the first one's place.
+ * NULL if not given.  Raises what jsonb raises: escapes that are no character. */
+static char *
+ordered_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	char	   *text;
+	BiJson	   *json;
+
+	if (PG_ARGISNULL(i) || is_jsonb(fcinfo, i))
+		return object_argument(fcinfo, i, name);
+	text = text_argument(fcinfo, i);
+	(void) require_object(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))), name);
+	json = bi_json_parse(text, strlen(text));
+	if (json == NULL)
+		INVALID(errmsg("argument \"%s\" cannot be sent as JSON", name),
+				errdetail("It is more than %d levels deep.", BI_JSON_DEPTH));
+	return bi_json_text(json);
 }
 
 static BiTask
@@ -104,8 +145,8 @@ bi_argument_read(FunctionCallInfo fcinfo, BiJob *job, char **key)
 	spec->model = text_argument(fcinfo, ARG_MODEL);
 	spec->task = task_argument(fcinfo);
 	spec->write_back = object_argument(fcinfo, ARG_WRITE_BACK, "write_back");
-	spec->response_schema = object_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
-	spec->params = object_argument(fcinfo, ARG_PARAMS, "params");
+	spec->response_schema = ordered_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
+	spec->params = ordered_argument(fcinfo, ARG_PARAMS, "params");
 	spec->max_attempts = attempts_argument(fcinfo);
 	*key = text_argument(fcinfo, ARG_KEY);
 	job->owner = GetUserId();

@@ -25,6 +25,14 @@ extern char *bi_gemini_spec_refuse_job(const BiGeminiDialect *dialect, const BiS
 extern char *bi_gemini_spec_refuse_input(const BiSpec *spec, const char *input);
 extern void bi_gemini_spec_frame(const BiGeminiDialect *dialect, const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
+/* gemini_schema.c: schemas as Google's APIs keep their order */
+
+/* Appends a schema, and with each object in it the order of its properties. */
+extern void bi_gemini_schema_append(StringInfo out, const BiJson *schema);
+
+/* Appends the value of a request's member of that name, in which schemas are so written. */
+extern void bi_gemini_schema_append_member(StringInfo out, const char *name, const BiJson *value);
+
 /* gemini_embedding.c: embeddings, of which also the older models are */
 
 /* As in provider.h, of task "embedding". */

@@ -183,7 +183,7 @@ append_members(StringInfo out, const BiJson *object, const char *const *except)
 		appendStringInfoChar(out, ',');
 		bi_json_append_string(out, key);
 		appendStringInfoChar(out, ':');
-		bi_json_append(out, value);
+		bi_gemini_schema_append_member(out, key, value);
 	}
 }
 
@@ -203,7 +203,7 @@ append_config(StringInfo out, const BiSpec *spec, const BiJson *config)
 	if (schema)
 	{
 		appendStringInfoString(&members, ",\"responseMimeType\":\"application/json\",\"responseJsonSchema\":");
-		bi_json_append(&members, parse(spec->response_schema));
+		bi_gemini_schema_append(&members, parse(spec->response_schema));
 	}
 	append_members(&members, config, none);
 	appendStringInfo(out, ",\"generationConfig\":{%s}", members.len > 0 ? members.data + 1 : "");

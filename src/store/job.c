@@ -63,6 +63,8 @@ key_to_json(const List *key)
 	return out.data;
 }
 
+/* What is sent to a model stands in it as text, for jsonb would sort its members.  Jobs of 0.1.0
+ * have it as objects: ->> reads both. */
 static char *
 spec_to_json(const BiSpec *spec)
 {
@@ -78,8 +80,8 @@ spec_to_json(const BiSpec *spec)
 	append_text(&out, "input", input_names[spec->input]);
 	append_json(&out, "key", key_to_json(spec->key));
 	append_json(&out, "write_back", spec->write_back);
-	append_json(&out, "response_schema", spec->response_schema);
-	append_json(&out, "params", spec->params);
+	append_text(&out, "response_schema", spec->response_schema);
+	append_text(&out, "params", spec->params);
 	append_json(&out, "max_attempts", psprintf("%d", spec->max_attempts));
 	appendStringInfoChar(&out, '}');
 	return out.data;

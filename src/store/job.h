@@ -35,8 +35,8 @@ typedef struct BiSpec
 	BiInput		input;
 	List	   *key;			/* column names, char * */
 	char	   *write_back;		/* JSON object column -> path, or NULL */
-	char	   *response_schema;	/* JSON, or NULL */
-	char	   *params;			/* JSON object, or NULL */
+	char	   *response_schema;	/* JSON object, its members in the order of writing, or NULL */
+	char	   *params;			/* the same */
 	int			max_attempts;
 } BiSpec;
 

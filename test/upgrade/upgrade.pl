@@ -43,6 +43,9 @@ sub snapshot {
         "SELECT objid::regclass, pg_get_viewdef(objid) FROM ($members) m JOIN pg_class c ON c.oid = objid
            WHERE classid = 'pg_class'::regclass AND relkind = 'v' ORDER BY 1::text",
         "SELECT pg_get_functiondef(p.oid), p.proacl, p.proowner::regrole FROM ($members) m JOIN pg_proc p ON p.oid = objid WHERE classid = 'pg_proc'::regclass ORDER BY 1",
+        "SELECT castsource::regtype, casttarget::regtype, castfunc, castcontext, castmethod FROM pg_cast WHERE oid IN (SELECT objid FROM ($members) m WHERE classid = 'pg_cast'::regclass) ORDER BY 1::text",
+        "SELECT typname, typlen, typalign, typstorage, typcategory, typinput, typoutput, typreceive, typsend, typacl FROM pg_type
+           WHERE oid IN (SELECT objid FROM ($members) m WHERE classid = 'pg_type'::regclass) AND typtype = 'b' ORDER BY 1",
         "SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN ($tables) AND NOT tgisinternal ORDER BY 1::text, 2",
         "SELECT fdwname, fdwvalidator::regprocedure, fdwhandler, fdwacl, fdwoptions FROM pg_foreign_data_wrapper WHERE fdwname = 'batchinf'";
 }
@@ -76,6 +79,12 @@ sub check_version {
     my ($old) = @_;
     my $database = 'old_' . ($old =~ tr/./_/r);
     create_old($database, $old);
+    # old arguments, and who may call: not everybody, and one who may pass it on
+    my $params = q{params => '{"top_p": 1, "n": 1}', response_schema => '{"type": "object"}'};
+    do_sql($database, "CREATE ROLE caller_of_$database", 'REVOKE ALL ON FUNCTION batch_submit FROM PUBLIC', "GRANT EXECUTE ON FUNCTION batch_submit TO caller_of_$database WITH GRANT OPTION");
+    my $callers = "SELECT proacl FROM pg_proc WHERE proname = 'batch_submit'";
+    my $before = sql($database, $callers);
+    my $json = do_sql($database, 'SET client_min_messages = error', submit_sql($params));
     my ($job, $cancelled, $paused, $resumed, $adopted, $foreign) = map { do_sql($database, 'SET client_min_messages = error', submit_sql($_ == 0 ? $write_back : ())) } 0 .. 5;
     like(sql($database, "SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x')"), qr/no background worker.*extension version \Q$old\E.*\d/s,
         "$old: batch_submit works, and says why nothing is done");
@@ -96,14 +105,19 @@ sub check_version {
     is(poll(1, 10, sub { $cluster->log_count("no work in database \"$database\"") > 0 ? 1 : 0 }), 1, "$old: a visit says in the log that it does nothing");
     is(sql($database, 'SELECT count(*) FROM batchinf.chunk WHERE state <> \'planned\''), 0, "$old: ... and touches nothing");
 
+    is(sql($database, "SELECT spec->>'params' FROM batchinf.job WHERE job_id = $json"), '{"n": 1, "top_p": 1}', "$old: jsonb arguments are read as such");
     is(do_sql($database, 'ALTER EXTENSION batchinf UPDATE'), '', "$old: ALTER EXTENSION UPDATE");
+    is(sql($database, $callers), $before, "$old: ... who may call batch_submit stays as it was");
+    is(sql($database, "SELECT count(*) FROM pg_init_privs WHERE objoid = 'batch_submit'::regproc"), 0, "$old: ... and is dumped, for it is not the extension's own");
+    like(sql($database, "DROP ROLE caller_of_$database"), qr/some objects depend on it.*privileges for function batch_submit/s, "$old: ... and known of the role");
+    do_sql($database, "DROP OWNED BY caller_of_$database", "DROP ROLE caller_of_$database", 'GRANT EXECUTE ON FUNCTION batch_submit TO PUBLIC', 'UPDATE pg_proc SET proacl = NULL WHERE proname = \'batch_submit\'');
     is($cluster->poll_sql($database, "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $job", 'completed 10', 30), 'completed 10',
         "$old: the update wakes the visit, and the job is done");
-    is($cluster->poll_sql($database, "SELECT count(*) FROM batch_jobs WHERE state = 'completed'", 4, 30), 4, "$old: ... and the others");
+    is($cluster->poll_sql($database, "SELECT count(*) FROM batch_jobs WHERE state = 'completed'", 5, 30), 5, "$old: ... and the others");
     is(join(' ', map { state_of($database, $_) } $cancelled, $paused, $resumed, $adopted, $foreign), 'cancelled paused completed completed foreign',
         "$old: ... each as was wished; a foreign one stays so");
     is(sql($database, 'SELECT reason FROM batchinf.pause_here'), 'ours', "$old: ... and so does a pause");
-    is($sim->ledger->{billed_requests}, 31, "$old: ... each record is billed once");
+    is($sim->ledger->{billed_requests}, 41, "$old: ... each record is billed once");
     is(difference(snapshot($database), $fresh), '', "$old: updated, the catalogs are those of a fresh install");
 }
 

@@ -4,7 +4,7 @@
 const { stamp, tick } = require('../times');
 const { insteadOf, refusal } = require('./instead');
 const { judge, questionOf, textOf, Bad } = require('./bodies');
-const { jsonSchema } = require('./schemas');
+const { jsonSchema, orderedSchema } = require('./schemas');
 const directives = require('../../directives');
 const model = require('../../model');
 const { tokens, cutBytes } = require('../../text');
@@ -87,7 +87,7 @@ function textFor({ responseMimeType: mime, responseSchema: schema, responseJsonS
   if (asked.has('nul')) return 'before\u0000after';
   if (asked.has('big')) return 'x'.repeat(Math.min(MAX_BIG, Number(asked.get('big')) || 0));
   if (mime === undefined || mime === 'text/plain') return model.plainAnswer(plain);
-  const text = model.jsonAnswer(schema ? jsonSchema(schema) : json || null, plain);
+  const text = model.jsonAnswer(schema ? jsonSchema(schema) : orderedSchema(json || null), plain);
   return mime === 'text/x.enum' ? JSON.parse(text) : text;
 }
 

@@ -40,7 +40,7 @@ const children = ({ properties = {}, items, anyOf = [] }) => [
   ...anyOf.map((child, i) => [child, `any_of[${i}]`]),
 ];
 
-// The same in JSON Schema, properties in the order that is asked for.
+// The same in JSON Schema.
 function jsonSchema(schema) {
   const { type, items, properties, anyOf, propertyOrdering: order, nullable, ...rest } = Object.fromEntries(Object.entries(schema).map(([key, value]) => [camel(key), value]));
   const out = { ...rest };
@@ -48,8 +48,22 @@ function jsonSchema(schema) {
   if (type !== undefined) out.type = nullable ? [type.toLowerCase(), 'null'] : type.toLowerCase();
   if (items) out.items = jsonSchema(items);
   if (anyOf) out.anyOf = anyOf.map(jsonSchema);
-  if (properties) out.properties = Object.fromEntries([...new Set([...(order || []), ...Object.keys(properties)])].map((name) => [name, jsonSchema(properties[name])]));
+  if (properties) out.properties = inOrder(properties, order, jsonSchema);
   return out;
 }
 
-module.exports = { checkSchema, jsonSchema };
+// A schema is a map here, without an order but the one that is asked for.
+const inOrder = (properties, order, each) => Object.fromEntries([...new Set([...(order || []), ...Object.keys(properties).sort()])].map((name) => [name, each(properties[name])]));
+
+// A JSON Schema with its properties in the order that is asked for.
+function orderedSchema(schema) {
+  if (Array.isArray(schema)) return schema.map(orderedSchema);
+  if (!isObject(schema)) return schema;
+  const out = { ...schema };
+  for (const name of ['items', 'prefixItems', 'anyOf', 'oneOf', 'allOf']) if (out[name] !== undefined) out[name] = orderedSchema(out[name]);
+  for (const name of ['$defs', 'definitions']) if (isObject(out[name])) out[name] = inOrder(out[name], null, orderedSchema);
+  if (isObject(out.properties)) out.properties = inOrder(out.properties, out.propertyOrdering, orderedSchema);
+  return out;
+}
+
+module.exports = { checkSchema, jsonSchema, orderedSchema };
