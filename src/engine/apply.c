@@ -61,18 +61,10 @@ write_rows(void *arg)
 	bi_limit_run(Max(group->last ? left : left / 2, RUN_MIN_MS), update_rows, group);
 }
 
-static bool
-is_for_now(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
 static void
 note_write(BiResult *row, const ErrorData *error)
 {
-	row->write_state = is_for_now(error) ? BI_WRITE_WAITING : BI_WRITE_FAILED;
+	row->write_state = bi_xact_is_for_now(error) ? BI_WRITE_WAITING : BI_WRITE_FAILED;
 	row->write_error = error->detail ? psprintf("%s (%s)", error->message, error->detail) : pstrdup(error->message);
 }
 
@@ -211,7 +203,7 @@ deliver_each(BiStep *step, BiResult *results, int n)
 		error = deliver_one(step, &results[i], error);
 		if (error == NULL)
 			continue;
-		if (is_for_now(error))
+		if (bi_xact_is_for_now(error))
 			ReThrowError(error);
 		results[i] = kept;
 		bi_answer_invalid(&results[i], "not_storable", error->message);
@@ -283,7 +275,7 @@ bi_apply_again(BiStep *step, BiResult *results)
 	/* What broke the transaction is met again alone: the order is the same. */
 	if (error && rewrite(step, results, 1, NULL) == NULL)
 		return NULL;
-	if (error && !is_for_now(error))
+	if (error && !bi_xact_is_for_now(error))
 		error = rewrite(step, results, 1, error);
 	return error;
 }

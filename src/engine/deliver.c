@@ -193,6 +193,7 @@ bi_deliver_rewrite(BiStep *step)
 	BiResult   *results;
 	ErrorData  *error;
 
+	step->rewrites = true;
 	if (step->deliver == NULL)
 		step->deliver = bi_answer_new(step);
 	MemoryContextReset(step->deliver->group_cxt);
@@ -200,10 +201,7 @@ bi_deliver_rewrite(BiStep *step)
 	error = bi_apply_again(step, results);
 	if (error == NULL)
 		return;
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not repeat the writes of chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
-					step->chunk->id, step->chunk->job_id, error->message)));
-	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
-	step->work = bi_deliver_rewrite;
+	bi_fault_kept(step->process_faults, error);
+	bi_step_let_go(step, psprintf("could not repeat the writes: %s", error->message),
+				   bi_react_backoff(1000, 2, 60000, step->chunk->write_tries));
 }

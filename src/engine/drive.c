@@ -11,6 +11,7 @@
 #include "base/http.h"
 #include "engine/claim.h"
 #include "engine/drive.h"
+#include "engine/fault.h"
 #include "engine/login.h"
 #include "engine/step.h"
 #include "miscadmin.h"
@@ -42,6 +43,7 @@ typedef struct Loop
 	MemoryContext http_cxt;
 	BiHttp	   *http;
 	List	   *steps;			/* of BiStep */
+	BiFaults	faults;
 	bool		released;		/* what an earlier drive of this process could not release */
 	bool		look;			/* something may be due: claim */
 	bool		unfinished;		/* any chunk left, whoever works on it */
@@ -98,6 +100,7 @@ claim_one(Loop *loop, const BiDue *due)
 {
 	Claim		claim = {.loop = loop, .due = due};
 	ErrorData  *error;
+	bool		refused;
 	MemoryContext old;
 
 	claim.cxt = AllocSetContextCreate(loop->cxt, "batchinf step", ALLOCSET_DEFAULT_SIZES);
@@ -111,9 +114,14 @@ claim_one(Loop *loop, const BiDue *due)
 						due->chunk->id, due->chunk->job_id, error->message)));
 		MemoryContextDelete(claim.cxt);
 		claim.reason = error->message;
-		(void) bi_xact_try(refuse_phase, &claim);
+		refused = bi_xact_try(refuse_phase, &claim) == NULL;
+		if (refused)
+			bi_fault_kept(&loop->faults, error);
+		else
+			(void) bi_fault_add(&loop->faults, error->sqlerrcode, error->message);
 		return;
 	}
+	claim.step->process_faults = &loop->faults;
 	BI_CRASH_POINT(bi_state_name(claim.step->chunk->state), "claim");
 	if (bi_step_over(claim.step))
 	{
@@ -153,9 +161,9 @@ look(Loop *loop)
 	loop->released |= error == NULL;
 	if (error)
 	{
-		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		/* Others claim at this moment, or change what we look at. */
+		if (!bi_xact_is_for_now(error))
 			ReThrowError(error);
-		/* Somebody else claims at this moment. */
 		loop->look = false;
 		loop->next_due = loop->looked_at;
 		loop->unfinished = true;
@@ -329,6 +337,7 @@ run_loop(Loop *loop)
 		if (!is_over(loop))
 			rest(loop, busy || (loop->look && list_length(loop->steps) < MAX_STEPS));
 		take_replies(loop);
+		bi_fault_check(&loop->faults);
 		MemoryContextReset(loop->turn_cxt);
 	} while (!is_over(loop));
 }
@@ -379,6 +388,7 @@ bi_drive(const BiDrive *drive)
 	loop.turn_cxt = AllocSetContextCreate(loop.cxt, "batchinf turn", ALLOCSET_DEFAULT_SIZES);
 	loop.http_cxt = AllocSetContextCreate(loop.cxt, "batchinf transfers", ALLOCSET_SMALL_SIZES);
 	loop.http = bi_http_new(loop.http_cxt);
+	loop.faults.cxt = loop.cxt;
 	MemoryContextSwitchTo(loop.turn_cxt);
 	PG_TRY();
 	{

@@ -12,6 +12,7 @@
 #include "base/crash.h"
 #include "base/http.h"
 #include "base/secret.h"
+#include "engine/fault.h"
 #include "engine/login.h"
 #include "engine/step.h"
 #include "miscadmin.h"
@@ -24,6 +25,10 @@
 /* Who looks when a batch has ended: it may have been a large one. */
 #define ROOM_FOR 8
 
+/* How often a step tries to record before its chunk is let go, and how long it waits between. */
+#define RECORD_TRIES 5
+#define RECORD_AGAIN_MS 1000
+
 BiRecordOf *
 bi_step_begin_record(BiStep *step)
 {
@@ -32,6 +37,19 @@ bi_step_begin_record(BiStep *step)
 	memset(&step->record, 0, sizeof(step->record));
 	step->record.from = from;
 	return &step->record;
+}
+
+/* The chunk stays as its claim left it: what was to be recorded is given up.  A reason that
+ * the chunk gives already is not reported again. */
+static void
+let_go(const BiStep *step)
+{
+	if (!bi_chunk_let_go(step->chunk->id, step->rewrites, step->let_go_ms, step->let_go))
+		return;
+	bi_event_add(step->chunk, "error", step->let_go, 0, NULL);
+	ereport(LOG,
+			(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was let go: %s",
+					step->chunk->id, step->chunk->job_id, step->let_go)));
 }
 
 static void
@@ -56,8 +74,15 @@ save(BiStep *step)
 static void
 save_phase(void *arg)
 {
-	save(arg);
+	BiStep	   *step = arg;
+
+	if (step->let_go)
+		let_go(step);
+	else
+		save(step);
 }
+
+static void try_record(BiStep *step);
 
 /* A step that does not hold its chunk is over. */
 static void
@@ -65,8 +90,28 @@ recorded(BiStep *step)
 {
 	step->record.from = step->chunk->state;
 	step->not_before = 0;
+	step->record_failures = 0;
 	step->work = step->record.hold ? step->after_record : NULL;
 	step->reply = NULL;
+}
+
+/*
+ * Tries again a second later, for what was paid for must not be forgotten.  Where only this
+ * chunk fails, it is let go in the state that its claim recorded, as a crash would leave it.
+ * Where nothing can be recorded, drive.c ends the process.
+ */
+static void
+not_recorded(BiStep *step, const ErrorData *error)
+{
+	char	   *text = psprintf("could not record a step of chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
+								step->chunk->id, step->chunk->job_id, error->message);
+
+	if (bi_fault_add(step->process_faults, error->sqlerrcode, text) && step->record_failures == 0)
+		ereport(LOG, (errcode(error->sqlerrcode), errmsg_internal("%s", text)));
+	if (++step->record_failures == RECORD_TRIES)
+		bi_step_let_go(step, error->message, BI_STEP_AGAIN_MS);
+	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RECORD_AGAIN_MS);
+	step->work = try_record;
 }
 
 static void
@@ -77,22 +122,30 @@ try_record(BiStep *step)
 	if (error == NULL)
 	{
 		BI_CRASH_POINT(bi_state_name(step->record.from), "recorded");
+		/* That a chunk could be let go says little: it is the least that a transaction may need. */
+		if (!step->failing && step->let_go == NULL)
+			bi_fault_none(step->process_faults);
 		recorded(step);
-		return;
 	}
-	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 	{
 		/* Somebody else moved it: what we know is old. */
 		step->record.hold = false;
 		recorded(step);
-		return;
 	}
-	/* What was paid for must not be forgotten: until it is written, nothing else. */
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not record a step of chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
-					step->chunk->id, step->chunk->job_id, error->message)));
-	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+	else
+		not_recorded(step, error);
+}
+
+void
+bi_step_let_go(BiStep *step, const char *reason, int64 delay_ms)
+{
+	if (step->let_go)
+		return;
+	step->let_go = MemoryContextStrdup(step->cxt, reason);
+	step->let_go_ms = delay_ms;
+	step->chunk->state = step->record.from;
+	step->record.hold = false;
 	step->work = try_record;
 }
 
@@ -286,6 +339,8 @@ give_up(BiStep *step, const ErrorData *error)
 			(errcode(error->sqlerrcode),
 			 errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " cannot go on now: %s",
 					step->chunk->id, step->chunk->job_id, error->message)));
+	step->failing = true;
+	bi_fault_kept(step->process_faults, error);
 	step->chunk->state = r->from;
 	r->event = "error";
 	r->detail = error->message;

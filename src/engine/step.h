@@ -12,6 +12,7 @@
 
 #include "base/http.h"
 #include "base/spool.h"
+#include "engine/fault.h"
 #include "engine/xact.h"
 #include "provider/provider.h"
 #include "provider/registry.h"
@@ -69,6 +70,12 @@ struct BiStep
 
 	BiRecordOf	record;
 	BiStepWork	after_record;	/* goes on there when record.hold */
+	BiFaults   *process_faults;			/* of the loop that turns this step */
+	int			record_failures;	/* how often this record has failed */
+	bool		failing;		/* the record says only that the step has failed */
+	char	   *let_go;			/* why nothing is recorded but the end of the claim; NULL: all is */
+	int64		let_go_ms;		/* the chunk is due again so much later */
+	bool		rewrites;		/* the step only repeats writes: the chunk's own next step stands */
 
 	/* what the moves themselves keep */
 	char	   *cursor;			/* find: where to go on */
@@ -112,6 +119,12 @@ extern bool bi_step_next_turn(BiStep *step, BiVerdict *verdict);
 
 /* Records step->record with the chunk as it is now, then goes on or ends. */
 extern void bi_step_record(BiStep *step, BiStepWork then);
+
+/*
+ * Ends the claim and records nothing else: the chunk stays in the state that its claim
+ * recorded, as after a crash, and is due again delay_ms later, with reason.
+ */
+extern void bi_step_let_go(BiStep *step, const char *reason, int64 delay_ms);
 
 /* Starts a record: all fields empty, from the state that is recorded now. */
 extern BiRecordOf *bi_step_begin_record(BiStep *step);

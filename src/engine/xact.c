@@ -47,6 +47,14 @@ bi_xact_is_cancel(const ErrorData *error)
 		error->funcname && strcmp(error->funcname, "ProcessInterrupts") == 0;
 }
 
+bool
+bi_xact_is_for_now(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
 static ErrorData *
 throw_cancel(ErrorData *error)
 {

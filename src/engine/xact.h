@@ -33,6 +33,9 @@ extern ErrorData *bi_xact_try(BiPhase phase, void *arg);
 /* Is it a cancel of this session, and not an error of user code with that code? */
 extern bool bi_xact_is_cancel(const ErrorData *error);
 
+/* Did another session cause it?  The same may succeed a moment later. */
+extern bool bi_xact_is_for_now(const ErrorData *error);
+
 /*
  * Runs wait(arg), which may be interrupted but touches no table, so that an error
  * leaves nothing open behind: it is thrown on.

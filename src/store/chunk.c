@@ -287,6 +287,26 @@ bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 						chunk->id, chunk->job_id)));
 }
 
+bool
+bi_chunk_let_go(int64 chunk_id, bool writes, int64 delay_ms, const char *reason)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, chunk_id);
+	bi_sql_arg_bool(&args, writes);
+	bi_sql_arg(&args, FLOAT8OID, Float8GetDatum(delay_ms / 1000.0), false);
+	bi_sql_arg_text(&args, reason);
+	if (bi_sql_run("UPDATE batchinf.chunk c SET holder_pid = NULL, holder_start = NULL, waiting_for = $4,"
+				   " next_step_at = CASE WHEN $2 OR c.next_step_at IS NULL THEN c.next_step_at ELSE t.later END,"
+				   " write_at = CASE WHEN $2 THEN t.later ELSE c.write_at END, write_tries = c.write_tries + $2::int"
+				   " FROM (SELECT k.waiting_for FROM batchinf.chunk k WHERE k.chunk_id = $1) o,"
+				   " (SELECT clock_timestamp() + $3 * interval '1 second' AS later) t"
+				   " WHERE c.chunk_id = $1 AND c.holder_pid = pg_backend_pid()"
+				   " RETURNING o.waiting_for IS DISTINCT FROM $4", &args) == 0)
+		return false;
+	return bi_sql_bool(0, 1);
+}
+
 void
 bi_chunk_release_all(void)
 {

@@ -94,6 +94,13 @@ extern bool bi_chunk_claim(const BiChunk *chunk);
 extern void bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 						  int64 delay_ms, const char *waiting_for, const char *error);
 
+/*
+ * Ends this process's hold on the chunk, which stays as it is and is due again delay_ms
+ * later; writes: only its waiting writes are put off.  Returns true if the reason is not
+ * the one that it gives already.  Nothing happens where the chunk is held by nobody.
+ */
+extern bool bi_chunk_let_go(int64 chunk_id, bool writes, int64 delay_ms, const char *reason);
+
 /* Ends this process's hold on everything; after an error nobody foresaw. */
 extern void bi_chunk_release_all(void);
 

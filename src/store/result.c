@@ -377,6 +377,6 @@ bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 
 			   " n AS (SELECT count(*) FILTER (WHERE write_state <> 'waiting') AS settled," WRITE_COUNTS " FROM up)"
 			   " UPDATE batchinf.chunk c SET" ADD_WRITES ", write_waiting = c.write_waiting - n.settled,"
 			   "  write_tries = CASE WHEN n.settled > 0 THEN 0 ELSE c.write_tries + 1 END, write_at = clock_timestamp() + $5 * interval '1 second',"
-			   "  holder_pid = NULL, holder_start = NULL"
+			   "  holder_pid = NULL, holder_start = NULL, waiting_for = CASE WHEN c.next_step_at IS NOT NULL THEN c.waiting_for END"
 			   " FROM n WHERE c.chunk_id = $1", &args);
 }

@@ -33,7 +33,6 @@
 
 #define LINGER_MS 5000			/* not worth another process */
 #define LOOK_MS 5000			/* is the extension still there? */
-#define FAULTS_MAX 3			/* then a fresh process */
 
 /* A visit that is not there by the launcher's wish says in its application_name whether
  * work that comes now will be seen by it. */
@@ -42,6 +41,7 @@ static const char *const last_look_name = "batchinf visit, leaving";
 
 static TimestampTz next_look = 0;
 static bool extension_lost = false;
+static int	faults = 0;			/* visits in a row that an error has ended; launched ones: see slot.c */
 
 void
 bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify)
@@ -108,15 +108,20 @@ leave_now(void)
 	return extension_lost || !bi_guc_enabled || bi_slot_held();
 }
 
-/* Waits after its n-th error in a row (from 0), unless it is time to leave. */
-static void
-wait_after_error(int n)
+static bool
+never(void)
 {
-	int64		ms = bi_backoff_ms(5000, 2.0, 300000, n, pg_prng_double(&pg_global_prng_state));
+	return false;
+}
+
+/* Waits after the last error, unless it is time to leave. */
+static void
+wait_after_error(bool (*leave) (void))
+{
+	int64		ms = bi_backoff_ms(5000, 2.0, 300000, faults - 1, pg_prng_double(&pg_global_prng_state));
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 
-	pgstat_report_activity(STATE_IDLE, "waiting after an error");
-	while (!leave_now() && (ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	while (!leave() && (ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(ms, LOOK_MS), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
@@ -163,23 +168,57 @@ drive(const BiDrive *wish, MemoryContext cxt, TimestampTz *next)
 	return error;
 }
 
+/* A look that fails too leaves the question open: false. */
+static bool
+is_extension_gone(MemoryContext cxt)
+{
+	volatile bool gone = false;
+
+	PG_TRY();
+	{
+		gone = !find_extension();
+	}
+	PG_CATCH();
+	{
+		(void) clean_up_error(cxt);
+	}
+	PG_END_TRY();
+	return gone;
+}
+
+/* Where there is no launcher a visit that ends by an error asks for the next one itself.  That one
+ * waits before it connects: it needs nothing of what this process still holds. */
+static bool
+ask_for_next(void)
+{
+	BackgroundWorker worker;
+
+	bi_visit_describe(&worker, MyDatabaseId, 0);
+	snprintf(worker.bgw_extra, sizeof(worker.bgw_extra), "%d", faults);
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
 /*
- * Logs it and waits.  Where a launcher starts visits, a process whose errors do not end
- * makes room for a fresh one; an extension that was just dropped is no error.
+ * An error that belongs to no chunk ends this process, for what causes it may be in the
+ * process, and a fresh one goes on.  This one waits and goes on only where no other can be
+ * had: there is neither a launcher nor a free worker slot.  An extension that was just
+ * dropped is no error.
  */
 static void
-take_error(ErrorData *error, int faults)
+take_error(ErrorData *error, MemoryContext cxt)
 {
-	if (!find_extension())
+	if (is_extension_gone(cxt))
 	{
 		extension_lost = true;
 		return;
 	}
-	if (bi_slot_present() && faults + 1 >= FAULTS_MAX)
+	faults++;
+	if (bi_slot_present() || ask_for_next())
 		ReThrowError(error);
 	error->elevel = LOG;
 	ThrowErrorData(error);
-	wait_after_error(faults);
+	pgstat_report_activity(STATE_IDLE, "waiting after an error");
+	wait_after_error(leave_now);
 }
 
 /* Works until there is no more to do here; answers when there will be (DT_NOEND: no
@@ -190,7 +229,6 @@ stay(void)
 	BiDrive		wish = {.mode = BI_XACT_WORKER, .until = DT_NOEND, .leave = leave_now};
 	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "batchinf visit", ALLOCSET_DEFAULT_SIZES);
 	bool		last_look = false;
-	int			faults = 0;
 
 	wish.linger_ms = bi_slot_present() ? LINGER_MS : -1;
 	for (;;)
@@ -201,7 +239,7 @@ stay(void)
 		(void) bi_slot_take_wake();
 		error = drive(&wish, cxt, &next);
 		if (error != NULL)
-			take_error(error, faults++);
+			take_error(error, cxt);
 		else
 			faults = 0;
 		if (leave_now())
@@ -267,6 +305,9 @@ batchinf_visit_main(Datum arg)
 	if (!bi_slot_attach(database))
 		proc_exit(0);
 	before_shmem_exit(give_up, 0);
+	faults = (int) strtol(MyBgworkerEntry->bgw_extra, NULL, 10);
+	if (faults > 0)
+		wait_after_error(never);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	bi_settings_force(GUC_ACTION_SET);
 	pgstat_report_appname(visit_name);
