@@ -8,16 +8,8 @@
 #include "postgres.h"
 
 #include "provider/anthropic.h"
+#include "provider/line.h"
 #include "provider/wire.h"
-
-static void
-fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
-{
-	answer->outcome = outcome;
-	answer->retryable = retryable;
-	answer->error_code = pstrdup(code);
-	answer->error = pstrdup(message);
-}
 
 static bool
 equals(const char *word, const char *other)
@@ -53,14 +45,6 @@ read_usage(BiAnswer *answer, const BiJson *usage)
 	answer->input_tokens = input;
 }
 
-static void
-set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
-{
-	answer->output = output;
-	answer->output_len = len;
-	answer->output_is_json = is_json;
-}
-
 /* The text of all text blocks in one; thinking and what tools said are left out. */
 static void
 read_text(BiAnswer *answer, const BiJson *content)
@@ -81,7 +65,7 @@ read_text(BiAnswer *answer, const BiJson *content)
 		any = true;
 	}
 	if (any)
-		set_output(answer, joined.data, joined.len, false);
+		bi_line_set_text(answer, joined.data, joined.len);
 }
 
 /* A model that calls tools answers with the calls: then they are the output. */
@@ -95,15 +79,10 @@ read_tool_calls(BiAnswer *answer, const BiJson *content)
 	{
 		const BiJson *block = bi_json_item(content, i);
 
-		if (!is_block(block, "tool_use"))
-			continue;
-		appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
-		bi_json_append(&calls, block);
+		if (is_block(block, "tool_use"))
+			bi_line_append(&calls, block);
 	}
-	if (calls.len == 0)
-		return;
-	appendStringInfoChar(&calls, ']');
-	set_output(answer, calls.data, calls.len, true);
+	bi_line_set_list(answer, &calls);
 }
 
 static void
@@ -114,16 +93,16 @@ refuse(BiAnswer *answer, const BiJson *details)
 
 	if (words == NULL)
 		words = category ? psprintf("the model refused: %s", category) : pstrdup("the model refused");
-	fail(answer, BI_INVALID_OUTPUT, false, "refusal", words);
+	bi_line_fail(answer, BI_INVALID_OUTPUT, false, "refusal", words);
 }
 
 void
 bi_anthropic_line_message(BiAnswer *answer, const BiJson *message)
 {
+	static const char *const good[] = {"end_turn", "stop_sequence", "tool_use", NULL};
 	const BiJson *content = bi_json_at(message, "content", NULL);
 	char	   *stop = bi_wire_json_words(bi_json_at(message, "stop_reason", NULL), BI_WIRE_CODE);
 
-	answer->outcome = BI_SUCCEEDED;
 	answer->finish_reason = stop;
 	answer->model = bi_wire_json_words(bi_json_at(message, "model", NULL), BI_WIRE_CODE);
 	read_usage(answer, bi_json_at(message, "usage", NULL));
@@ -132,16 +111,10 @@ bi_anthropic_line_message(BiAnswer *answer, const BiJson *message)
 		read_text(answer, content);
 		read_tool_calls(answer, content);
 	}
-	if (equals(stop, "refusal"))
+	if (stop && pg_strcasecmp(stop, "refusal") == 0)
 		refuse(answer, bi_json_at(message, "stop_details", NULL));
-	else if (equals(stop, "max_tokens"))
-		fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the limit of tokens");
-	else if (equals(stop, "model_context_window_exceeded"))
-		fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the end of the model's context window");
-	else if (equals(stop, "pause_turn"))
-		fail(answer, BI_INVALID_OUTPUT, false, "pause_turn", "the model paused: its tools want another turn, which a batch does not have");
-	else if (answer->output == NULL)
-		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+	else
+		bi_line_judge(answer, good);
 }
 
 /* Faults of the request itself stay; all others may be gone the next time. */
@@ -172,7 +145,7 @@ bi_anthropic_line_error(BiAnswer *answer, const BiJson *error)
 	bi_anthropic_reply_words(cause, &code, &message);
 	type = bi_wire_json_words(bi_json_at(cause, "type", NULL), BI_WIRE_CODE);
 	answer->request_id = bi_wire_json_words(bi_json_at(error, "request_id", NULL), BI_WIRE_CODE);
-	fail(answer, BI_ERRORED, !is_lasting(type) || bi_anthropic_reply_is_billing(code, message),
+	bi_line_fail(answer, BI_ERRORED, !is_lasting(type) || bi_anthropic_reply_is_billing(code, message),
 		 code ? code : "unknown", message ? message : "no message");
 }
 
@@ -185,13 +158,13 @@ read_result(BiAnswer *answer, const BiJson *result)
 	if (equals(type, "errored"))
 		bi_anthropic_line_error(answer, bi_json_at(result, "error", NULL));
 	else if (equals(type, "canceled"))
-		fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", "the batch was cancelled before this request was done");
+		bi_line_fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", "the batch was cancelled before this request was done");
 	else if (equals(type, "expired"))
-		fail(answer, BI_EXPIRED, true, "batch_expired", "the batch expired before this request was done");
+		bi_line_fail(answer, BI_EXPIRED, true, "batch_expired", "the batch expired before this request was done");
 	else if (bi_json_type(message) == BI_JSON_OBJECT)
 		bi_anthropic_line_message(answer, message);	/* whatever it is called: it is paid for */
 	else
-		fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
+		bi_line_fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
 }
 
 void
@@ -203,7 +176,7 @@ bi_anthropic_line_read(const BiCall *call, const char *line, size_t len, BiAnswe
 	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
 	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
 	if (answer->custom_id == NULL)
-		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
+		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
 	else
 		read_result(answer, bi_json_at(json, "result", NULL));
 }

@@ -10,25 +10,9 @@
 
 #include "provider/anthropic.h"
 #include "provider/bedrock.h"
+#include "provider/line.h"
 #include "provider/openai.h"
 #include "provider/wire.h"
-
-static void
-fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
-{
-	answer->outcome = outcome;
-	answer->retryable = retryable;
-	answer->error_code = pstrdup(code);
-	answer->error = pstrdup(message);
-}
-
-static void
-set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
-{
-	answer->output = output;
-	answer->output_len = len;
-	answer->output_is_json = is_json;
-}
 
 /* Tokens told, -1 where they are not told or no count. */
 static int64
@@ -39,41 +23,14 @@ count_of(const BiJson *json, const char *name)
 	return count >= 0 && count <= PG_INT32_MAX ? count : -1;
 }
 
-/* Why the model stopped */
-
-/* The words of all families: what they mean where they mean no success. */
-static void
-judge_stop(BiAnswer *answer, const char *stop)
-{
-	static const struct
-	{
-		const char *stop;
-		const char *code;
-		const char *words;
-	}			stops[] =
-	{
-		{"max_tokens", "length", "the output was cut off at the limit of tokens"},
-		{"length", "length", "the output was cut off at the limit of tokens"},
-		{"model_context_window_exceeded", "length", "the output was cut off at the end of the model's context window"},
-		{"guardrail_intervened", "guardrail", "a guardrail withheld or changed the output"},
-		{"content_filtered", "content_filter", "the output was withheld or cut by the content filter"},
-		{"content_filter", "content_filter", "the output was withheld or cut by the content filter"},
-		{"error_toxic", "content_filter", "the output was withheld or cut by the content filter"},
-		{"refusal", "refusal", "the model refused"},
-		{"malformed_model_output", "malformed_output", "the model's output is malformed"},
-		{"malformed_tool_use", "malformed_output", "the model's call of a tool is malformed"},
-	};
-
-	for (int i = 0; stop && i < lengthof(stops); i++)
-	{
-		if (pg_strcasecmp(stop, stops[i].stop) != 0)
-			continue;
-		fail(answer, BI_INVALID_OUTPUT, false, stops[i].code, stops[i].words);
-		return;
-	}
-	if (answer->output == NULL)
-		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
-}
+/* Why a model stopped that gave a whole answer, in the words of all families */
+static const char *const good_stops[] = {
+	"end_turn", "stop_sequence", "tool_use",	/* Converse, Nova, Claude */
+	"stop", "tool_calls",		/* Llama, Mistral, DeepSeek */
+	"finish", "finished", "stop_criteria_met",	/* Titan */
+	"complete", "tool_call",	/* Cohere */
+	NULL
+};
 
 /* Converse, and Nova's own answers */
 
@@ -96,7 +53,7 @@ read_text(BiAnswer *answer, const BiJson *content)
 		any = true;
 	}
 	if (any)
-		set_output(answer, joined.data, joined.len, false);
+		bi_line_set_text(answer, joined.data, joined.len);
 }
 
 /* A model that calls tools answers with the calls: then they are the output. */
@@ -110,15 +67,10 @@ read_tool_calls(BiAnswer *answer, const BiJson *content)
 	{
 		const BiJson *call = bi_json_at(bi_json_item(content, i), "toolUse", NULL);
 
-		if (call == NULL)
-			continue;
-		appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
-		bi_json_append(&calls, call);
+		if (call)
+			bi_line_append(&calls, call);
 	}
-	if (calls.len == 0)
-		return;
-	appendStringInfoChar(&calls, ']');
-	set_output(answer, calls.data, calls.len, true);
+	bi_line_set_list(answer, &calls);
 }
 
 /* Input is all that was read, from the cache or not, and all that was written to it. */
@@ -140,7 +92,7 @@ read_converse(BiAnswer *answer, const BiJson *output)
 		read_text(answer, content);
 		read_tool_calls(answer, content);
 	}
-	judge_stop(answer, answer->finish_reason);
+	bi_line_judge(answer, good_stops);
 }
 
 /* Text of other families: where it stands, and what is told beside it */
@@ -171,17 +123,14 @@ read_shape(BiAnswer *answer, const BiJson *output)
 		const BiJson *place = shapes[i].list ? bi_json_item(bi_json_at(output, shapes[i].list, NULL), 0) : output;
 		size_t		len;
 		const char *text = bi_json_string(bi_json_at(place, shapes[i].text, NULL), &len);
-		char	   *copy;
 
 		if (text == NULL)
 			continue;
-		copy = palloc(len + 1);
-		memcpy(copy, text, len + 1);
-		set_output(answer, copy, len, false);
+		bi_line_set_text(answer, text, len);
 		answer->input_tokens = count_of(output, shapes[i].input);
 		answer->output_tokens = Max(count_of(output, shapes[i].output), count_of(place, "tokenCount"));
 		answer->finish_reason = bi_wire_json_words(bi_json_at(place, shapes[i].stop, NULL), BI_WIRE_CODE);
-		judge_stop(answer, answer->finish_reason);
+		bi_line_judge(answer, good_stops);
 		return true;
 	}
 	return false;
@@ -207,45 +156,15 @@ find_embedding(const BiJson *output)
 static void
 read_embedding(BiAnswer *answer, const BiJson *output)
 {
-	const BiJson *embedding = find_embedding(output);
-	bool		good = bi_json_type(embedding) == BI_JSON_ARRAY && bi_json_length(embedding) > 0;
-	char	   *text;
-
 	answer->input_tokens = Max(count_of(output, "inputTextTokenCount"), count_of(output, "inputTokenCount"));
-	for (int i = 0; good && i < bi_json_length(embedding); i++)
-	{
-		BiJsonType	type = bi_json_type(bi_json_item(embedding, i));
-
-		good = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
-	}
-	if (!good)
-	{
-		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no embedding of numbers");
-		return;
-	}
-	text = bi_json_text(embedding);
-	set_output(answer, text, strlen(text), true);
+	bi_line_judge_embedding(answer, find_embedding(output));
 }
 
 /* Lines */
 
-/* Mistral has another name for why the model stopped. */
-static void
-read_choices(const BiCall *call, BiAnswer *answer, const BiJson *output)
-{
-	const BiJson *choice = bi_json_item(bi_json_at(output, "choices", NULL), 0);
-
-	bi_openai_line_body(call, output, answer);
-	if (answer->finish_reason)
-		return;
-	answer->finish_reason = bi_wire_json_words(bi_json_at(choice, "stop_reason", NULL), BI_WIRE_CODE);
-	judge_stop(answer, answer->finish_reason);
-}
-
 static void
 read_output(const BiCall *call, BiAnswer *answer, const BiJson *output)
 {
-	answer->outcome = BI_SUCCEEDED;
 	if (call->job->spec.task == BI_TASK_EMBEDDING)
 		read_embedding(answer, output);
 	else if (bi_json_at(output, "output", NULL))
@@ -253,9 +172,9 @@ read_output(const BiCall *call, BiAnswer *answer, const BiJson *output)
 	else if (bi_json_type(bi_json_at(output, "content", NULL)) == BI_JSON_ARRAY)
 		bi_anthropic_line_message(answer, output);
 	else if (bi_json_at(bi_json_item(bi_json_at(output, "choices", NULL), 0), "message", NULL))
-		read_choices(call, answer, output);
+		bi_openai_line_body(call, output, answer);
 	else if (!read_shape(answer, output))
-		fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
+		bi_line_fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
 }
 
 /* The model was asked and answered with an error status. */
@@ -272,7 +191,7 @@ read_error(BiAnswer *answer, const BiJson *error)
 		message = bi_wire_json_words(error, BI_WIRE_MESSAGE);
 	if (number)
 		code = psprintf("http_%s", code);
-	fail(answer, BI_ERRORED, !lasting, code ? code : "unknown", message ? message : "no message");
+	bi_line_fail(answer, BI_ERRORED, !lasting, code ? code : "unknown", message ? message : "no message");
 }
 
 void
@@ -286,11 +205,11 @@ bi_bedrock_line_read(const BiCall *call, const char *line, size_t len, BiAnswer 
 	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
 	answer->custom_id = bi_json_cstring(bi_json_at(json, "recordId", NULL));
 	if (answer->custom_id == NULL)
-		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no record id");
+		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no record id");
 	else if (bi_json_type(output) == BI_JSON_OBJECT)
 		read_output(call, answer, output);	/* whatever stands beside it: it is paid for */
 	else if (error)
 		read_error(answer, error);
 	else
-		fail(answer, BI_ERRORED, true, "no_output", "the line has neither an output nor an error");
+		bi_line_fail(answer, BI_ERRORED, true, "no_output", "the line has neither an output nor an error");
 }

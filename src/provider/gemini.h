@@ -61,9 +61,6 @@ extern bool bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer
 /* Does the line say that its request failed?  Then the answer is that. */
 extern bool bi_gemini_line_failed(const BiCall *call, const BiJson *line, BiAnswer *answer);
 
-/* An answer that is no success. */
-extern void bi_gemini_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message);
-
 /* The Gemini Developer API */
 
 extern const BiProvider bi_gemini;

@@ -11,6 +11,7 @@
 
 #include "provider/fingerprint.h"
 #include "provider/gemini.h"
+#include "provider/line.h"
 
 static BiJson *
 parse(const char *text)
@@ -159,20 +160,6 @@ bi_gemini_embedding_frame(const BiGeminiDialect *dialect, const BiSpec *spec, Bi
 
 /* Vectors */
 
-static bool
-is_vector(const BiJson *values)
-{
-	bool		good = bi_json_type(values) == BI_JSON_ARRAY && bi_json_length(values) > 0;
-
-	for (int i = 0; good && i < bi_json_length(values); i++)
-	{
-		BiJsonType	type = bi_json_type(bi_json_item(values, i));
-
-		good = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
-	}
-	return good;
-}
-
 /*
  * The first of the values, of length one again: the models are trained so that the head of a
  * vector is a smaller embedding, and that is how the API itself makes it where it does.
@@ -204,13 +191,9 @@ bi_gemini_embedding_read(const BiCall *call, const BiJson *values, BiAnswer *ans
 {
 	int64		size = wanted_size(parse(call->job->spec.params));
 
-	if (!is_vector(values))
-	{
-		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no embedding of numbers");
+	bi_line_judge_embedding(answer, values);
+	if (answer->outcome != BI_SUCCEEDED || size <= 0 || size >= bi_json_length(values))
 		return;
-	}
-	answer->output = size > 0 && size < bi_json_length(values) ? cut_vector(values, size) : bi_json_text(values);
+	answer->output = cut_vector(values, size);
 	answer->output_len = strlen(answer->output);
-	answer->output_is_json = true;
-	answer->outcome = BI_SUCCEEDED;
 }

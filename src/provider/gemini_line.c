@@ -10,16 +10,8 @@
 #include "provider/fingerprint.h"
 #include "provider/gapi.h"
 #include "provider/gemini.h"
+#include "provider/line.h"
 #include "provider/wire.h"
-
-void
-bi_gemini_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
-{
-	answer->outcome = outcome;
-	answer->retryable = retryable;
-	answer->error_code = pstrdup(code);
-	answer->error = pstrdup(message);
-}
 
 static bool
 equals(const char *word, const char *other)
@@ -137,11 +129,11 @@ static void
 read_failure(const BiCall *call, const char *word, const char *message, BiAnswer *answer)
 {
 	if (!equals(word, "CANCELLED"))
-		bi_gemini_line_fail(answer, BI_ERRORED, is_retryable(word), word ? word : "request_failed", message);
+		bi_line_fail(answer, BI_ERRORED, is_retryable(word), word ? word : "request_failed", message);
 	else if (equals(call->chunk->batch_end, "expired"))
-		bi_gemini_line_fail(answer, BI_EXPIRED, true, "batch_expired", message);
+		bi_line_fail(answer, BI_EXPIRED, true, "batch_expired", message);
 	else
-		bi_gemini_line_fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", message);
+		bi_line_fail(answer, BI_CANCELLED_RECORD, false, "batch_cancelled", message);
 }
 
 /* An error object, or one that wraps another. */
@@ -220,14 +212,6 @@ read_usage(BiAnswer *answer, const BiJson *usage)
 	answer->output_tokens = count_of(usage, "candidatesTokenCount", 0) + count_of(usage, "thoughtsTokenCount", 0);
 }
 
-static void
-set_output(BiAnswer *answer, StringInfo output, bool is_json)
-{
-	answer->output = output->data;
-	answer->output_len = output->len;
-	answer->output_is_json = is_json;
-}
-
 /* The texts of all parts in one, thoughts left out; calls of functions, if any, are the output
  * instead. */
 static void
@@ -249,70 +233,26 @@ read_parts(BiAnswer *answer, const BiJson *parts)
 		if (bi_json_bool(bi_json_at(part, "thought", NULL), false))
 			continue;
 		if (call)
-		{
-			appendStringInfoChar(&calls, calls.len > 0 ? ',' : '[');
-			bi_json_append(&calls, call);
-		}
+			bi_line_append(&calls, call);
 		if (said)
 		{
 			appendBinaryStringInfo(&text, said, (int) len);
 			any = true;
 		}
 	}
-	if (calls.len > 0)
-	{
-		appendStringInfoChar(&calls, ']');
-		set_output(answer, &calls, true);
-	}
-	else if (any)
-		set_output(answer, &text, false);
-}
-
-/* Reasons that withhold or cut an answer for what is in it; those of pictures too. */
-static bool
-is_filter(const char *reason)
-{
-	static const char *const reasons[] = {
-		"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"
-	};
-
-	for (int i = 0; i < lengthof(reasons); i++)
-		if (equals(reason, reasons[i]))
-			return true;
-	return strncmp(reason, "IMAGE_", strlen("IMAGE_")) == 0;
-}
-
-/* Why an answer of that finish is no success; NULL where it is one. */
-static const char *
-refused_finish(const char *reason, const char **message)
-{
-	if (reason == NULL || equals(reason, "STOP") || equals(reason, "FINISH_REASON_UNSPECIFIED"))
-		return NULL;
-	if (equals(reason, "MAX_TOKENS"))
-	{
-		*message = "the output was cut off at the limit of tokens";
-		return "length";
-	}
-	*message = is_filter(reason) ? psprintf("the output was withheld or cut by the content filter: %s", reason)
-		: psprintf("the model ended with %s", reason);
-	return is_filter(reason) ? "content_filter" : "finish_reason";
+	if (any)
+		bi_line_set_text(answer, text.data, text.len);
+	bi_line_set_list(answer, &calls);
 }
 
 static void
 read_candidate(BiAnswer *answer, const BiJson *candidate)
 {
-	char	   *reason = bi_wire_json_words(bi_json_at(candidate, "finishReason", NULL), BI_WIRE_CODE);
-	const char *message = NULL;
-	const char *code = refused_finish(reason, &message);
+	static const char *const good[] = {"STOP", "FINISH_REASON_UNSPECIFIED", NULL};
 
-	answer->finish_reason = reason;
+	answer->finish_reason = bi_wire_json_words(bi_json_at(candidate, "finishReason", NULL), BI_WIRE_CODE);
 	read_parts(answer, bi_json_at(candidate, "content", "parts", NULL));
-	if (code)
-		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, code, message);
-	else if (answer->output == NULL)
-		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
-	else
-		answer->outcome = BI_SUCCEEDED;
+	bi_line_judge(answer, good);
 }
 
 static void
@@ -322,7 +262,7 @@ read_content(BiAnswer *answer, const BiJson *response)
 	char	   *blocked = bi_wire_json_words(bi_json_at(response, "promptFeedback", "blockReason", NULL), BI_WIRE_CODE);
 
 	if (candidate == NULL && blocked)
-		bi_gemini_line_fail(answer, BI_INVALID_OUTPUT, false, "content_filter", psprintf("the prompt was blocked: %s", blocked));
+		bi_line_fail(answer, BI_INVALID_OUTPUT, false, "content_filter", psprintf("the prompt was blocked: %s", blocked));
 	else
 		read_candidate(answer, candidate);
 }
@@ -346,14 +286,14 @@ bi_gemini_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *
 
 	if (!bi_gemini_line_join(call, json, answer))
 	{
-		bi_gemini_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
+		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
 		return;
 	}
 	if (bi_gemini_line_failed(call, json, answer))
 		return;
 	if (bi_json_type(response) != BI_JSON_OBJECT || bi_json_length(response) == 0)
 	{
-		bi_gemini_line_fail(answer, BI_ERRORED, true, "no_response", "the request was not answered");
+		bi_line_fail(answer, BI_ERRORED, true, "no_response", "the request was not answered");
 		return;
 	}
 	answer->model = bi_wire_json_words(bi_json_at(response, "modelVersion", NULL), BI_WIRE_CODE);

@@ -8,26 +8,9 @@
  */
 #include "postgres.h"
 
+#include "provider/line.h"
 #include "provider/openai.h"
 #include "provider/wire.h"
-
-static bool
-fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
-{
-	answer->outcome = outcome;
-	answer->retryable = retryable;
-	answer->error_code = pstrdup(code);
-	answer->error = pstrdup(message);
-	return false;
-}
-
-static void
-set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
-{
-	answer->output = output;
-	answer->output_len = len;
-	answer->output_is_json = is_json;
-}
 
 /* Tokens told, -1 where they are not told or no count. */
 static int64
@@ -81,63 +64,53 @@ read_content(BiAnswer *answer, const BiJson *message, const BiJson **refusal)
 		appendBinaryStringInfo(&joined, text, (int) len);
 	else if (bi_json_type(content) != BI_JSON_ARRAY || !join_parts(content, &joined, refusal))
 		return;
-	set_output(answer, joined.data, joined.len, false);
+	bi_line_set_text(answer, joined.data, joined.len);
 }
 
-/* A model that calls tools answers with the calls and no text: then they are the output. */
+/* A model that calls tools answers with the calls and no text, or with a blank one: then the
+ * calls are the output. */
 static void
 read_tool_calls(BiAnswer *answer, const BiJson *message)
 {
 	const BiJson *calls = bi_json_at(message, "tool_calls", NULL);
-	char	   *text;
 
-	if (bi_json_type(calls) != BI_JSON_ARRAY || bi_json_length(calls) == 0 || answer->output_len > 0)
-		return;
-	text = bi_json_text(calls);
-	set_output(answer, text, strlen(text), true);
+	if (bi_json_type(calls) == BI_JSON_ARRAY && bi_json_length(calls) > 0 && bi_line_is_blank(answer))
+		bi_line_set_json(answer, calls);
 }
 
-static bool
+/* Mistral's models at Bedrock have another name for why the model stopped.  At other servers
+ * stop_reason may be the text that stopped it: it counts only where there is no finish_reason. */
+static char *
+finish_reason_of(const BiJson *choice)
+{
+	char	   *reason = bi_wire_json_words(bi_json_at(choice, "finish_reason", NULL), BI_WIRE_CODE);
+	const BiJson *other = bi_json_at(choice, "stop_reason", NULL);
+
+	if (reason == NULL && bi_json_type(other) == BI_JSON_STRING)
+		reason = bi_wire_json_words(other, BI_WIRE_CODE);
+	return reason;
+}
+
+static void
 read_chat(BiAnswer *answer, const BiJson *body)
 {
+	/* OpenAI's words, and those of servers that speak its API */
+	static const char *const good[] = {
+		"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn", "tool_use", "complete", NULL
+	};
 	const BiJson *choice = bi_json_item(bi_json_at(body, "choices", NULL), 0);
 	const BiJson *message = bi_json_at(choice, "message", NULL);
 	const BiJson *refusal;
 	char	   *refused;
 
-	answer->finish_reason = bi_wire_json_words(bi_json_at(choice, "finish_reason", NULL), BI_WIRE_CODE);
+	answer->finish_reason = finish_reason_of(choice);
 	read_content(answer, message, &refusal);
 	read_tool_calls(answer, message);
 	refused = bi_json_type(refusal) == BI_JSON_STRING ? bi_wire_json_words(refusal, BI_WIRE_MESSAGE) : NULL;
 	if (refused)
-		return fail(answer, BI_INVALID_OUTPUT, false, "refusal", refused);
-	if (answer->finish_reason && strcmp(answer->finish_reason, "length") == 0)
-		return fail(answer, BI_INVALID_OUTPUT, false, "length", "the output was cut off at the limit of tokens");
-	if (answer->finish_reason && strcmp(answer->finish_reason, "content_filter") == 0)
-		return fail(answer, BI_INVALID_OUTPUT, false, "content_filter", "the output was withheld or cut by the content filter");
-	if (answer->output == NULL)
-		return fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no output");
-	return true;
-}
-
-static bool
-read_embedding(BiAnswer *answer, const BiJson *body)
-{
-	const BiJson *embedding = bi_json_at(bi_json_item(bi_json_at(body, "data", NULL), 0), "embedding", NULL);
-	bool		good = bi_json_type(embedding) == BI_JSON_ARRAY && bi_json_length(embedding) > 0;
-	char	   *text;
-
-	for (int i = 0; good && i < bi_json_length(embedding); i++)
-	{
-		BiJsonType	type = bi_json_type(bi_json_item(embedding, i));
-
-		good = type == BI_JSON_INT || type == BI_JSON_DOUBLE;
-	}
-	if (!good)
-		return fail(answer, BI_INVALID_OUTPUT, false, "no_output", "the answer holds no embedding of numbers");
-	text = bi_json_text(embedding);
-	set_output(answer, text, strlen(text), true);
-	return true;
+		bi_line_fail(answer, BI_INVALID_OUTPUT, false, "refusal", refused);
+	else
+		bi_line_judge(answer, good);
 }
 
 /* Has the body what the task asks for? */
@@ -150,13 +123,12 @@ expected(const BiCall *call, const BiJson *body)
 void
 bi_openai_line_body(const BiCall *call, const BiJson *body, BiAnswer *answer)
 {
-	bool		good;
-
 	answer->model = bi_wire_json_words(bi_json_at(body, "model", NULL), BI_WIRE_CODE);
 	read_usage(answer, bi_json_at(body, "usage", NULL));
-	good = call->job->spec.task == BI_TASK_EMBEDDING ? read_embedding(answer, body) : read_chat(answer, body);
-	if (good)
-		answer->outcome = BI_SUCCEEDED;
+	if (call->job->spec.task == BI_TASK_EMBEDDING)
+		bi_line_judge_embedding(answer, bi_json_at(bi_json_item(bi_json_at(body, "data", NULL), 0), "embedding", NULL));
+	else
+		read_chat(answer, body);
 }
 
 /* The provider's words for what went wrong: an object with code and message, or a text. */
@@ -188,9 +160,9 @@ read_failure(int64 status, const BiJson *error, BiAnswer *answer)
 		message = psprintf("status " INT64_FORMAT " and no words", Max(status, 0));
 	/* Azure's filter of prompts answers with an error, its filter of answers with a reason */
 	if (strcmp(code, "content_filter") == 0)
-		fail(answer, BI_INVALID_OUTPUT, false, code, message);
+		bi_line_fail(answer, BI_INVALID_OUTPUT, false, code, message);
 	else
-		fail(answer, BI_ERRORED, retryable, code, message);
+		bi_line_fail(answer, BI_ERRORED, retryable, code, message);
 }
 
 /* The model was not asked. */
@@ -206,13 +178,13 @@ read_unanswered(const BiJson *error, BiAnswer *answer)
 	if (!told)
 		message = pstrdup("the request was not answered");
 	if (code == NULL)
-		fail(answer, BI_ERRORED, !told, "no_response", message);
+		bi_line_fail(answer, BI_ERRORED, !told, "no_response", message);
 	else if (strcmp(code, "batch_expired") == 0)
-		fail(answer, BI_EXPIRED, true, code, message);
+		bi_line_fail(answer, BI_EXPIRED, true, code, message);
 	else if (strcmp(code, "batch_cancelled") == 0 || strcmp(code, "batch_canceled") == 0)
-		fail(answer, BI_CANCELLED_RECORD, false, code, message);
+		bi_line_fail(answer, BI_CANCELLED_RECORD, false, code, message);
 	else
-		fail(answer, BI_ERRORED, bi_openai_reply_is_transient(code, NULL), code, message);
+		bi_line_fail(answer, BI_ERRORED, bi_openai_reply_is_transient(code, NULL), code, message);
 }
 
 /* The status of a response; where none is told a good body speaks for itself. */
@@ -249,7 +221,7 @@ bi_openai_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *
 	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
 	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
 	if (answer->custom_id == NULL)
-		fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
+		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
 	else if (bi_json_type(response) == BI_JSON_OBJECT)
 		read_response(call, response, error, answer);
 	else

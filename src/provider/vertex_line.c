@@ -9,6 +9,7 @@
 
 #include "provider/anthropic.h"
 #include "provider/gemini.h"
+#include "provider/line.h"
 #include "provider/vertex.h"
 
 /* {"instance":{…},"predictions":[{"embeddings":{"values":[…],"statistics":{"token_count":8}}}]} */
@@ -39,7 +40,7 @@ read_claude(const BiJson *line, BiAnswer *answer)
 	else if (bi_json_at(response, "content", NULL) || bi_json_at(response, "stop_reason", NULL))
 		bi_anthropic_line_message(answer, response);
 	else
-		bi_gemini_line_fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
+		bi_line_fail(answer, BI_ERRORED, true, "unknown_result", "the line has no result that is known");
 }
 
 void
@@ -55,7 +56,7 @@ bi_vertex_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *
 	}
 	json = bi_json_parse(line, len);
 	if (!bi_gemini_line_join(call, json, answer))
-		bi_gemini_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
+		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
 	else if (bi_gemini_line_failed(call, json, answer))
 		return;
 	else if (family == BI_VERTEX_CLAUDE)

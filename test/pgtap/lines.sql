@@ -38,7 +38,7 @@ INSERT INTO t (shape, outcome, code, attempts, billed) VALUES
     ('[[sim:fail_times=2]]', 'succeeded', NULL, 3, 1),
     ('[[sim:fail_times=3]]', 'errored', 'server_error', 3, 0),
     ('[[sim:big=5000000]]', 'succeeded', NULL, 1, 1),
-    ('[[sim:say=]]', 'succeeded', NULL, 1, 1),
+    ('[[sim:say=]]', 'invalid_output', 'no_output', 1, 1),
     ('[[sim:say=%00]]', 'invalid_output', 'nul_character', 1, 1),
     ('[[sim:say=%F0%9F%98%80%22%5C%0A%ED%95%9C]]', 'succeeded', NULL, 1, 1);
 
@@ -70,7 +70,7 @@ SELECT is(error, 'unknown simulator directive "nonesuch"', 'an error is told in 
 SELECT is(output, U&'before\FFFDafter', 'a NUL is replaced in what is kept') FROM batch_records r JOIN t ON r.record_id = t.id::text WHERE job_id = :job AND shape = '[[sim:nul]]';
 SELECT is(length(answer), 5000000, 'a line of many MB') FROM t WHERE shape LIKE '%big%';
 SELECT is(answer, E'😀"\\\n한', 'any character') FROM t WHERE shape LIKE '%say=\%F0%';
-SELECT is(answer, '', 'an empty answer is an answer') FROM t WHERE shape = '[[sim:say=]]';
+SELECT is(answer, NULL, 'an empty answer is no answer') FROM t WHERE shape = '[[sim:say=]]';
 SELECT is((SELECT count(*) FROM batch_records WHERE job_id = :job AND model = 'gpt-5.4-mini-2026-03-17' AND finished_at IS NOT NULL AND request_id IS NOT NULL AND outcome IN ('succeeded', 'invalid_output')),
           (SELECT count(*) FROM t WHERE outcome IN ('succeeded', 'invalid_output')), 'model, time and request id are kept');
 

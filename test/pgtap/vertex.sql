@@ -189,7 +189,7 @@ CALL batch_work('60 s');
 SELECT is(r.outcome || COALESCE(' ' || r.error_code, '') || ' after ' || r.attempt, w.want, w.id || ': ' || substring(t.body FROM 'sim:([^]]*)'))
 FROM (VALUES (1, 'invalid_output content_filter after 1'), (2, 'invalid_output content_filter after 1'), (3, 'invalid_output length after 1'), (4, 'invalid_output no_output after 1'), (5, 'invalid_output no_output after 1'),
     (6, 'errored INVALID_ARGUMENT after 1'), (7, 'errored RESOURCE_EXHAUSTED after 2'), (8, 'errored UNAVAILABLE after 2'), (9, 'errored request_failed after 2'), (10, 'errored DEADLINE_EXCEEDED after 2'),
-    (11, 'missing missing after 2'), (12, 'succeeded after 2'), (13, 'succeeded after 1'), (14, 'succeeded after 1'), (15, 'invalid_output content_filter after 1'), (16, 'invalid_output finish_reason after 1'),
+    (11, 'missing missing after 2'), (12, 'succeeded after 2'), (13, 'succeeded after 1'), (14, 'succeeded after 1'), (15, 'invalid_output content_filter after 1'), (16, 'invalid_output malformed_output after 1'),
     (17, 'succeeded after 1'), (18, 'succeeded after 1'), (19, 'invalid_output nul_character after 1'), (20, 'succeeded after 1'), (21, 'missing missing after 2'), (22, 'succeeded after 1'),
     (23, 'errored PERMISSION_DENIED after 1'), (24, 'succeeded after 2')) w(id, want)
 JOIN tickets t USING (id) LEFT JOIN batch_records r ON r.job_id = :job AND r.record_id = w.id::text ORDER BY id;

@@ -4,7 +4,7 @@
 
 const NAMES = new Set(['error', 'status0', 'expired', 'cancelled', 'timeout', 'refusal', 'length', 'content_filter',
   'missing', 'duplicate', 'both', 'badjson', 'unknown', 'null_content', 'nul', 'big', 'say', 'json', 'fail_times',
-  'invalid_line', 'nochoices']);
+  'invalid_line', 'nochoices', 'stop']);
 const PATTERN = /\[\[sim:([^\]=]*)(?:=([^\]]*))?\]\]/g;
 const NONE = new Map();
 

@@ -5,6 +5,8 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 
+const { spoil } = require('./wild');
+
 const BUFFER_BYTES = 1 << 20;
 
 class Store {
@@ -42,8 +44,14 @@ class Writer {
     this.size += buffer.length;
   }
 
-  // Appends text and a newline, buffered.
-  line(text) {
+  // Appends text (or bytes) and a newline, buffered.
+  line(given) {
+    const text = typeof given === 'string' ? spoil(given) : given;
+    if (Buffer.isBuffer(text)) {
+      this.flush();
+      this.write(Buffer.concat([text, Buffer.from('\n')]));
+      return;
+    }
     this.lines.push(text);
     this.pending += text.length;
     if (this.pending >= BUFFER_BYTES) this.flush();

@@ -10,7 +10,7 @@ const directives = require('../directives');
 const model = require('../model');
 const { sha256, tokens, cutBytes } = require('../text');
 
-const OWN = new Set(['pause_turn', 'context_window', 'stop', 'thinking', 'blocks', 'tool_use']);
+const OWN = new Set(['pause_turn', 'context_window', 'thinking', 'blocks', 'tool_use']);
 const THINKING_TOKENS = 64;
 const MAX_BIG = 64 * 1024 * 1024;
 const ENDS = { expired: 'expired', cancelled: 'canceled' };

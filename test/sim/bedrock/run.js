@@ -8,7 +8,7 @@ const model = require('../model');
 const { sha256, tokens, cutBytes } = require('../text');
 const { FAMILIES, violation } = require('./families');
 
-const OWN = new Set(['thinking', 'stop']);
+const OWN = new Set(['thinking']);
 const MAX_BIG = 64 * 1024 * 1024;
 const NOTHING = new Map();
 const failed = (status, message, asked = NOTHING) => ({ error: { errorCode: status, errorMessage: message }, asked });

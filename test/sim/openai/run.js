@@ -79,7 +79,7 @@ function answerOf(body, question, asked) {
   if (asked.has('null_content')) return choiceOf(null, 'stop');
   if (asked.has('content_filter')) return choiceOf('', 'content_filter');
   const text = textOf(body, question, asked);
-  return asked.has('length') ? choiceOf(cutBytes(text, Math.max(1, Buffer.byteLength(text) >> 1)), 'length') : choiceOf(text, 'stop');
+  return asked.has('length') ? choiceOf(cutBytes(text, Math.max(1, Buffer.byteLength(text) >> 1)), 'length') : choiceOf(text, asked.get('stop') || 'stop');
 }
 
 function textOf(body, question, asked) {

@@ -9,7 +9,7 @@ const directives = require('../../directives');
 const model = require('../../model');
 const { tokens, cutBytes } = require('../../text');
 
-const OWN = new Set(['blocked', 'stop', 'thinking', 'parts', 'cached']);
+const OWN = new Set(['blocked', 'thinking', 'parts', 'cached']);
 const THINKING_TOKENS = 64;
 const MAX_BIG = 64 * 1024 * 1024;
 const NOTHING = new Map();
