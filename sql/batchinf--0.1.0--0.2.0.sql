@@ -16,7 +16,6 @@ CREATE FUNCTION batchinf.identity(install uuid) RETURNS uuid
     AS 'MODULE_PATHNAME', 'batchinf_identity' LANGUAGE C STRICT STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION batchinf.identity IS 'an install in this cluster: pg_upgrade carries its uuid over, but not the oids of servers';
 COMMENT ON TABLE batchinf.install IS 'who we are: with cluster and database (view here) it tells our own jobs from those of a restored dump, a copied database or a cluster before pg_upgrade; never dumped';
-COMMENT ON FUNCTION @extschema@.batch_adopt IS 'makes a foreign job (of a restored dump, a copied database or before pg_upgrade) one''s own; NULL: all of them';
 
 CREATE OR REPLACE VIEW batchinf.here AS
 SELECT batchinf.identity(i.uuid) AS uuid, d.oid AS database
@@ -168,19 +167,26 @@ CREATE FUNCTION @extschema@.batch_submit(
 COMMENT ON FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, @extschema@.batch_json,
         @extschema@.batch_json, text, interval, int) IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
 
--- Whose batch_submit is and who may call it stays as it was.  A GRANT here would be the extension's own, which pg_dump leaves out.
+-- adoption never changes whose rights a job has
+CREATE FUNCTION @extschema@.batch_adopt(job_id bigint, owner regrole DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_adopt(bigint, regrole) IS 'lets a foreign job (of a restored dump, a copied database or before pg_upgrade) go on as the role that has its owner''s name, or, where there is none, as the role that a superuser names; NULL: all foreign jobs that one may adopt';
+
+-- Whose these functions are and who may call them stays as it was.  A GRANT here would be the extension's own, which pg_dump leaves out.
 DO $$
 DECLARE
     old pg_proc;
     new oid;
 BEGIN
-    SELECT p.* INTO old FROM pg_proc p
-    WHERE p.oid = '@extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int)'::regprocedure;
-    SELECT p.oid INTO new FROM pg_proc p WHERE p.pronamespace = old.pronamespace AND p.proname = old.proname AND p.proargtypes[9] = '@extschema@.batch_json'::regtype;
-    EXECUTE format('ALTER FUNCTION %s OWNER TO %s', new::regprocedure, old.proowner::regrole);
-    UPDATE pg_proc SET proacl = old.proacl WHERE oid = new;
-    INSERT INTO pg_shdepend SELECT d.dbid, d.classid, new, d.objsubid, d.refclassid, d.refobjid, d.deptype
-    FROM pg_shdepend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = old.oid AND d.deptype = 'a'
-      AND d.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database());
+    FOR old IN SELECT p.* FROM pg_proc p WHERE p.oid IN ('@extschema@.batch_adopt(bigint)'::regprocedure,
+        '@extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int)'::regprocedure) LOOP
+        SELECT p.oid INTO STRICT new FROM pg_proc p WHERE p.pronamespace = old.pronamespace AND p.proname = old.proname AND p.prosrc = old.prosrc AND p.oid <> old.oid;
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %s', new::regprocedure, old.proowner::regrole);
+        UPDATE pg_proc SET proacl = old.proacl WHERE oid = new;
+        INSERT INTO pg_shdepend SELECT d.dbid, d.classid, new, d.objsubid, d.refclassid, d.refobjid, d.deptype
+        FROM pg_shdepend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = old.oid AND d.deptype = 'a'
+          AND d.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database());
+    END LOOP;
 END $$;
+DROP FUNCTION @extschema@.batch_adopt(bigint);
 DROP FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int);

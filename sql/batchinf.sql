@@ -256,9 +256,9 @@ CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '
     AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION @extschema@.batch_retry IS 'sends the records that ended so again; how many';
 
-CREATE FUNCTION @extschema@.batch_adopt(job_id bigint) RETURNS void
+CREATE FUNCTION @extschema@.batch_adopt(job_id bigint, owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_adopt IS 'makes a foreign job (of a restored dump, a copied database or before pg_upgrade) one''s own; NULL: all of them';
+COMMENT ON FUNCTION @extschema@.batch_adopt IS 'lets a foreign job (of a restored dump, a copied database or before pg_upgrade) go on as the role that has its owner''s name, or, where there is none, as the role that a superuser names; NULL: all foreign jobs that one may adopt';
 
 CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout interval DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'batchinf_wait' LANGUAGE C;

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "engine/drive.h"
 #include "executor/spi.h"
@@ -20,15 +19,11 @@
 #include "store/job.h"
 #include "store/server.h"
 #include "store/sql.h"
-#include "store/target.h"
 #include "storage/latch.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/varlena.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "worker/version.h"
@@ -38,7 +33,6 @@ PG_FUNCTION_INFO_V1(batchinf_cancel);
 PG_FUNCTION_INFO_V1(batchinf_pause);
 PG_FUNCTION_INFO_V1(batchinf_resume);
 PG_FUNCTION_INFO_V1(batchinf_retry);
-PG_FUNCTION_INFO_V1(batchinf_adopt);
 PG_FUNCTION_INFO_V1(batchinf_wait);
 PG_FUNCTION_INFO_V1(batchinf_work);
 PG_FUNCTION_INFO_V1(batchinf_server_limits);
@@ -130,90 +124,6 @@ batchinf_retry(PG_FUNCTION_ARGS)
 	if (records > 0)
 		bi_wake_at_commit();
 	PG_RETURN_INT64(records);
-}
-
-/* What a job holds was read with its owner's rights: a foreign one goes to him, by name, or to
- * a superuser.  In its own install a name proves nothing: another role may bear it by now. */
-static bool
-may_adopt(const BiJob *job)
-{
-	Oid			owner = job->foreign ? get_role_oid(job->owner_name, true) : InvalidOid;
-
-	return superuser() || (OidIsValid(owner) && has_privs_of_role(GetUserId(), owner));
-}
-
-static void
-check_adoption(const BiJob *job, int64 job_id)
-{
-	if (job == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
-	if (!job->foreign && GetUserNameFromId(job->owner, true) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("batch job " INT64_FORMAT " is not foreign", job_id),
-				 errdetail("Its owner is there.")));
-	if (!may_adopt(job))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to adopt batch job " INT64_FORMAT, job_id),
-				 job->foreign
-				 ? errhint("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.", job->owner_name)
-				 : errhint("Only a superuser may take over the job of a role that is gone.")));
-}
-
-/* By name and with the caller's rights.  In its own install a job's server keeps its oid, and has
- * another name by now if it was renamed: what is at the provider is there and nowhere else. */
-static Oid
-find_server(const BiJob *job)
-{
-	BiServer   *own = job->foreign ? NULL : bi_server_load(job->server, GetUserId());
-
-	return bi_server_require(own ? own->name : job->server_name, GetUserId());
-}
-
-/* The same for the target. */
-static Oid
-find_target(const BiJob *job)
-{
-	Oid			target = job->target;
-
-	if (job->target_name == NULL)
-		return InvalidOid;
-	if (job->foreign || get_rel_name(target) == NULL)
-		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))), AccessShareLock, false);
-	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec);
-	return target;
-}
-
-/* Whose the job is must not change under us: a second adoption would void the claims of the first. */
-static void
-adopt(int64 job_id)
-{
-	BiJob	   *job;
-
-	bi_job_lock(job_id);
-	job = bi_job_load(CurrentMemoryContext, job_id);
-	check_adoption(job, job_id);
-	bi_job_adopt(job, find_server(job), find_target(job));
-}
-
-Datum
-batchinf_adopt(PG_FUNCTION_ARGS)
-{
-	ListCell   *cell;
-
-	bi_sql_connect();
-	if (!PG_ARGISNULL(0))
-		adopt(PG_GETARG_INT64(0));
-	else
-		foreach(cell, bi_job_foreign_ids(CurrentMemoryContext))
-			if (may_adopt(bi_job_load(CurrentMemoryContext, *(int64 *) lfirst(cell))))
-				adopt(*(int64 *) lfirst(cell));
-	bi_sql_finish();
-	bi_wake_at_commit();
-	PG_RETURN_VOID();
 }
 
 /* Procedures */

@@ -64,9 +64,10 @@ key_to_json(const List *key)
 }
 
 /* What is sent to a model stands in it as text, for jsonb would sort its members.  Jobs of 0.1.0
- * have it as objects: ->> reads both. */
+ * have it as objects: ->> reads both.  by_superuser is no column: 0.1.0's tables take the jobs of
+ * this library too, until they are updated. */
 static char *
-spec_to_json(const BiSpec *spec)
+spec_to_json(const BiSpec *spec, bool by_superuser)
 {
 	StringInfoData out;
 
@@ -83,6 +84,7 @@ spec_to_json(const BiSpec *spec)
 	append_text(&out, "response_schema", spec->response_schema);
 	append_text(&out, "params", spec->params);
 	append_json(&out, "max_attempts", psprintf("%d", spec->max_attempts));
+	append_json(&out, "owner_superuser", by_superuser ? "true" : "false");
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
@@ -94,7 +96,7 @@ bi_job_insert(const BiJob *job, int64 records, int64 skipped)
 
 	bi_sql_arg_int8(&args, job->id);
 	bi_sql_arg_text(&args, job->name);
-	bi_sql_arg_text(&args, spec_to_json(&job->spec));
+	bi_sql_arg_text(&args, spec_to_json(&job->spec, superuser_arg(job->owner)));
 	bi_sql_arg_oid(&args, job->owner);
 	bi_sql_arg_text(&args, GetUserNameFromId(job->owner, false));
 	bi_sql_arg_oid(&args, job->server);
@@ -154,7 +156,8 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	if (bi_sql_run("SELECT j.name, j.owner, j.server, j.server_name, j.target, j.target_name, j.paused, j.cancelled_at IS NOT NULL,"
 				   " j.deadline, NOT (j.install = h.uuid AND j.database = h.database), j.spec->>'query', j.spec->>'prompt',"
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
-				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name"
+				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
+				   " COALESCE((j.spec->>'owner_superuser')::bool, false)"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -180,6 +183,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->spec.params = bi_sql_text(cxt, 0, 19);
 	job->spec.max_attempts = bi_sql_int8(0, 20);
 	job->owner_name = bi_sql_text(cxt, 0, 21);
+	job->owner_superuser = bi_sql_bool(0, 22);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
 }
@@ -311,17 +315,18 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 }
 
 void
-bi_job_adopt(const BiJob *job, Oid server, Oid target)
+bi_job_adopt(const BiJob *job, Oid owner, Oid server, Oid target)
 {
 	BiArgs		args = {0};
 
 	bi_sql_arg_int8(&args, job->id);
-	bi_sql_arg_oid(&args, GetUserId());
-	bi_sql_arg_text(&args, GetUserNameFromId(GetUserId(), false));
+	bi_sql_arg_oid(&args, owner);
+	bi_sql_arg_text(&args, GetUserNameFromId(owner, false));
 	bi_sql_arg_oid(&args, server);
 	bi_sql_arg_oid(&args, target);
+	bi_sql_arg_bool(&args, superuser_arg(owner));
 	bi_sql_run("UPDATE batchinf.job j SET install = h.uuid, database = h.database, owner = $2, owner_name = $3::name,"
-			   " server = $4, target = $5 FROM batchinf.here h WHERE j.job_id = $1", &args);
+			   " server = $4, target = $5, spec = j.spec || jsonb_build_object('owner_superuser', $6) FROM batchinf.here h WHERE j.job_id = $1", &args);
 	/* Whoever holds a chunk of our own may be in the midst of a paid call; of a foreign one, he does not work here. */
 	if (!job->foreign)
 		return;

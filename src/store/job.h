@@ -47,6 +47,8 @@ typedef struct BiJob
 	char	   *name;
 	Oid			owner;
 	char	   *owner_name;		/* as it was at submit */
+	bool		owner_superuser;	/* the owner was a superuser when it got the job; false for a
+								 * job of 0.1.0 */
 	Oid			server;
 	char	   *server_name;
 	Oid			target;			/* InvalidOid: none */
@@ -88,9 +90,9 @@ extern int64 bi_job_retry(const BiJob *job, Datum outcomes);
  * is as it stays.  Nothing where there is no such job. */
 extern void bi_job_lock(int64 job_id);
 
-/* Makes the job, loaded since it was locked, one of this install and the current user's:
- * server and target as looked up by him. */
-extern void bi_job_adopt(const BiJob *job, Oid server, Oid target);
+/* Makes the job, loaded since it was locked, one of this install, of owner, with server and
+ * target as looked up with the rights of owner. */
+extern void bi_job_adopt(const BiJob *job, Oid owner, Oid server, Oid target);
 extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
 
 /* Jobs all of whose records have ended are marked so and told on channel batchinf;

@@ -1,9 +1,9 @@
 /*
- * store/writeback.c: one UPDATE for a group of rows, run as the job's owner.
+ * store/writeback.c: one UPDATE for a group of rows, run with the rights of the job's owner.
  *
  * The rows travel as one JSON document; json_to_recordset turns each member into its
- * column's type through that type's own input, arrays and row types included.  The
- * role switch is promise 5 of the design.  Called by engine/apply.c.
+ * column's type through that type's own input, arrays and row types included.  owner.c
+ * switches the role.
  */
 #include "postgres.h"
 
@@ -13,20 +13,20 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "store/owner.h"
 #include "store/sql.h"
 #include "store/target.h"
 #include "store/writeback.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
 struct BiWriteback
 {
-	Oid			owner;
+	Oid			role;			/* with whose rights the rows are written */
 	BiTarget   *target;
 	char	   *sql;
 };
@@ -96,7 +96,7 @@ bi_writeback_open(const BiJob *job)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the owner of the batch job does not exist any more")));
-	wb->owner = job->owner;
+	wb->role = bi_owner_writer(job->owner, job->target);
 	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
 	wb->sql = build_update(wb->target);
 	return wb;
@@ -229,33 +229,6 @@ build_document(const BiTarget *target, BiResult *const *results, int n)
 	return doc.data;
 }
 
-static void
-set_for_write(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-/* Nothing of the owner's may run with our rights, then or at commit; an error leaves
- * user and settings to the abort of the subtransaction. */
-static int64
-run_as_owner(const BiWriteback *wb, const char *sql, const BiArgs *args, int lock_ms)
-{
-	Oid			user;
-	int			context;
-	int			level = NewGUCNestLevel();
-	int64		n;
-
-	GetUserIdAndSecContext(&user, &context);
-	set_for_write("search_path", "pg_catalog, pg_temp");
-	set_for_write("lock_timeout", psprintf("%d", lock_ms));
-	SetUserIdAndSecContext(wb->owner, context | SECURITY_LOCAL_USERID_CHANGE |
-						   (superuser_arg(wb->owner) ? 0 : SECURITY_RESTRICTED_OPERATION));
-	n = bi_sql_run_as_is(sql, args);
-	AtEOXact_GUC(false, level);
-	SetUserIdAndSecContext(user, context);
-	return n;
-}
-
 static int
 compare_seq(const void *a, const void *b)
 {
@@ -275,7 +248,7 @@ update_once(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
 	int			missing = 0;
 
 	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
-	found = run_as_owner(wb, wb->sql, &args, lock_ms);
+	found = bi_owner_run(wb->role, wb->sql, &args, lock_ms);
 	for (int64 i = 0; i < found; i++)
 	{
 		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
@@ -301,13 +274,12 @@ bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int 
 	qsort(rest, n, sizeof(BiResult *), compare_seq);
 	for (int i = 0; i < n; i++)
 		rest[i]->write_state = BI_TARGET_MISSING;
+	/* Deferred constraints are checked inside the UPDATE: at our commit they would run as us. */
+	bi_owner_run(wb->role, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
 	/* Of several with an equal key one UPDATE takes one. */
 	do
 	{
 		tried = n;
 		n = update_once(wb, rest, n, lock_ms);
 	} while (n > 0 && n < tried);
-	/* What would wait for our commit runs as the owner too (others' may not wait at all). */
-	if (superuser_arg(wb->owner))
-		run_as_owner(wb, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
 }

@@ -11,7 +11,8 @@
 
 typedef struct BiWriteback BiWriteback;
 
-/* Looks the target up, in the current context; ereports why it cannot be written. */
+/* Looks the target up, in the current context; ereports why it cannot be written.  Call it in
+ * the transaction of the writes: until its end the locks taken keep the tables' owners. */
 extern BiWriteback *bi_writeback_open(const BiJob *job);
 
 /*

@@ -98,7 +98,7 @@ is(sql('plain', 'SET ROLE ann', 'SELECT batch_adopt(NULL)'), '', '… of all: no
 is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
 $cluster->do_sql('postgres', 'GRANT jim TO ann');
 is(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), '', 'batch_adopt by a role with the rights');
-is(sql('plain', "SELECT owner, state FROM batch_jobs WHERE job_id = $queued"), 'ann|paused', '… makes the job its own');
+is(sql('plain', "SELECT owner, state FROM batch_jobs WHERE job_id = $queued"), 'jim|paused', '… lets it go on as the role that it belonged to');
 like(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), qr/ERROR:  batch job $queued is not foreign/, '… once');
 is(sql('plain', 'SET ROLE ann', "SELECT batch_resume($queued)"), '', '… to do with as it likes');
 is($cluster->poll_sql('plain', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $queued", 'completed 10'), 'completed 10', '… and it is done');
@@ -123,8 +123,23 @@ is(sql('moved', 'SELECT batch_adopt(NULL)'), '', 'batch_adopt of all foreign job
 $sim->config({ batch_seconds => 0.2 });
 is($cluster->poll_sql('moved', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $moved", 'completed 5'), 'completed 5', '… what was at the provider is delivered');
 is($sim->ledger->{requests}{'POST /v1/batches'}, $created, 'promise 1: … from the batch that was there');
-is(sql('moved', "SELECT count(*) FROM batch_jobs WHERE owner <> 'postgres' OR state = 'foreign'"), 0, '… all are the caller\'s');
+is(sql('moved', "SELECT count(*) FROM batch_jobs WHERE owner <> 'jim' OR state = 'foreign'"), 0, '… all are their owner\'s still, though a superuser has called it');
 is(state_of('moved', "$ended,$flying,$queued"), 'completed completed paused', '… in the state that they were in');
+
+# A dump of a hostile role's table and job: a superuser restores and adopts it.
+$sim->config({ batch_seconds => 60 });
+$cluster->do_sql('moved', 'CREATE TABLE seen (who text DEFAULT current_user)', 'GRANT INSERT ON seen TO PUBLIC', 'CREATE SCHEMA trap AUTHORIZATION jim', 'SET ROLE jim',
+    'CREATE TABLE trap.tickets (id int PRIMARY KEY, body text, label text)', "INSERT INTO trap.tickets SELECT i, 'x' FROM generate_series(1, 5) i",
+    'CREATE FUNCTION trap.rise() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO public.seen DEFAULT VALUES; BEGIN ALTER ROLE jim SUPERUSER; EXCEPTION WHEN OTHERS THEN NULL; END; RETURN NEW; END$$',
+    'CREATE TRIGGER rise BEFORE UPDATE ON trap.tickets FOR EACH ROW EXECUTE FUNCTION trap.rise()');
+my $trap = $cluster->do_sql('moved', 'SET ROLE jim', submit_sql(1, 5) =~ s/tickets/trap.tickets/gr);
+my $bosses = $cluster->do_sql('moved', submit_sql(1, 5) =~ s/tickets/trap.tickets/gr);
+is(pipe_dump('moved', 'trapped'), '', 'a database with a hostile role is dumped and restored');
+is(sql('trapped', 'SELECT batch_adopt(NULL)'), '', '… a superuser adopts its jobs');
+$sim->config({ batch_seconds => 0.2 });
+is($cluster->poll_sql('trapped', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $_", 'completed 5'), 'completed 5', '… which are done') for $trap, $bosses;
+is(sql('trapped', 'SELECT DISTINCT who FROM seen'), 'jim', 'promise 5: … the hostile role\'s trigger ran as that role, in its own job and in a superuser\'s');
+is(sql('trapped', "SELECT rolsuper FROM pg_roles WHERE rolname = 'jim'"), 'f', 'promise 5: … and made nobody a superuser');
 
 # ---- names that change in the own install ----
 
@@ -144,18 +159,19 @@ is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $renamed"
 my $decoy = Cluster::Sim->new;
 $sim->reset;
 $cluster->do_sql('renamed', 'CREATE ROLE eve', 'GRANT ALL ON s.issues TO eve', 'GRANT USAGE ON SCHEMA s TO eve', 'GRANT USAGE ON FOREIGN SERVER other TO eve',
-    "CREATE USER MAPPING FOR eve SERVER other OPTIONS (api_key 'sk-sim')", 'UPDATE s.issues SET label = NULL');
+    "CREATE USER MAPPING FOR eve SERVER other OPTIONS (api_key 'sk-sim')", 'GRANT USAGE ON SCHEMA s TO ann', 'UPDATE s.issues SET label = NULL');
 $sim->config({ batch_seconds => 60 });
 $sim->fault('POST', '/batches$', { delay_ms => 5000 });
 my $orphan = $cluster->do_sql('renamed', 'SET ROLE eve', submit_sql(1, 10) =~ s/openai/other/r =~ s/tickets/s.issues/gr);
 is(poll(1, 10, sub { $sim->faults_met }), 1, 'a batch is being created');
 $cluster->do_sql('renamed', 'DROP OWNED BY eve', 'DROP ROLE eve', 'ALTER SERVER other RENAME TO third', $decoy->server_sql('other'));
-is(sql('renamed', "SELECT batch_adopt($orphan)"), '', 'batch_adopt of a job without an owner meanwhile');
+like(sql('renamed', "SELECT batch_adopt($orphan)"), qr/ERROR:  the owner of batch job $orphan does not exist\n.*batch_adopt\($orphan, owner => 'role'\)/s, 'batch_adopt of a job without an owner says what to do');
+is(sql('renamed', "SELECT batch_adopt($orphan, owner => 'ann')"), '', '… which works meanwhile');
 is(sql('renamed', "SELECT state, holder_pid IS NOT NULL FROM batchinf.chunk WHERE job_id = $orphan"), 'creating|t', '… leaves the chunk to the process that creates the batch');
 is(poll(1, 10, sub { scalar grep { $_->{fault} && $_->{status} } @{ $sim->call('GET', 'requests') } }), 1, '… which it is after a while');
 $sim->config({ batch_seconds => 0.2 });
 is($cluster->poll_sql('renamed', "SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $orphan", 'completed 10', 30), 'completed 10', '… and the job is done');
-is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $orphan"), 'postgres|third', '… as the caller\'s, at its own server');
+is(sql('renamed', "SELECT owner, server FROM batch_jobs WHERE job_id = $orphan"), 'ann|third', '… as the role that was named, at its own server');
 is($sim->ledger->{billed_requests}, 10, 'promise 1: … each record billed once');
 is(scalar @{ $decoy->call('GET', 'requests') }, 0, '… and nothing sent to another of that name');
 

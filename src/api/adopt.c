@@ -1,0 +1,261 @@
+/*
+ * api/adopt.c: batch_adopt: a job of another install goes on in this one.
+ *
+ * Adoption never changes whose rights a job has.  A foreign job goes on as the role that has
+ * its owner's name here, never as the caller.  Only where no role can have it by name does a
+ * superuser name one.  Server and target are looked up by name, with the rights of the role
+ * that the job goes on as: the caller's rights find and prove nothing.  A role that is a
+ * superuser gets a job only if the former owner was one, otherwise the code of a job that an
+ * ordinary role has prepared would run with a superuser's rights.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "engine/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "store/job.h"
+#include "store/server.h"
+#include "store/sql.h"
+#include "store/target.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/varlena.h"
+#include "worker/wake.h"
+
+PG_FUNCTION_INFO_V1(batchinf_adopt);
+
+typedef struct Adoption
+{
+	int64		job_id;
+	Oid			named;			/* argument "owner"; InvalidOid if NULL */
+} Adoption;
+
+/* Returns the role that the job belongs to by name.  In its own install a name proves nothing:
+ * the role was dropped, and another one may have its name by now. */
+static Oid
+former_owner(const BiJob *job)
+{
+	return job->foreign ? bi_job_role(job) : InvalidOid;
+}
+
+/* True if the job may go on as that role without getting a superuser's rights. */
+static bool
+fits(const BiJob *job, Oid role)
+{
+	return job->owner_superuser || !superuser_arg(role);
+}
+
+static bool
+may_adopt(const BiJob *job)
+{
+	Oid			former = former_owner(job);
+
+	return OidIsValid(former) ? has_privs_of_role(GetUserId(), former) : superuser();
+}
+
+static void
+check_state(const BiJob *job, int64 job_id)
+{
+	if (job == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("batch job " INT64_FORMAT " does not exist", job_id)));
+	if (!job->foreign && OidIsValid(bi_job_role(job)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch job " INT64_FORMAT " is not foreign", job_id),
+				 errdetail("It belongs to this installation, and its owner \"%s\" exists.",
+						   GetUserNameFromId(job->owner, false))));
+}
+
+static void
+check_caller(const BiJob *job, Oid named)
+{
+	const char *hint;
+
+	if (may_adopt(job) && (!OidIsValid(named) || superuser()))
+		return;
+	if (OidIsValid(named))
+		hint = "Only a superuser may name the role that a job goes on as.";
+	else if (OidIsValid(former_owner(job)))
+		hint = psprintf("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.",
+						job->owner_name);
+	else
+		hint = "Only a superuser may do this for the job of a role that does not exist.";
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to adopt batch job " INT64_FORMAT, job->id),
+			 errhint("%s", hint)));
+}
+
+static void
+check_not_by_name(const BiJob *job)
+{
+	Oid			former = former_owner(job);
+
+	if (OidIsValid(former) && fits(job, former))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot name another owner for batch job " INT64_FORMAT, job->id),
+				 errdetail("The role \"%s\" that it belonged to exists.", job->owner_name),
+				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on as that role.", job->id)));
+}
+
+/* Returns the role that the job goes on as. */
+static Oid
+choose_owner(const BiJob *job, Oid named)
+{
+	Oid			role = OidIsValid(named) ? named : former_owner(job);
+
+	if (OidIsValid(named))
+		check_not_by_name(job);
+	if (!OidIsValid(role))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of batch job " INT64_FORMAT " does not exist", job->id),
+				 errdetail("It belonged to a role \"%s\".", job->owner_name),
+				 errhint("Name the role that it goes on as: batch_adopt(" INT64_FORMAT
+						 ", owner => 'role').", job->id)));
+	if (!fits(job, role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("batch job " INT64_FORMAT " cannot go on as the superuser \"%s\"", job->id,
+						GetUserNameFromId(role, false)),
+				 errdetail("Its owner is not known to have been a superuser."),
+				 errhint("As a superuser, name a role that is not one: batch_adopt(" INT64_FORMAT
+						 ", owner => 'role').", job->id)));
+	return role;
+}
+
+/* In its own install a job's server keeps its oid, and has another name by now if it was
+ * renamed: what is at the provider is there and nowhere else. */
+static Oid
+find_server(const BiJob *job)
+{
+	BiServer   *own = job->foreign ? NULL : bi_server_load(job->server, GetUserId());
+
+	return bi_server_require(own ? own->name : job->server_name, GetUserId());
+}
+
+/* The same for the target; InvalidOid if the job has no target. */
+static Oid
+find_target(const BiJob *job)
+{
+	Oid			target = job->target;
+
+	if (job->target_name == NULL)
+		return InvalidOid;
+	if (job->foreign || get_rel_name(target) == NULL)
+		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))),
+								  AccessShareLock, false);
+	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec);
+	return target;
+}
+
+/* Finds server and target with the rights of role.  An error leaves the user to the abort of
+ * the (sub)transaction. */
+static void
+find_as(const BiJob *job, Oid role, Oid *server, Oid *target)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	*server = find_server(job);
+	*target = find_target(job);
+	SetUserIdAndSecContext(user, context);
+}
+
+typedef struct Whose
+{
+	int64		job_id;
+	char	   *role;
+} Whose;
+
+static void
+tell_whose(void *arg)
+{
+	const Whose *whose = arg;
+
+	errcontext("adoption of batch job " INT64_FORMAT " for role \"%s\"", whose->job_id, whose->role);
+}
+
+/* Nobody else changes the job meanwhile: a second adoption would void the claims of the first. */
+static void
+adopt_phase(void *arg)
+{
+	const Adoption *adoption = arg;
+	ErrorContextCallback context = {error_context_stack, tell_whose};
+	Whose		whose = {.job_id = adoption->job_id};
+	BiJob	   *job;
+	Oid			role;
+	Oid			server;
+	Oid			target;
+
+	bi_job_lock(adoption->job_id);
+	job = bi_job_load(CurrentMemoryContext, adoption->job_id);
+	check_state(job, adoption->job_id);
+	check_caller(job, adoption->named);
+	role = choose_owner(job, adoption->named);
+	whose.role = GetUserNameFromId(role, false);
+	context.arg = &whose;
+	error_context_stack = &context;
+	find_as(job, role, &server, &target);
+	error_context_stack = context.previous;
+	bi_job_adopt(job, role, server, target);
+}
+
+/* Promise 4: a job that cannot be adopted stops no other one. */
+static void
+adopt_or_warn(int64 job_id, Oid named)
+{
+	Adoption	adoption = {job_id, named};
+	ErrorData  *error = bi_xact_try(adopt_phase, &adoption);
+
+	if (error)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("batch job " INT64_FORMAT " was not adopted: %s", job_id, error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0));
+}
+
+/* All foreign jobs that the caller may adopt; with a role named, those that no role can have
+ * by name. */
+static void
+adopt_all(Oid named)
+{
+	ListCell   *cell;
+
+	foreach(cell, bi_job_foreign_ids(CurrentMemoryContext))
+	{
+		BiJob	   *job = bi_job_load(CurrentMemoryContext, *(int64 *) lfirst(cell));
+		Oid			former = former_owner(job);
+
+		if (!may_adopt(job) || (OidIsValid(named) && OidIsValid(former) && fits(job, former)))
+			continue;
+		adopt_or_warn(job->id, named);
+	}
+}
+
+Datum
+batchinf_adopt(PG_FUNCTION_ARGS)
+{
+	/* The function of 0.1.0 has one argument. */
+	Adoption	adoption = {.named = PG_NARGS() > 1 && !PG_ARGISNULL(1) ? PG_GETARG_OID(1) : InvalidOid};
+
+	bi_sql_connect();
+	if (PG_ARGISNULL(0))
+		adopt_all(adoption.named);
+	else
+	{
+		adoption.job_id = PG_GETARG_INT64(0);
+		adopt_phase(&adoption);
+	}
+	bi_sql_finish();
+	bi_wake_at_commit();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,138 @@
+/*
+ * store/owner.c: with whose rights a job's rows are written, and how code of theirs is run.
+ *
+ * An UPDATE runs code: triggers, constraints, policies, index expressions, domains.  Whoever
+ * owns a table decides which.  It runs with the rights of the job's owner, as in a session of
+ * theirs, but in a security-restricted operation: nothing is left to run later with the worker's
+ * rights.  That does not contain a superuser.  In a restricted operation the code of a table's
+ * owner may still ALTER ROLE if it runs as a superuser.  So a superuser's job on a table of an
+ * ordinary role is written as that role (model: SwitchToUntrustedUser of logical replication).
+ *
+ * The tables whose code runs are the target, its partitions and inheritance children, and the
+ * tables whose foreign keys follow a change of them (ON UPDATE CASCADE, SET NULL, SET DEFAULT):
+ * AFTER triggers of those run as the role of the UPDATE.  All are locked as the UPDATE locks
+ * them: nobody adds a trigger or a foreign key, or changes an owner, between the look and the
+ * UPDATE.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "store/owner.h"
+#include "store/target.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+
+/* Returns the tables whose rows change with a key of rel. */
+static List *
+followers(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	List	   *tables = NIL;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgfoid == F_RI_FKEY_CASCADE_UPD || trigger->tgfoid == F_RI_FKEY_SETNULL_UPD ||
+			trigger->tgfoid == F_RI_FKEY_SETDEFAULT_UPD)
+			tables = lappend_oid(tables, trigger->tgconstrrelid);
+	}
+	return tables;
+}
+
+/* Returns the owners, other than superusers, of all tables whose code a write to target runs. */
+static List *
+ordinary_owners(Oid target)
+{
+	List	   *tables = list_make1_oid(target);
+	List	   *owners = NIL;
+	ListCell   *cell;
+
+	foreach(cell, tables)
+	{
+		Relation	rel = try_relation_open(lfirst_oid(cell), RowExclusiveLock);
+
+		if (rel == NULL)
+			continue;
+		if (!superuser_arg(rel->rd_rel->relowner))
+			owners = list_append_unique_oid(owners, rel->rd_rel->relowner);
+		tables = list_concat_unique_oid(tables, followers(rel));
+		tables = list_concat_unique_oid(tables, find_inheritance_children(RelationGetRelid(rel), RowExclusiveLock));
+		relation_close(rel, NoLock);
+	}
+	return owners;
+}
+
+static Oid
+owner_of(Oid target)
+{
+	Relation	rel = try_relation_open(target, NoLock);
+	Oid			owner = rel ? rel->rd_rel->relowner : InvalidOid;
+
+	if (rel)
+		relation_close(rel, NoLock);
+	return owner;
+}
+
+static char *
+list_names(const List *roles)
+{
+	StringInfoData names;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, roles)
+		appendStringInfo(&names, "%s\"%s\"", foreach_current_index(cell) ? ", " : "",
+						 GetUserNameFromId(lfirst_oid(cell), false));
+	return names.data;
+}
+
+Oid
+bi_owner_writer(Oid owner, Oid target)
+{
+	List	   *owners;
+
+	if (!superuser_arg(owner))
+		return owner;
+	owners = ordinary_owners(target);
+	if (owners == NIL)
+		return owner;
+	if (list_length(owners) > 1 || linitial_oid(owners) != owner_of(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot write to \"%s\" for a superuser", bi_target_name(target)),
+				 errdetail("Partitions, child tables or tables whose foreign keys follow it belong to other roles"
+						   " that are no superusers: %s.", list_names(owners)),
+				 errhint("Give all of them one owner, or submit the job as an ordinary role.")));
+	return linitial_oid(owners);
+}
+
+static void
+set_for_write(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+int64
+bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms)
+{
+	Oid			user;
+	int			context;
+	int			level = NewGUCNestLevel();
+	int64		n;
+
+	GetUserIdAndSecContext(&user, &context);
+	set_for_write("search_path", "pg_catalog, pg_temp");
+	set_for_write("lock_timeout", psprintf("%d", lock_ms));
+	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	n = bi_sql_run_as_is(sql, args);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+	return n;
+}
