@@ -80,8 +80,7 @@ check_spec(const Submit *s)
 
 	if (spec->response_schema)
 	{
-		why = bi_schema_refuse(bi_json_parse(spec->response_schema, strlen(spec->response_schema)));
-		if (why)
+		if (bi_schema_read(spec->response_schema, &why) == NULL)
 			INVALID(errmsg("invalid response_schema"), errdetail("%s", why));
 	}
 	why = s->provider->refuse_job(spec, s->server);

@@ -7,17 +7,22 @@
 #include "postgres.h"
 
 #include "base/assert.h"
-#include "base/pattern.h"
 #include "base/value.h"
 #include "mb/pg_wchar.h"
 
-#define PATTERN_WORK 200		/* of compiling one */
 #define SHOWN 60				/* bytes of a value in a complaint */
 
 /* The arguments are looked at only where somebody reads the words. */
 #define COMPLAIN(assert, ...) ((assert)->quiet ? "" : psprintf(__VA_ARGS__))
 
 typedef const char *(*Keyword) (BiAssert *assert, const BiJson *arg, const BiJson *value);
+
+bool
+bi_assert_spend(BiAssert *assert, int64 work)
+{
+	assert->work += work;
+	return assert->work <= assert->work_max;
+}
 
 static char *
 show(const BiJson *value)
@@ -75,7 +80,7 @@ same(BiAssert *assert, const char *canonical, const BiJson *other)
 	char	   *text = bi_value_canonical(other);
 	bool		equal = strcmp(canonical, text) == 0;
 
-	assert->work += 1 + strlen(text) / 8;
+	assert->work += 2 + strlen(text) / 8;
 	pfree(text);
 	return equal;
 }
@@ -87,7 +92,7 @@ assert_enum(BiAssert *assert, const BiJson *arg, const BiJson *value)
 	bool		found = false;
 
 	assert->work += strlen(canonical) / 8;
-	for (int i = 0; i < bi_json_length(arg) && !found; i++)
+	for (int i = 0; i < bi_json_length(arg) && !found && bi_assert_spend(assert, 0); i++)
 		found = same(assert, canonical, bi_json_item(arg, i));
 	pfree(canonical);
 	return found ? NULL : COMPLAIN(assert, "is %s, which is not in \"enum\"", show(value));
@@ -172,21 +177,20 @@ assert_max_length(BiAssert *assert, const BiJson *arg, const BiJson *value)
 }
 
 bool
-bi_assert_matches(BiAssert *assert, const char *pattern, size_t pattern_len, const char *text, size_t len)
+bi_assert_matches(BiAssert *assert, const void *at, const char *text, size_t len)
 {
-	assert->work += PATTERN_WORK + len;
-	return bi_pattern_found(pattern, pattern_len, text, len);
+	BiPattern  *pattern = bi_dialect_find(assert->dialect, at);
+
+	return bi_assert_spend(assert, bi_pattern_work(pattern, len)) && bi_pattern_found(pattern, text, len);
 }
 
 static const char *
 assert_pattern(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	size_t		pattern_len;
 	size_t		len;
-	const char *pattern = bi_json_string(arg, &pattern_len);
 	const char *text = bi_json_string(value, &len);
 
-	return text == NULL || bi_assert_matches(assert, pattern, pattern_len, text, len) ? NULL :
+	return text == NULL || bi_assert_matches(assert, arg, text, len) ? NULL :
 		COMPLAIN(assert, "is %s, which does not match the pattern %s", show(value), show(arg));
 }
 
@@ -209,10 +213,14 @@ assert_max_items(BiAssert *assert, const BiJson *arg, const BiJson *value)
 static const char *
 assert_unique_items(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
+	size_t		bytes;
+	bool		repeats;
+
 	if (!bi_json_bool(arg, false) || bi_json_type(value) != BI_JSON_ARRAY)
 		return NULL;
-	assert->work += bi_json_length(value);
-	return bi_value_repeats(value) ? "has items that are not unique" : NULL;
+	repeats = bi_value_repeats(value, &bytes);
+	assert->work += 4 * bi_json_length(value) + bytes / 8;
+	return repeats ? "has items that are not unique" : NULL;
 }
 
 static const char *

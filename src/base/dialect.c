@@ -5,6 +5,11 @@
  * Knows no values and no checks; schema.c has those.  Annotations, formats and unknown
  * keywords are passed over.  Keywords that assert something which schema.c cannot
  * check are refused, so that nothing is paid for under a schema we half understand.
+ *
+ * What every value would need again is made here once: compiled patterns and the targets
+ * of references.  What would cost too much is refused with its figure: too many schemas,
+ * patterns that are too large, and schemas that lead to others so often that one value is
+ * looked at too many times.  All of it is counted, so that it is the same everywhere.
  */
 #include "postgres.h"
 
@@ -13,6 +18,10 @@
 #include "base/pointer.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
+
+#define SCHEMAS_MAX 10000
+#define PATTERNS_MAX (3 * BI_PATTERN_SIZE_MAX)	/* a large one counts by the square of its size */
+#define VISITS_MAX 10000
 
 typedef enum Shape
 {
@@ -93,12 +102,28 @@ typedef struct Met
 	const BiJson *schema;		/* the hash key */
 	bool		open;			/* on the way of the search for loops */
 	bool		done;
+	int64		visits;			/* once done: schemas that one value may meet from here on */
 } Met;
+
+/* What a keyword's value, or a key of patternProperties, leads to. */
+typedef struct Link
+{
+	const void *at;				/* the hash key: its address in the tree */
+	void	   *to;
+} Link;
+
+struct BiDialect
+{
+	HTAB	   *links;			/* of Link */
+};
 
 typedef struct Walk
 {
 	const BiJson *root;
+	BiDialect  *dialect;
 	HTAB	   *met;
+	int			schemas;		/* met so far */
+	int64		patterns;		/* the squares of their sizes, over the largest size */
 	char	   *why;
 } Walk;
 
@@ -119,6 +144,14 @@ refuse(Walk *walk, const char *keyword, const char *why)
 	if (walk->why == NULL)
 		walk->why = keyword ? psprintf("\"%s\" %s", keyword, why) : pstrdup(why);
 	return false;
+}
+
+static void
+add_link(Walk *walk, const void *at, void *to)
+{
+	Link	   *link = hash_search(walk->dialect->links, &at, HASH_ENTER, NULL);
+
+	link->to = to;
 }
 
 static bool
@@ -144,12 +177,21 @@ walk_names_map(Walk *walk, const char *name, const BiJson *arg)
 	return good;
 }
 
+/* The pattern text, which is found again by the address at. */
 static bool
-walk_pattern(Walk *walk, const char *name, const char *pattern, size_t len)
+walk_pattern(Walk *walk, const char *name, const void *at, const char *text, size_t len)
 {
-	char	   *why = bi_pattern_refuse(pattern, len);
+	char	   *why;
+	BiPattern  *pattern = bi_pattern_compile(text, len, &why);
+	int64		size = pattern ? bi_pattern_size(pattern) : 0;
 
-	return why == NULL || refuse(walk, name, psprintf("has a regular expression that we cannot use: %s", why));
+	if (pattern == NULL)
+		return refuse(walk, name, psprintf("has a regular expression that we cannot use: %s", why));
+	add_link(walk, at, pattern);
+	walk->patterns += 1 + size * size / BI_PATTERN_SIZE_MAX;
+	return walk->patterns <= PATTERNS_MAX ||
+		refuse(walk, NULL, psprintf("its patterns are too large: together they are more than three of the largest size, %d",
+									BI_PATTERN_SIZE_MAX));
 }
 
 static bool
@@ -173,7 +215,7 @@ walk_map(Walk *walk, const char *name, const BiJson *arg, bool patterns)
 	bool		good = bi_json_type(arg) == BI_JSON_OBJECT || refuse(walk, name, "must be an object of schemas");
 
 	while (good && bi_json_next(arg, &place, &key, &schema))
-		good = (!patterns || walk_pattern(walk, name, key, strlen(key))) && walk_schema(walk, schema);
+		good = (!patterns || walk_pattern(walk, name, key, key, strlen(key))) && walk_schema(walk, schema);
 	return good;
 }
 
@@ -213,6 +255,7 @@ walk_ref(Walk *walk, const char *name, const BiJson *arg)
 	target = bi_pointer_resolve(walk->root, ref);
 	if (target == NULL)
 		return refuse(walk, name, "names nothing in this schema");
+	add_link(walk, arg, target);
 	return walk_schema(walk, target);
 }
 
@@ -242,7 +285,7 @@ walk_keyword(Walk *walk, const Keyword *keyword, const BiJson *schema, const BiJ
 			return (number && value >= 0 && value == (double) bi_json_int(arg, -1)) ||
 				refuse(walk, name, "must be a whole number from 0");
 		case SHAPE_PATTERN:
-			return string ? walk_pattern(walk, name, string, len) : refuse(walk, name, "must be a string");
+			return string ? walk_pattern(walk, name, arg, string, len) : refuse(walk, name, "must be a string");
 		case SHAPE_NAMES:
 			return walk_names(walk, name, arg);
 		case SHAPE_NAMES_MAP:
@@ -285,6 +328,9 @@ walk_schema(Walk *walk, const BiJson *schema)
 	if (found)
 		return true;
 	met->open = met->done = false;
+	met->visits = 0;
+	if (++walk->schemas > SCHEMAS_MAX)
+		return refuse(walk, NULL, psprintf("it has more than %d schemas in it", SCHEMAS_MAX));
 	while (bi_json_next(schema, &place, &key, &arg))
 	{
 		const Keyword *keyword = find_keyword(key);
@@ -297,54 +343,72 @@ walk_schema(Walk *walk, const BiJson *schema)
 
 /*
  * The search for loops: a schema that leads to itself by keywords that all look at the
- * same value would never come to an end.
+ * same value would never come to an end.  On its way back it adds up how many schemas one
+ * value may meet: two references to the next schema, 26 times over, are 67 million.
  */
-static bool search_loop(Walk *walk, const BiJson *schema);
+static bool search_loop(Walk *walk, const BiJson *schema, int64 *visits);
 
 static bool
-search_keyword(Walk *walk, const Keyword *keyword, const BiJson *arg)
+search_keyword(Walk *walk, const Keyword *keyword, const BiJson *arg, int64 *visits)
 {
 	void	   *place = NULL;
 	const char *key;
 	BiJson	   *schema;
 
 	if (keyword->shape == SHAPE_REF)
-		return search_loop(walk, bi_pointer_resolve(walk->root, bi_json_string(arg, NULL)));
+		return search_loop(walk, bi_dialect_find(walk->dialect, arg), visits);
 	if (keyword->shape == SHAPE_SCHEMA)
-		return search_loop(walk, arg);
+		return search_loop(walk, arg, visits);
 	for (int i = 0; keyword->shape == SHAPE_SCHEMA_LIST && i < bi_json_length(arg); i++)
-		if (!search_loop(walk, bi_json_item(arg, i)))
+		if (!search_loop(walk, bi_json_item(arg, i), visits))
 			return false;
 	while (keyword->shape == SHAPE_SCHEMA_MAP && bi_json_next(arg, &place, &key, &schema))
-		if (!search_loop(walk, schema))
+		if (!search_loop(walk, schema, visits))
 			return false;
 	return true;
 }
 
+/* The keywords of one schema; met->visits comes out. */
 static bool
-search_loop(Walk *walk, const BiJson *schema)
+search_schema(Walk *walk, Met *met)
 {
-	Met		   *met = hash_search(walk->met, &schema, HASH_FIND, NULL);
 	void	   *place = NULL;
 	const char *key;
 	BiJson	   *arg;
 
-	if (met == NULL || met->done)
-		return true;			/* true or false, or seen to end */
-	if (stack_is_too_deep())
-		return refuse(walk, NULL, "the schema is nested too deeply");
-	if (met->open)
-		return refuse(walk, "$ref", "leads back to itself");
-	met->open = true;
-	while (bi_json_next(schema, &place, &key, &arg))
+	met->visits = 1;
+	while (bi_json_next(met->schema, &place, &key, &arg))
 	{
 		const Keyword *keyword = find_keyword(key);
 
-		if (keyword && keyword->in_place && !search_keyword(walk, keyword, arg))
+		if (keyword && keyword->in_place && !search_keyword(walk, keyword, arg, &met->visits))
 			return false;
 	}
-	met->open = false;
-	met->done = true;
+	return met->visits <= VISITS_MAX ||
+		refuse(walk, NULL, psprintf("its schemas lead to each other so often that one value may be checked against "
+									INT64_FORMAT " of them, of %d at most", met->visits, VISITS_MAX));
+}
+
+/* Adds to *visits how many schemas a value meets here. */
+static bool
+search_loop(Walk *walk, const BiJson *schema, int64 *visits)
+{
+	Met		   *met = hash_search(walk->met, &schema, HASH_FIND, NULL);
+
+	CHECK_FOR_INTERRUPTS();
+	if (met && !met->done)
+	{
+		if (stack_is_too_deep())
+			return refuse(walk, NULL, "the schema is nested too deeply");
+		if (met->open)
+			return refuse(walk, "$ref", "leads back to itself");
+		met->open = true;
+		if (!search_schema(walk, met))
+			return false;
+		met->open = false;
+		met->done = true;
+	}
+	*visits += met ? met->visits : 1;	/* true and false are not met */
 	return true;
 }
 
@@ -353,26 +417,51 @@ search_loops(Walk *walk)
 {
 	HASH_SEQ_STATUS all;
 	Met		   *met;
+	int64		root_visits = 0;
 
+	if (!search_loop(walk, walk->root, &root_visits))
+		return false;
 	hash_seq_init(&all, walk->met);
 	while ((met = hash_seq_search(&all)) != NULL)
-		if (!search_loop(walk, met->schema))
+	{
+		int64		visits = 0;
+
+		if (!search_loop(walk, met->schema, &visits))
 		{
 			hash_seq_term(&all);
 			return false;
 		}
+	}
 	return true;
 }
 
-char *
-bi_dialect_refuse(const BiJson *schema)
+static HTAB *
+new_table(const char *name, Size entrysize)
 {
-	Walk		walk = {.root = schema};
-	HASHCTL		control = {.keysize = sizeof(BiJson *), .entrysize = sizeof(Met), .hcxt = CurrentMemoryContext};
+	HASHCTL		control = {.keysize = sizeof(void *), .entrysize = entrysize, .hcxt = CurrentMemoryContext};
 
-	walk.met = hash_create("schemas met", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+BiDialect *
+bi_dialect_read(const BiJson *schema, char **why)
+{
+	BiDialect  *dialect = palloc0(sizeof(BiDialect));
+	Walk		walk = {.root = schema, .dialect = dialect};
+
+	dialect->links = new_table("batchinf schema links", sizeof(Link));
+	walk.met = new_table("batchinf schemas met", sizeof(Met));
 	if (walk_schema(&walk, schema))
 		search_loops(&walk);
 	hash_destroy(walk.met);
-	return walk.why;
+	*why = walk.why;
+	return walk.why ? NULL : dialect;
+}
+
+void *
+bi_dialect_find(const BiDialect *dialect, const void *at)
+{
+	Link	   *link = hash_search(dialect->links, &at, HASH_FIND, NULL);
+
+	return link ? link->to : NULL;
 }

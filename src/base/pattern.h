@@ -10,11 +10,26 @@
 
 #include "postgres.h"
 
-/* NULL where the pattern is one; else the reason, palloc'd.  Back references are
- * refused: their cost has no bound. */
-extern char *bi_pattern_refuse(const char *pattern, size_t len);
+/* A compiled pattern.  It belongs to the memory context it was compiled in, the memory of
+ * PostgreSQL's engine included. */
+typedef struct BiPattern BiPattern;
 
-/* Is it found anywhere in the text?  false for a pattern that is refused.  Interruptible. */
-extern bool bi_pattern_found(const char *pattern, size_t pattern_len, const char *text, size_t len);
+/* The largest size of a pattern, as regsize.c counts it. */
+#define BI_PATTERN_SIZE_MAX 2000
+
+/*
+ * Compiles the pattern, in the current context.  Returns NULL, and the reason (palloc'd) in
+ * *why, if it is malformed, too large, or has back references, whose cost has no bound.
+ * Interruptible.
+ */
+extern BiPattern *bi_pattern_compile(const char *pattern, size_t len, char **why);
+
+extern int64 bi_pattern_size(const BiPattern *pattern);
+
+/* What a search through len bytes may cost at most, in units of 0.1 microseconds. */
+extern int64 bi_pattern_work(const BiPattern *pattern, size_t len);
+
+/* Returns whether it is found anywhere in the text.  Interruptible. */
+extern bool bi_pattern_found(BiPattern *pattern, const char *text, size_t len);
 
 #endif							/* BI_PATTERN_H */

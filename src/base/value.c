@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "base/value.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -57,6 +58,7 @@ typedef struct Member
 static int
 member_order(const void *a, const void *b)
 {
+	CHECK_FOR_INTERRUPTS();
 	return strcmp(((const Member *) a)->key, ((const Member *) b)->key);
 }
 
@@ -101,6 +103,7 @@ append_array(StringInfo out, const BiJson *json)
 static void
 append_canonical(StringInfo out, const BiJson *json)
 {
+	CHECK_FOR_INTERRUPTS();
 	switch (bi_json_type(json))
 	{
 		case BI_JSON_INT:
@@ -131,24 +134,44 @@ bi_value_canonical(const BiJson *json)
 static int
 text_order(const void *a, const void *b)
 {
+	CHECK_FOR_INTERRUPTS();
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-bool
-bi_value_repeats(const BiJson *array)
+/* The canonical texts of all items, in one buffer, each ended by a NUL; sorted. */
+static char **
+sorted_texts(const BiJson *array, StringInfo buffer)
 {
 	int			length = bi_json_length(array);
 	char	  **texts = palloc_extended(sizeof(char *) * (length + 1), MCXT_ALLOC_HUGE);
-	bool		repeats = false;
+	char	   *text;
 
 	for (int i = 0; i < length; i++)
-		texts[i] = bi_value_canonical(bi_json_item(array, i));
+	{
+		append_canonical(buffer, bi_json_item(array, i));
+		appendStringInfoChar(buffer, '\0');
+	}
+	text = buffer->data;
+	for (int i = 0; i < length; i++, text += strlen(text) + 1)
+		texts[i] = text;
 	qsort(texts, length, sizeof(char *), text_order);
-	for (int i = 1; i < length; i++)
-		repeats = repeats || strcmp(texts[i - 1], texts[i]) == 0;
-	for (int i = 0; i < length; i++)
-		pfree(texts[i]);
+	return texts;
+}
+
+bool
+bi_value_repeats(const BiJson *array, size_t *bytes)
+{
+	StringInfoData buffer;
+	char	  **texts;
+	bool		repeats = false;
+
+	initStringInfo(&buffer);
+	texts = sorted_texts(array, &buffer);
+	for (int i = 1; i < bi_json_length(array) && !repeats; i++)
+		repeats = strcmp(texts[i - 1], texts[i]) == 0;
+	*bytes = buffer.len;
 	pfree(texts);
+	pfree(buffer.data);
 	return repeats;
 }
 

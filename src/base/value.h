@@ -8,11 +8,12 @@
 #include "base/json.h"
 
 /* A palloc'd text that is the same for values that are equal, and only for them (numbers
- * beyond 1000 characters or 1e300 are compared as doubles). */
+ * beyond 1000 characters or 1e300 are compared as doubles).  Interruptible. */
 extern char *bi_value_canonical(const BiJson *json);
 
-/* Have any two items of the array the same value? */
-extern bool bi_value_repeats(const BiJson *array);
+/* Returns whether any two items of the array have the same value; *bytes is the size of all
+ * canonical texts.  Interruptible. */
+extern bool bi_value_repeats(const BiJson *array, size_t *bytes);
 
 /* -1, 0 or 1, of two numbers. */
 extern int	bi_value_compare(const BiJson *a, const BiJson *b);

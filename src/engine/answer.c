@@ -24,7 +24,7 @@ bi_answer_new(BiStep *step)
 	const char *schema = step->job->spec.response_schema;
 
 	d->group_cxt = AllocSetContextCreate(step->cxt, "batchinf group", ALLOCSET_DEFAULT_SIZES);
-	d->schema = schema ? bi_json_parse(schema, strlen(schema)) : NULL;
+	d->schema = schema ? bi_schema_read(schema, &d->schema_refused) : NULL;
 	d->late = !step->job->cancelled && step->job->deadline <= GetCurrentTimestamp();
 	return d;
 }
@@ -85,8 +85,14 @@ check_schema(const BiDeliver *d, BiResult *result)
 {
 	BiJson	   *value;
 	char	   *mismatch;
+	bool		too_costly;
 
-	if (d->schema == NULL || result->outcome != BI_SUCCEEDED)
+	if (result->outcome != BI_SUCCEEDED)
+		return;
+	if (d->schema_refused)
+		bi_answer_invalid(result, "too_costly",
+						  psprintf("the output cannot be checked against the response schema: %s", d->schema_refused));
+	if (d->schema == NULL)
 		return;
 	value = bi_json_parse(result->output, strlen(result->output));
 	if (value == NULL)
@@ -94,9 +100,9 @@ check_schema(const BiDeliver *d, BiResult *result)
 		bi_answer_invalid(result, "not_json", "the output is not JSON, which the response schema asks for");
 		return;
 	}
-	mismatch = bi_schema_mismatch(d->schema, value);
+	mismatch = bi_schema_mismatch(d->schema, value, &too_costly);
 	if (mismatch)
-		bi_answer_invalid(result, "schema_mismatch", mismatch);
+		bi_answer_invalid(result, too_costly ? "too_costly" : "schema_mismatch", mismatch);
 }
 
 static void

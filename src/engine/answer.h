@@ -36,7 +36,8 @@ struct BiDeliver
 	Bitmapset  *seen;			/* seqs of this pass, less first_seq */
 	int64		first_seq;
 	int64		last_seq;
-	BiJson	   *schema;
+	struct BiSchema *schema;	/* NULL without one, or if it costs too much */
+	char	   *schema_refused; /* then why */
 	int64		nlines;			/* read so far, empty ones aside */
 	int64		duplicates;
 	int64		unknown;

@@ -23,13 +23,16 @@ fuzz_one(const char *data, size_t len)
 	char	   *line = fuzz_line(&input);
 	BiJson	   *schema = bi_json_parse(line, strlen(line));
 	BiJson	   *value = bi_json_parse(fuzz_rest(&input), input.len);
+	BiSchema   *compiled;
+	bool		too_costly;
 	char	   *words;
 
 	if (schema == NULL || value == NULL)
 		return;
-	words = bi_schema_refuse(schema);
-	if (words == NULL)
-		words = bi_schema_mismatch(schema, value);
+	compiled = bi_schema_compile(schema, &words);
+	FUZZ_CHECK((compiled == NULL) == (words != NULL));
+	if (compiled)
+		words = bi_schema_mismatch(compiled, value, &too_costly);
 	if (words)
 		check_words(words);
 }

@@ -51,5 +51,24 @@ SELECT unit_schema(convert_to('{"patternProperties":{' || string_agg(format('"^%
   (SELECT convert_to('{' || string_agg(format('"k%s":1', i), ',') || '}', 'UTF8') FROM generate_series(1, 1000) AS i)) FROM generate_series(1, 1000) AS i;
 SELECT unit_schema('{"uniqueItems":true}', convert_to('[' || string_agg(i::text, ',') || ',7]', 'UTF8')) FROM generate_series(1, 300000) AS i;
 SELECT unit_schema('{"items":{"type":"integer","minimum":1}}', convert_to('[' || string_agg(i::text, ',') || ']', 'UTF8')) AS fits FROM generate_series(1, 300000) AS i;
+
+-- what costs too much is refused before anything is sent, with the figure
+CREATE FUNCTION pattern_refused(pattern text) RETURNS text LANGUAGE sql AS
+  $$ SELECT COALESCE(replace(unit_schema(convert_to(json_build_object('pattern', pattern)::text, 'UTF8'), '1'), 'refused: "pattern" has a regular expression that we cannot use: ', ''), 'taken') $$;
+SELECT p, pattern_refused(p) FROM unnest(ARRAY['^((x?){38}){38}$', '((x{38}){38}){2}', '^((x?){15}){20}$', '^([A-Za-z0-9-]{1,63}\.){1,10}[a-z]{2,63}$', '^.{0,255}$', '(a?|b?){250}',
+  '(((((x*)*){9})*){9})*', '[]abc-x[:alpha:]]{200}', '[^]\]]{255}{9}', '(?:a|(?:b|c){100}){20}', 'a\{9\}(?#{255})', '^(?=.*\d)(?!.*\s).{8,64}$', '(?=a(?!b))', '(\y){0,25}', '(\y){0,3}', '^((?!foo).)*$', '^a$|^b$|^c$|^d$', '(?i)abc', '(?x) a { 255 }', '***=a{9}',
+  'x{99999}', '(?=', '(', 'a{2', '\', '[', '(?', '())', '{1}']) AS p;
+SELECT length(p) AS bytes, pattern_refused(p) FROM (VALUES (repeat('x?', 2000)), (repeat('a', 1999)), (repeat('a', 2000)), (repeat('(', 101) || 'a' || repeat(')', 101)), (repeat('a{255}', 2000))) AS v (p);
+SELECT unit_schema(convert_to('{"patternProperties":{' || string_agg(format('"k%s(a{255}){7}":{}', i), ',') || '}}', 'UTF8'), '1') FROM generate_series(1, 20) AS i;
+SELECT unit_schema(convert_to('{"prefixItems":[' || string_agg('{"type":"null"}', ',') || ']}', 'UTF8'), '1') FROM generate_series(1, 10000) AS i;
+SELECT unit_schema(convert_to('{"$ref":"#/$defs/d0","$defs":{' || string_agg(format('"d%s":{"anyOf":[{"$ref":"#/$defs/d%s"},{"$ref":"#/$defs/d%s"}]}', i, i + 1, i + 1), ',') || ',"d11":false}}', 'UTF8'), '1') AS taken FROM generate_series(0, 10) AS i;
+
+-- what costs too much with a value is counted, so that it is so on every machine
+SELECT n, unit_schema('{"items":{"anyOf":[{"items":{"$ref":"#/items"},"type":"string"},{"items":{"$ref":"#/items"},"type":"string"}]}}', convert_to(repeat('[', n) || repeat(']', n), 'UTF8')) FROM unnest(ARRAY[8, 30]) AS n;
+SELECT n, unit_schema('{"pattern":"(a|b)*a(a|b){250}c"}', convert_to('"' || repeat('ab', n) || '"', 'UTF8')) FROM unnest(ARRAY[10, 50000, 1000000]) AS n;
+SELECT n, unit_schema('{"pattern":"a(?=(a|b)*a(a|b){20}c)"}', convert_to('"' || repeat('ab', n) || '"', 'UTF8')) FROM unnest(ARRAY[10, 20000]) AS n;
+SELECT n, unit_schema('{"additionalProperties":false,"patternProperties":{"^(a|b)*a(a|b){200}":true}}', (SELECT convert_to('{' || string_agg(format('"%s%s":1', repeat('ab', 125), i), ',') || '}', 'UTF8') FROM generate_series(1, n) AS i)) IS NULL AS matches FROM unnest(ARRAY[1000]) AS n;
+SELECT unit_schema('{"items":{"pattern":"^[A-Za-z0-9 ,.-]{1,255}$"}}', convert_to('[' || string_agg('"Some words, as a model writes them."', ',') || ']', 'UTF8')) AS fits FROM generate_series(1, 10000) AS i;
+SELECT unit_schema(convert_to('{"items":{"enum":[' || string_agg(i::text, ',') || ']}}', 'UTF8'), convert_to('[' || string_agg('-1', ',') || ']', 'UTF8')) FROM generate_series(1, 3000) AS i;
 SET client_min_messages = warning;
 DROP SCHEMA unit CASCADE;

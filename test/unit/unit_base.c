@@ -86,13 +86,15 @@ Datum
 unit_schema(PG_FUNCTION_ARGS)
 {
 	BiJson	   *schema = unit_parse(PG_GETARG_BYTEA_PP(0));
-	char	   *refused = bi_schema_refuse(schema);
-	char	   *mismatch = refused ? NULL : bi_schema_mismatch(schema, unit_parse(PG_GETARG_BYTEA_PP(1)));
+	char	   *refused;
+	BiSchema   *compiled = bi_schema_compile(schema, &refused);
+	bool		too_costly;
+	char	   *mismatch = compiled ? bi_schema_mismatch(compiled, unit_parse(PG_GETARG_BYTEA_PP(1)), &too_costly) : NULL;
 
 	if (refused)
 		PG_RETURN_TEXT_P(cstring_to_text(psprintf("refused: %s", refused)));
 	if (mismatch)
-		PG_RETURN_TEXT_P(cstring_to_text(mismatch));
+		PG_RETURN_TEXT_P(cstring_to_text(too_costly ? psprintf("too costly: %s", mismatch) : mismatch));
 	PG_RETURN_NULL();
 }
 
@@ -110,7 +112,8 @@ run_group(const BiJson *group, StringInfo told)
 {
 	const BiJson *schema = bi_json_get(group, "schema");
 	const BiJson *tests = bi_json_get(group, "tests");
-	char	   *refused = bi_schema_refuse(schema);
+	char	   *refused;
+	BiSchema   *compiled = bi_schema_compile(schema, &refused);
 	int			right = 0;
 
 	if (refused)
@@ -118,7 +121,8 @@ run_group(const BiJson *group, StringInfo told)
 	for (int i = 0; refused == NULL && i < bi_json_length(tests); i++)
 	{
 		const BiJson *test = bi_json_item(tests, i);
-		char	   *mismatch = bi_schema_mismatch(schema, bi_json_get(test, "data"));
+		bool		too_costly;
+		char	   *mismatch = bi_schema_mismatch(compiled, bi_json_get(test, "data"), &too_costly);
 
 		if ((mismatch == NULL) == bi_json_bool(bi_json_get(test, "valid"), false))
 			right++;
