@@ -7,10 +7,9 @@
  */
 #include "postgres.h"
 
+#include "base/blot.h"
 #include "base/exchange.h"
 #include "base/foreign.h"
-#include "base/json.h"
-#include "base/secret.h"
 #include "base/spool.h"
 #include "datatype/timestamp.h"
 #include "utils/datetime.h"
@@ -285,52 +284,24 @@ bi_exchange_retry_after(const BiExchange *ex, int64 now_unix)
 	return wait;
 }
 
-static void
-scrub_text(BiExchange *ex, const char *secret)
+void
+bi_exchange_scrub(BiExchange *ex, const char *secret)
 {
+	MemoryContext cxt = AllocSetContextCreate(ex->cxt, "batchinf scrub", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	BiBlot	   *blot = bi_blot_new(cxt);
 	ListCell   *lc;
 
-	bi_secret_scrub(ex->body.data, ex->body.len, secret);
+	bi_blot_add(blot, secret);
+	bi_blot_out(blot, ex->body.data, ex->body.len);
 	foreach(lc, ex->reply_headers)
 	{
 		BiHeader   *header = lfirst(lc);
 
-		bi_secret_scrub(header->value, strlen(header->value), secret);
+		bi_blot_out(blot, header->value, strlen(header->value));
 	}
-}
-
-/* Also as JSON writes it. */
-static void
-scrub_one(BiExchange *ex, const char *secret)
-{
-	StringInfoData quoted;
-
-	if (secret == NULL)
-		return;
-	scrub_text(ex, secret);
-	initStringInfo(&quoted);
-	enlargeStringInfo(&quoted, (int) bi_json_string_size(secret));
-	bi_json_append_string(&quoted, secret);
-	quoted.data[quoted.len - 1] = '\0';
-	scrub_text(ex, quoted.data + 1);
-	explicit_bzero(quoted.data, quoted.len);
-	pfree(quoted.data);
-}
-
-void
-bi_exchange_scrub(BiExchange *ex, const char *secret)
-{
-	static const char *const members[] = {
-		"private_key", "refresh_token", "client_secret", "subject_token", "bearer", "authorization",
-		"SecretAccessKey", "Token", "WebIdentityToken"
-	};
-	BiJson	   *document = secret && *secret == '{' ? bi_json_parse_secret(secret, strlen(secret)) : NULL;
-
-	if (document == NULL)
-		scrub_one(ex, secret);
-	for (int i = 0; i < lengthof(members); i++)
-		scrub_one(ex, bi_json_string(bi_json_get(document, members[i]), NULL));
-	bi_secret_wipe_json(document);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
 }
 
 void

@@ -107,9 +107,8 @@ extern void bi_exchange_add_reply_line(BiExchange *ex, const char *line, size_t 
  * seconds or as an HTTP date seen from now_unix), -1 if it does not say. */
 extern int64 bi_exchange_retry_after(const BiExchange *ex, int64 now_unix);
 
-/* Blots out the secret where the reply quotes it, in its body in memory and its headers:
- * before anybody reads them.  Of a secret that is a JSON object, those of its members that
- * have the names of secrets. */
+/* Blots out the secret (base/blot.h) where the reply quotes it, in its body in memory and its
+ * headers: before anybody reads them. */
 extern void bi_exchange_scrub(BiExchange *ex, const char *secret);
 
 /* Overwrites the values of all request headers and the body's head, which holds a login's

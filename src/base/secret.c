@@ -22,8 +22,6 @@
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 
-#define SCRUB_MIN 8
-
 bool
 bi_secret_fits(const char *key, size_t len)
 {
@@ -174,27 +172,6 @@ host_file(const char *path, char **why)
 }
 
 const BiHost bi_secret_host = {host_variable, host_file};
-
-void
-bi_secret_scrub(char *text, size_t len, const char *key)
-{
-	size_t		key_len = key != NULL ? strlen(key) : 0;
-	char	   *end = text + len;
-
-	if (key_len < SCRUB_MIN)
-		return;
-	while (end - text >= (ptrdiff_t) key_len &&
-		   (text = memchr(text, key[0], end - text - key_len + 1)) != NULL)
-	{
-		if (memcmp(text, key, key_len) == 0)
-		{
-			memset(text, '*', key_len);
-			text += key_len;
-		}
-		else
-			text++;
-	}
-}
 
 void
 bi_secret_wipe(char *secret)

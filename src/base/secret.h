@@ -52,11 +52,6 @@ extern void bi_secret_wipe_refs(BiKeyRef *ref);
  * begin a header of its own. */
 extern bool bi_secret_fits(const char *key, size_t len);
 
-/* Overwrites every occurrence of the key in a text that came from elsewhere (a reply
- * may quote it); the length stays.  Does nothing for a NULL key or one of fewer than
- * 8 characters, which would hit what is no key. */
-extern void bi_secret_scrub(char *text, size_t len, const char *key);
-
 /* A digest of these parts (NULL counts as none), 32 hexadecimal digits, palloc'd: tells equal
  * from other, and nothing of a key that nobody can guess.  Needs a transaction. */
 extern char *bi_secret_digest(const char *const *parts, int n);

@@ -175,6 +175,52 @@ find_record(BiStep *step, const BiAnswer *answer)
 	return 0;
 }
 
+static char *
+without_secrets(const BiStep *step, char *text, size_t len)
+{
+	return text ? unconstify(char *, bi_blot_text(step->blot, text, len)) : NULL;
+}
+
+/* What stands in the line in escapes of escapes shows once the line's own are undone. */
+static void
+blot_texts(const BiStep *step, BiAnswer *answer)
+{
+	char	  **texts[] = {&answer->finish_reason, &answer->model, &answer->error_code, &answer->error, &answer->request_id};
+
+	if (answer->output)
+		answer->output = without_secrets(step, answer->output, Max(answer->output_len, strlen(answer->output)));
+	for (int i = 0; i < lengthof(texts); i++)
+		*texts[i] = without_secrets(step, *texts[i], *texts[i] ? strlen(*texts[i]) : 0);
+}
+
+/*
+ * Reads a line; of what it quotes of a secret nothing is kept.  Blotted before it is read,
+ * since readers cut long words: half a secret would not be found any more.  Its record is
+ * found by the line as it came, since an echo of the request must be the request.
+ */
+static void
+read_answer(const BiStep *step, const char *line, size_t len, BiAnswer *answer)
+{
+	const char *clean = bi_blot_text(step->blot, line, len);
+
+	step->provider->read_line(&step->call, line, len, answer);
+	if (clean != line)
+	{
+		BiAnswer	blotted = {0};
+
+		step->provider->read_line(&step->call, clean, len, &blotted);
+		/* A secret that looks like JSON may have been a part of the line itself. */
+		if (blotted.custom_id || blotted.fingerprint)
+		{
+			blotted.custom_id = answer->custom_id;
+			blotted.fingerprint = answer->fingerprint;
+			blotted.channel = answer->channel;
+		}
+		*answer = blotted;
+	}
+	blot_texts(step, answer);
+}
+
 /* False: the line joins no record, or cannot be joined yet. */
 static bool
 read_result(BiStep *step, const char *line, size_t len, BiResult *result)
@@ -183,7 +229,7 @@ read_result(BiStep *step, const char *line, size_t len, BiResult *result)
 	BiAnswer	answer = {0};
 
 	if (line)
-		step->provider->read_line(&step->call, line, len, &answer);
+		read_answer(step, line, len, &answer);
 	if (answer.custom_id == NULL && answer.fingerprint == NULL)
 	{
 		d->malformed++;

@@ -59,6 +59,8 @@ load_server(BiStep *step)
 	step->secret = bi_registry_secret(step->provider, step->server, &why);
 	if (step->secret == NULL)
 		return psprintf("no key for server \"%s\": %s", job->server_name, why);
+	step->blot = bi_blot_new(step->cxt);
+	bi_blot_add(step->blot, step->secret);
 	step->call.job = job;
 	step->call.server = step->server;
 	step->call.chunk = step->chunk;

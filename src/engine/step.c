@@ -190,6 +190,7 @@ set_proof(BiStep *step, char *proof)
 {
 	bi_secret_wipe(step->proof);
 	step->proof = proof;
+	bi_blot_add(step->blot, proof);
 }
 
 /* proof is NULL for the secret itself; it is the step's from now on. */

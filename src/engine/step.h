@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "base/blot.h"
 #include "base/http.h"
 #include "base/spool.h"
 #include "engine/fault.h"
@@ -54,6 +55,7 @@ struct BiStep
 	BiCall		call;
 	BiWish		wish;
 	char	   *secret;			/* wiped when the step is over */
+	BiBlot	   *blot;			/* secret, and each proof used so far; NULL without a server */
 	char	   *account;		/* digest of address and key, salted with the intent */
 	int			server_failures;
 

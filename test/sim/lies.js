@@ -51,6 +51,12 @@ function longLine(bytes) {
   return Buffer.concat([Buffer.from('{"padding":"'), Buffer.alloc(LONG, 'x'), Buffer.from(after)]);
 }
 
+// Each string of the text with the characters that pick(character, index) takes as escapes.
+const escaped = (pick, write) => (text) => text.replace(/"(?:[^"\\]|\\.)*"/g, (string) =>
+  `"${[...JSON.parse(string)].map((c, i) => (c <= '~' && pick(c, i) ? write(c) : JSON.stringify(c).slice(1, -1))).join('')}"`);
+const unicode = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const rewritten = (change) => (bytes) => eachLine(bytes, (value, text) => change(text), (text) => text);
+
 const LIES = {
   half: (bytes) => bytes.subarray(0, bytes.length >> 1),
   empty: () => Buffer.alloc(0),
@@ -60,6 +66,9 @@ const LIES = {
   duplicate: (bytes) => eachLine(bytes, twice, (text) => text),
   deep: () => Buffer.from(`${'['.repeat(DEEP)}${']'.repeat(DEEP)}\n`),
   long: longLine,
+  unicode: rewritten(escaped(() => true, unicode)),
+  partly: rewritten(escaped((c, i) => i % 2 === 1, unicode)),
+  slashes: rewritten(escaped((c) => c === '/', () => '\\/')),
 };
 
 function bytesOf(reply) {

@@ -38,6 +38,10 @@ await tap.group('lies', async () => {
   tap.is([unpacked.headers['content-encoding'], unpacked.json && unpacked.json.id], ['gzip', whole.id], 'gzip, only said');
   const stalled = await told({ stall: 5 }, 2000);
   tap.is([stalled.body.length, stalled.error && stalled.error.message], [5, 'client timeout'], 'stall: no more than that comes');
+  for (const [lie, written] of [['unicode', '"\\u0069\\u0064":"\\u0067\\u0070'], ['partly', '"i\\u0064":"g\\u0070t'], ['slashes', '"id":"gpt']]) {
+    const reply = await told({ lie });
+    tap.ok(reply.body.toString().startsWith(`{${written}`) && reply.json.id === whole.id, `${lie}: the same in escapes`, reply.body.toString());
+  }
   tap.is((await call(sim, 'POST', '/_sim/faults', { body: JSON.stringify({ action: { lie: 'white' } }) })).status, 400, 'an unknown lie');
 });
 

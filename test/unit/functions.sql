@@ -17,6 +17,7 @@ CREATE FUNCTION unit_refuse(bytea, text) RETURNS text AS :'module' LANGUAGE c;
 CREATE FUNCTION unit_frame(bytea, text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_secret(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_account(bytea, text) RETURNS text AS :'module' LANGUAGE c STRICT;
+CREATE FUNCTION unit_blot(text, text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_request(text, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_reply(text, bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_line(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;

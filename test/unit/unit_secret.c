@@ -4,12 +4,14 @@
  */
 #include "postgres.h"
 
+#include "base/blot.h"
 #include "fmgr.h"
 #include "unit.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(unit_secret);
 PG_FUNCTION_INFO_V1(unit_account);
+PG_FUNCTION_INFO_V1(unit_blot);
 
 /* {"variables":{NAME:TEXT…},"files":{PATH:TEXT…}} */
 static const BiJson *machine;
@@ -67,4 +69,16 @@ unit_account(PG_FUNCTION_ARGS)
 	char	   *secret = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	PG_RETURN_TEXT_P(cstring_to_text(unit_call_provider(call->server->provider)->account(call, secret)));
+}
+
+/* What is left of the text where it quotes the secrets. */
+Datum
+unit_blot(PG_FUNCTION_ARGS)
+{
+	BiBlot	   *blot = bi_blot_new(CurrentMemoryContext);
+	text	   *given = PG_GETARG_TEXT_PP(1);
+
+	bi_blot_add(blot, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bi_blot_add(blot, "another-secret");
+	PG_RETURN_TEXT_P(cstring_to_text(bi_blot_text(blot, text_to_cstring(given), VARSIZE_ANY_EXHDR(given))));
 }
