@@ -241,6 +241,9 @@ batchinf_launcher_main(Datum arg)
 			sweep(now);
 		fill_slots();
 		reap();
+		/* What the sweep has just made due is due now, not at the next turn: with a short
+		 * sweep_interval each turn would put it off once more. */
+		now = GetCurrentTimestamp();
 		next = Min(start_visits(now), next_sweep);
 		sleep_until(unseen == NIL ? next : now);
 	}
