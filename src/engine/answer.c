@@ -17,6 +17,9 @@
 /* A longer line is none: its record counts as missing. */
 #define LINE_MAX_BYTES (64 * 1024 * 1024)
 
+/* More tokens than any request has, of one kind. */
+#define TOKENS_MAX 1000000000
+
 BiDeliver *
 bi_answer_new(BiStep *step)
 {
@@ -105,6 +108,13 @@ check_schema(const BiDeliver *d, BiResult *result)
 		bi_answer_invalid(result, too_costly ? "too_costly" : "schema_mismatch", mismatch);
 }
 
+/* A count that no request can have is unknown: sums of counts must stay within a bigint. */
+static int64
+plausible(int64 tokens)
+{
+	return tokens > TOKENS_MAX ? -1 : tokens;
+}
+
 static void
 fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
 {
@@ -114,9 +124,9 @@ fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
 	result->output_json = answer->output_is_json;
 	result->finish_reason = answer->finish_reason;
 	result->model = answer->model;
-	result->input_tokens = answer->input_tokens;
-	result->cached_tokens = answer->cached_tokens;
-	result->output_tokens = answer->output_tokens;
+	result->input_tokens = plausible(answer->input_tokens);
+	result->cached_tokens = plausible(answer->cached_tokens);
+	result->output_tokens = plausible(answer->output_tokens);
 	result->error_code = answer->error_code;
 	result->error = answer->error;
 	result->request_id = answer->request_id;
