@@ -35,7 +35,7 @@ endif
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/$(EXTENSION).sql
 	cp $< $@
 
-.PHONY: deps demo test majors bench fuzz sanitize cassert fault
+.PHONY: deps demo test majors bench fuzz sanitize cassert fault hostile
 deps:
 	bash test/deps.sh
 demo: ; bash test/demo/demo.sh
@@ -46,3 +46,4 @@ fuzz: ; bash test/fuzz/run.sh $(SECONDS)
 sanitize: ; bash test/sanitize.sh all
 cassert: ; bash test/cassert.sh
 fault: ; perl test/fault/crash.pl $(or $(SECONDS),600)
+hostile: ; perl test/hostile/provider.pl $(or $(SECONDS),300)

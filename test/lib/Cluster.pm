@@ -173,12 +173,18 @@ use Time::HiRes qw(sleep);
 
 sub new {
     my ($class, @options) = @_;
+    return $class->spawn('test/sim/main.js', @options);
+}
+
+# Another program of node that writes its port as the simulator does.
+sub spawn {
+    my ($class, $script, @options) = @_;
     my $file = "$Cluster::dir/sim" . ++$sims . '.port';
     my $pid = fork // die $!;
     if (!$pid) {
         open STDOUT, '>', "$file.log";
         open STDERR, '>&', \*STDOUT;
-        exec('node', "$root/test/sim/main.js", '--port', 0, '--port-file', $file, '--parent-pid', getppid, @options) or die $!;
+        exec('node', "$root/$script", '--port-file', $file, '--parent-pid', getppid, @options) or die $!;
     }
     my $self = bless { pid => $pid, file => $file }, $class;
     push @sims, $self;
