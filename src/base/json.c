@@ -16,10 +16,15 @@
 #include <json-c/json.h>
 
 #include "base/foreign.h"
+#include "base/heft.h"
 #include "base/json.h"
 #include "base/token.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
+
+/* So much is parsed between two looks at interrupts. */
+#define PIECE ((size_t) 64 * 1024)
 
 /* json-c has no object for null: this address stands for it. */
 static const char json_null = 0;
@@ -60,25 +65,53 @@ flood(json_tokener *tokener, const char *filler)
 	json_tokener_reset(tokener);
 }
 
+static void
+free_tokener(void *tokener)
+{
+	json_tokener_free(tokener);
+}
+
+/* Returns how much of the text json-c has read.  It reads a piece at a time: an interrupt may
+ * throw between two pieces, and then the tokener's owner frees what it has made so far. */
+static size_t
+parse_pieces(json_tokener *tokener, const char *text, size_t len, json_object **root)
+{
+	size_t		done = 0;
+
+	do
+	{
+		if (done > 0)
+			CHECK_FOR_INTERRUPTS();
+		*root = json_tokener_parse_ex(tokener, text + done, (int) Min(len - done, PIECE));
+		done += json_tokener_get_parse_end(tokener);
+	} while (done < len && json_tokener_get_error(tokener) == json_tokener_continue);
+	return done;
+}
+
 /* json-c's own part.  A number at the root ends only with a NUL byte. */
 static bool
 parse_tokens(const char *text, size_t len, const char *filler, json_object **root)
 {
 	json_tokener *tokener = json_tokener_new_ex(BI_JSON_DEPTH + 1);
+	BiForeign  *own = NULL;
 	bool		done;
 
 	if (tokener == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
+	if (len > PIECE)
+		own = bi_foreign_own(CurrentMemoryContext, tokener, free_tokener);
 	flood(tokener, filler);
 	/* Without flags: the caller has verified the UTF-8, token.c is stricter than
 	 * JSON_TOKENER_STRICT, with which json-c 0.18 refuses all but ASCII. */
-	*root = json_tokener_parse_ex(tokener, text, (int) len);
-	done = json_tokener_get_parse_end(tokener) == len;
+	done = parse_pieces(tokener, text, len, root) == len;
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		*root = json_tokener_parse_ex(tokener, "", 1);
 	done = done && json_tokener_get_error(tokener) == json_tokener_success;
 	flood(tokener, filler);
-	json_tokener_free(tokener);
+	if (own)
+		bi_foreign_release(own);
+	else
+		json_tokener_free(tokener);
 	if (!done && *root)
 		json_object_put(*root);
 	return done;
@@ -95,6 +128,8 @@ bi_json_parse_text(const char *text, size_t len, bool secret)
 	while (len > 0 && is_space(text[len - 1]))
 		len--;
 	if (len == 0 || len >= MaxAllocSize || pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len)
+		return NULL;
+	if (bi_heft_exceeds(text, len, BI_HEFT_MAX))
 		return NULL;
 	if (secret)
 		filler = psprintf("\"%*s", (int) len, "");

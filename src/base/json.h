@@ -30,7 +30,8 @@ extern BiJson *bi_json_parse_text(const char *text, size_t len, bool secret);
 
 /* The parsed text (UTF-8, at most BI_JSON_DEPTH levels deep, nothing but space behind
  * it), or NULL where it is no JSON.  Strict: RFC 8259, no NaN, no key with a NUL in it.
- * Of a repeated key the last one counts.  Never ereports for its content. */
+ * Of a repeated key the last one counts.  NULL too for a text whose tree would take more than
+ * BI_HEFT_MAX bytes of memory (heft.h).  Never ereports for its content.  Interruptible. */
 static inline BiJson *
 bi_json_parse(const char *text, size_t len)
 {

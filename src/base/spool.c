@@ -16,6 +16,7 @@
 
 #include "base/foreign.h"
 #include "base/spool.h"
+#include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -222,12 +223,15 @@ bi_lines_open(BiSpool *spool, size_t max_line)
 	return lines;
 }
 
-/* Reads more behind end; false at the end of the spool. */
+/* Reads more behind end; false at the end of the spool.  Interruptible: a line may be as long
+ * as the spool. */
 static bool
 fill_lines(BiLines *lines)
 {
-	ssize_t		n = bi_spool_get(lines->spool, lines->offset, lines->buffer + lines->end,
-								 lines->size - lines->end);
+	ssize_t		n;
+
+	CHECK_FOR_INTERRUPTS();
+	n = bi_spool_get(lines->spool, lines->offset, lines->buffer + lines->end, lines->size - lines->end);
 
 	if (n < 0)
 		report_failure("read");

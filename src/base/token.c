@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/token.h"
+#include "miscadmin.h"
 
 #define SAFE_DIGITS 18			/* so many always fit an int64 */
 
@@ -119,6 +120,7 @@ bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked)
 	{
 		bool		odd = false;
 
+		CHECK_FOR_INTERRUPTS();
 		if (is_space(*p))
 		{
 			p++;

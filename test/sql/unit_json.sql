@@ -53,5 +53,15 @@ SELECT n, unit_backoff(1000, 2, 60000, n, 0.5) FROM unnest('{0,1,5,6,100,2000000
 SELECT unit_backoff(1000, 2, 60000, 0, 0) AS lowest, unit_backoff(1000, 2, 60000, 0, 0.999999) AS highest;
 SELECT t, unit_retry_after(t, 1795132800) FROM unnest(ARRAY['', 'retry-after: 7', 'Retry-After-Ms: 1500', E'retry-after: 7\nretry-after-ms: 250',
   'retry-after: Fri, 20 Nov 2026 00:01:00 GMT', 'retry-after: Thu, 19 Nov 2026 00:00:00 GMT', 'retry-after: soon', 'retry-after: -5', 'retry-after: 99999999999999999999']) AS t;
+
+-- long texts are read in pieces of 64 kB: tokens that lie across their ends
+SELECT count(*) AS tries, count(*) FILTER (WHERE unit_json(convert_to(t, 'UTF8')) = t) AS same
+  FROM (SELECT format('["%s",%s]', repeat('a', 65536 - 5 - n), token) AS t FROM generate_series(0, 30) AS n,
+        unnest(ARRAY['-12.5e+10', '123456789012345678901234567890', 'true', 'null', 'false', '"\"\\\n\u001f"', '"é𝄞"', '{"key":{"k":[1,2,{}]}}', '0']) AS token) AS x;
+SELECT unit_json(convert_to('["' || repeat('a', 70000) || '",1', 'UTF8')) IS NULL AS cut, unit_json(convert_to('["' || repeat('a', 70000) || '"]]', 'UTF8')) IS NULL AS more,
+       unit_json(convert_to(repeat('1', 70000), 'UTF8')) = repeat('1', 70000) AS number;
+-- trees that would take more than 512 MB of memory are not made
+SELECT part, n, unit_json(convert_to('[' || repeat(part || ',', n - 1) || part || ']', 'UTF8')) IS NULL AS refused
+  FROM (VALUES ('{}', 100000), ('{}', 700000), ('[]', 2500000), ('{"a":1}', 600000)) AS v (part, n);
 SET client_min_messages = warning;
 DROP SCHEMA unit CASCADE;

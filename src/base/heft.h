@@ -1,0 +1,15 @@
+/*
+ * base/heft.h: how much memory the tree of a JSON text takes, before it is parsed.
+ */
+#ifndef BI_HEFT_H
+#define BI_HEFT_H
+
+#include "postgres.h"
+
+/* The tree of a larger text is not made: see bi_json_parse. */
+#define BI_HEFT_MAX ((size_t) 512 * 1024 * 1024)
+
+/* Does the tree of the text take more than max bytes of memory?  The text need not be JSON. */
+extern bool bi_heft_exceeds(const char *text, size_t len, size_t max);
+
+#endif							/* BI_HEFT_H */
