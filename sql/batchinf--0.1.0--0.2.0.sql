@@ -190,3 +190,13 @@ BEGIN
 END $$;
 DROP FUNCTION @extschema@.batch_adopt(bigint);
 DROP FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, jsonb, jsonb, text, interval, int);
+
+-- A validator sees the options of one object: this fits a mapping's to its server's provider.
+CREATE FUNCTION batchinf.check_command() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'batchinf_check_command' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.check_command IS 'refuses user mappings with options of another provider, and another provider for a server with user mappings';
+REVOKE ALL ON FUNCTION batchinf.check_command() FROM PUBLIC;
+CREATE EVENT TRIGGER batchinf_check_command ON ddl_command_start
+    WHEN TAG IN ('ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
+    EXECUTE FUNCTION batchinf.check_command();
+COMMENT ON EVENT TRIGGER batchinf_check_command IS 'a secret goes to no provider but the one that it was given for; asked again at each use';

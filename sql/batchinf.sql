@@ -192,6 +192,16 @@ REVOKE ALL ON FUNCTION batchinf.validator(text[], oid) FROM PUBLIC;
 CREATE FOREIGN DATA WRAPPER batchinf NO HANDLER VALIDATOR batchinf.validator;
 COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, vertex, gemini';
 
+-- A validator sees the options of one object: this fits a mapping's to its server's provider.
+CREATE FUNCTION batchinf.check_command() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'batchinf_check_command' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.check_command IS 'refuses user mappings with options of another provider, and another provider for a server with user mappings';
+REVOKE ALL ON FUNCTION batchinf.check_command() FROM PUBLIC;
+CREATE EVENT TRIGGER batchinf_check_command ON ddl_command_start
+    WHEN TAG IN ('ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
+    EXECUTE FUNCTION batchinf.check_command();
+COMMENT ON EVENT TRIGGER batchinf_check_command IS 'a secret goes to no provider but the one that it was given for; asked again at each use';
+
 CREATE FUNCTION @extschema@.batch_check(server name) RETURNS TABLE(status text, detail text)
     AS 'MODULE_PATHNAME', 'batchinf_check' LANGUAGE C STRICT VOLATILE ROWS 1;
 COMMENT ON FUNCTION @extschema@.batch_check(name) IS 'asks the provider whether key and model are good: ok, no_user_mapping, bad_key, unreachable, bad_certificate, no_model or provider_error';

@@ -2,7 +2,7 @@
  * api/mapping.c: what a user mapping's options must be together.
  *
  * Knows which of them name one and the same secret, and which need others.  Must not
- * know what a provider makes of them, nor repeat a value.  Called by option.c.
+ * know which provider takes which (its table says so), nor repeat a value.
  */
 #include "postgres.h"
 
@@ -36,9 +36,6 @@ static const struct
 	const char *other;
 }			contradictions[] = {
 	{"api_key", "tenant_id"},	/* a client's secret has an option of its own */
-	{"access_key_id", "client_secret"},	/* of several vendors */
-	{"access_key_id", "service_account"},
-	{"access_key_id", "service_account_file"},
 };
 
 /* The option of that name, NULL if it is not there. */
@@ -105,7 +102,7 @@ check_one_key(List *given)
 static void
 check_source(List *given)
 {
-	static const char *const own[] = {"access_key_id", "client_secret", "service_account", "service_account_file"};
+	static const char *const own[] = {"access_key_id", "service_account", "service_account_file"};
 	DefElem    *source = find_given(given, "credential_source");
 
 	if (source == NULL || strcmp(defGetString(source), "static") == 0)

@@ -21,9 +21,11 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 
 #include "api/choice.h"
 #include "api/mapping.h"
+#include "api/option.h"
 #include "api/serving.h"
 #include "base/guc.h"
 #include "base/json.h"
@@ -292,23 +294,65 @@ find_option(const char *name, Oid catalog)
 	return NULL;
 }
 
+/* provider: NULL where it is not known. */
+static bool
+is_valid(const char *name, Oid catalog, const BiProvider *provider)
+{
+	if (find_option(name, catalog) == NULL)
+		return false;
+	if (provider == NULL)
+		return true;
+	return catalog == ForeignServerRelationId ? bi_registry_takes_server_option(provider, name) :
+		bi_registry_takes_mapping_option(provider, name);
+}
+
+/* hint: NULL, or what is said where no name comes close. */
 static void
-refuse_option(const char *name, Oid catalog)
+refuse_option(int level, const char *name, Oid catalog, const BiProvider *provider, const char *hint)
 {
 	BiChoices	choices;
 
 	bi_choice_begin(&choices, name);
 	for (int i = 0; i < lengthof(options); i++)
 	{
-		if (options[i].catalog == catalog)
+		if (is_valid(options[i].name, catalog, provider) && options[i].catalog == catalog)
 			bi_choice_add(&choices, options[i].name);
 	}
-	ereport(ERROR,
+	if (choices.closest)
+		hint = psprintf("Perhaps you meant the option \"%s\".", choices.closest);
+	ereport(level,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 provider ? errmsg("invalid option \"%s\" for provider \"%s\"", name, provider->name) :
 			 errmsg("invalid option \"%s\"", name),
 			 choices.valid.len > 0 ? errdetail("Valid options in this context are: %s.", choices.valid.data) :
 			 errdetail("There are no valid options in this context."),
-			 choices.closest ? errhint("Perhaps you meant the option \"%s\".", choices.closest) : 0));
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * pg_dump switches check_function_bodies off.  A dump may come from a version that took the
+ * option, and is restored whole: of a server such an option has no effect, and a user mapping
+ * that has it is refused at use.
+ */
+void
+bi_option_check_names(List *given, Oid catalog, const BiProvider *provider)
+{
+	ListCell   *cell;
+
+	foreach(cell, given)
+	{
+		const char *name = lfirst_node(DefElem, cell)->defname;
+		bool		restored = !check_function_bodies && find_option(name, catalog);
+
+		if (is_valid(name, catalog, provider))
+			continue;
+		if (!restored)
+			refuse_option(ERROR, name, catalog, provider, NULL);
+		else if (catalog == ForeignServerRelationId)
+			refuse_option(WARNING, name, catalog, provider, "The option has no effect.");
+		else
+			refuse_option(WARNING, name, catalog, provider, "The user mapping is not used before the option is dropped.");
+	}
 }
 
 /* What holds for every value, before its own check. */
@@ -333,19 +377,20 @@ batchinf_validator(PG_FUNCTION_ARGS)
 {
 	List	   *given = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid			catalog = PG_GETARG_OID(1);
+	const BiProvider *provider = NULL;
 	ListCell   *cell;
 
+	if (catalog == ForeignServerRelationId)
+		provider = bi_serving_provider(given);
+	bi_option_check_names(given, catalog, provider);
 	foreach(cell, given)
 	{
 		DefElem    *def = lfirst_node(DefElem, cell);
-		const Option *option = find_option(def->defname, catalog);
 
-		if (option == NULL)
-			refuse_option(def->defname, catalog);
-		check_value(option, defGetString(def));
+		check_value(find_option(def->defname, catalog), defGetString(def));
 	}
 	if (catalog == ForeignServerRelationId)
-		bi_serving_check(given);
+		bi_serving_check(given, provider);	/* not NULL: its value has been checked */
 	else if (catalog == UserMappingRelationId)
 		bi_mapping_check(given);
 	PG_RETURN_VOID();

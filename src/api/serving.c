@@ -29,8 +29,8 @@ find_value(List *given, const char *name)
 	return NULL;
 }
 
-static const BiProvider *
-need_provider(List *given)
+const BiProvider *
+bi_serving_provider(List *given)
 {
 	const char *name = find_value(given, "provider");
 
@@ -80,10 +80,8 @@ check_numbers(List *given, const BiProvider *provider)
 }
 
 void
-bi_serving_check(List *given)
+bi_serving_check(List *given, const BiProvider *provider)
 {
-	const BiProvider *provider = need_provider(given);
-
 	if (provider->base_url == NULL)
 		need_option(given, "base_url", provider);
 	for (const char *const *option = provider->required; option && *option; option++)

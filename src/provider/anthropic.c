@@ -260,6 +260,9 @@ read_check(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {"api_version", "auth", "prompt_cache", NULL};
+static const char *const mapping_options[] = {"api_key", "api_key_file", "api_key_env", NULL};
+
 const BiProvider bi_anthropic = {
 	.name = "anthropic",
 	.base_url = BASE_URL,
@@ -270,6 +273,8 @@ const BiProvider bi_anthropic = {
 		.max_bytes = BODY_MAX - (sizeof(BODY_HEAD) - 1) - (sizeof(BODY_TAIL) - 1),
 		.poll_interval = 30,
 	},
+	.server_options = server_options,
+	.mapping_options = mapping_options,
 	.refuse_job = bi_anthropic_spec_refuse_job,
 	.refuse_input = bi_anthropic_spec_refuse_input,
 	.frame = bi_anthropic_spec_frame,

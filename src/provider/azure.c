@@ -260,6 +260,14 @@ read_check(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {
+	"api_version", "completion_window", "metadata", "expires_after", "authority_url",
+	"token_scope", NULL
+};
+static const char *const mapping_options[] = {
+	"api_key", "api_key_file", "api_key_env", "tenant_id", "client_id", "client_secret", NULL
+};
+
 const BiProvider bi_azure = {
 	.name = "azure_openai",
 	.request_id = "apim-request-id",
@@ -271,6 +279,8 @@ const BiProvider bi_azure = {
 		.poll_interval = 60,
 		.expires_after = LIFE_MIN,
 	},
+	.server_options = server_options,
+	.mapping_options = mapping_options,
 	.refuse_job = refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
 	.frame = bi_openai_spec_frame,

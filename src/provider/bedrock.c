@@ -149,7 +149,16 @@ read_cancel(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {
+	"region", "role_arn", "completion_window", "authority_url", "runtime_base_url", "storage_url",
+	"storage_base_url", "storage_style", "storage_kms_key", "storage_owner", "storage_create",
+	NULL
+};
 static const char *const required[] = {"region", "role_arn", "storage_url", NULL};
+static const char *const mapping_options[] = {
+	"api_key", "api_key_file", "api_key_env", "access_key_id", "secret_access_key",
+	"session_token", "credential_source", NULL
+};
 
 const BiProvider bi_bedrock = {
 	.name = "bedrock",
@@ -162,7 +171,9 @@ const BiProvider bi_bedrock = {
 		.max_batches = 20,
 		.poll_interval = 60,
 	},
+	.server_options = server_options,
 	.required = required,
+	.mapping_options = mapping_options,
 	.storage = "s3://",
 	.refuse_job = bi_bedrock_spec_refuse_job,
 	.refuse_input = bi_bedrock_spec_refuse_input,

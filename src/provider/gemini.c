@@ -251,6 +251,9 @@ read_check(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {"api_version", NULL};
+static const char *const mapping_options[] = {"api_key", "api_key_file", "api_key_env", NULL};
+
 const BiProvider bi_gemini = {
 	.name = "gemini",
 	.base_url = "https://generativelanguage.googleapis.com",
@@ -262,6 +265,8 @@ const BiProvider bi_gemini = {
 		.poll_interval = 60,
 		.settle_time = 60,
 	},
+	.server_options = server_options,
+	.mapping_options = mapping_options,
 	.refuse_job = refuse_job,
 	.refuse_input = bi_gemini_spec_refuse_input,
 	.frame = frame,

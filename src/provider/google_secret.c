@@ -198,8 +198,7 @@ name_instance(const BiHost *host, char **why)
 static bool
 has_key(const BiKeyRef *key)
 {
-	return key->service_account || key->service_account_file || key->api_key || key->api_key_file || key->api_key_env ||
-		key->client_secret;
+	return key->service_account || key->service_account_file;
 }
 
 char *

@@ -217,6 +217,11 @@ bi_openai_read_check(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {
+	"organization", "project", "completion_window", "metadata", "expires_after", NULL
+};
+static const char *const mapping_options[] = {"api_key", "api_key_file", "api_key_env", NULL};
+
 const BiProvider bi_openai = {
 	.name = "openai",
 	.base_url = BASE_URL,
@@ -227,6 +232,8 @@ const BiProvider bi_openai = {
 		.poll_interval = 30,
 		.expires_after = FILE_LIFE,
 	},
+	.server_options = server_options,
+	.mapping_options = mapping_options,
 	.refuse_job = bi_openai_spec_refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
 	.frame = bi_openai_spec_frame,

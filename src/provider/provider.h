@@ -170,7 +170,15 @@ typedef struct BiProvider
 	const char *base_url;		/* default, or NULL: the server must give one */
 	const char *request_id;		/* the reply's header with the request's id; NULL: x-request-id */
 	BiLimits	limits;			/* defaults */
-	const char *const *required;	/* options that a server must have, up to a NULL; or NULL: none */
+
+	/*
+	 * Names of options, each list up to a NULL.  What is in no list of a provider is refused
+	 * by DDL; a user mapping that has such an option all the same is never used.
+	 */
+	const char *const *server_options;	/* beside those that every provider takes */
+	const char *const *required;	/* of server_options, those that must be set; or NULL */
+	const char *const *mapping_options;
+
 	const char *storage;		/* how its storage_url begins; NULL: any */
 
 	/* What is otherwise for this model.  NULL: nothing. */

@@ -38,6 +38,34 @@ bi_registry_name(int i)
 	return i >= 0 && i < lengthof(providers) ? providers[i]->name : NULL;
 }
 
+/* What every provider takes of a server. */
+static const char *const common_options[] = {
+	"provider", "base_url", "model", "max_requests", "min_requests", "max_bytes", "max_batches",
+	"max_enqueued_tokens", "max_enqueued_requests", "max_files", "poll_interval", "settle_time",
+	NULL
+};
+
+static bool
+is_among(const char *const *names, const char *name)
+{
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+bool
+bi_registry_takes_server_option(const BiProvider *provider, const char *option)
+{
+	return is_among(common_options, option) || is_among(provider->server_options, option);
+}
+
+bool
+bi_registry_takes_mapping_option(const BiProvider *provider, const char *option)
+{
+	return is_among(provider->mapping_options, option);
+}
+
 static int64
 or_default(int64 set, int64 otherwise)
 {
@@ -70,16 +98,41 @@ names_file(const BiKeyRef *key)
 	return key->api_key_file || key->api_key_env || key->service_account_file;
 }
 
+/*
+ * The DDL that made mapping and server refuses such options, but a dump, an update of the
+ * extension or two sessions at once can bring them together.  Returns the reason, or NULL.
+ */
+static char *
+refuse_mapping(const BiProvider *provider, const BiServer *server)
+{
+	StringInfoData valid;
+	const char *stray = NULL;
+	ListCell   *cell;
+
+	foreach(cell, server->mapping_options)
+	{
+		if (stray == NULL && !bi_registry_takes_mapping_option(provider, lfirst(cell)))
+			stray = lfirst(cell);
+	}
+	if (stray == NULL)
+		return NULL;
+	initStringInfo(&valid);
+	for (const char *const *name = provider->mapping_options; *name; name++)
+		appendStringInfo(&valid, "%s\"%s\"", valid.len > 0 ? ", " : "", *name);
+	return psprintf("the user mapping has option \"%s\", which provider \"%s\" does not take; valid options are %s",
+					stray, provider->name, valid.data);
+}
+
 char *
 bi_registry_secret(const BiProvider *provider, BiServer *server, char **why)
 {
 	const BiHost *host = server->may_use_host ? &bi_secret_host : NULL;
 	char	   *secret = NULL;
 
-	*why = NULL;
-	if (names_file(&server->key) && !server->may_read_keys)
+	*why = refuse_mapping(provider, server);
+	if (*why == NULL && names_file(&server->key) && !server->may_read_keys)
 		*why = pstrdup("keys that stand in files or in the environment of the database server are used only where the owner of the server has privileges of \"pg_read_server_files\"");
-	else
+	if (*why == NULL)
 		secret = provider->secret ? provider->secret(server, host, why) : bi_secret_read(&server->key, why);
 	bi_secret_wipe_refs(&server->key);
 	return secret;

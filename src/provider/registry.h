@@ -12,11 +12,20 @@ extern const BiProvider *bi_registry_find(const char *name);
 /* The names for a hint: i-th from 0, NULL at the end. */
 extern const char *bi_registry_name(int i);
 
+/* True if a server of this provider may have the option. */
+extern bool bi_registry_takes_server_option(const BiProvider *provider, const char *option);
+
+/* True if a user mapping for a server of this provider may have the option. */
+extern bool bi_registry_takes_mapping_option(const BiProvider *provider, const char *option);
+
 /* The server's limits, with the provider's defaults where it sets none; model may be NULL. */
 extern BiLimits bi_registry_limits(const BiProvider *provider, const BiServer *server, const char *model);
 
-/* The secret that the server's mapping means, palloc'd, or NULL with *why; the references'
- * own secrets are wiped.  Needs a transaction. */
+/*
+ * Returns the secret that the server's mapping means, palloc'd, or NULL with *why.  A mapping
+ * that has an option which the provider does not take gives no secret.  Wipes the references'
+ * own secrets.  Needs a transaction.
+ */
 extern char *bi_registry_secret(const BiProvider *provider, BiServer *server, char **why);
 
 /* The base URL without a slash at its end. */

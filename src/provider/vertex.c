@@ -270,7 +270,14 @@ read_discard(const BiCall *call, const BiExchange *ex)
 	return verdict;
 }
 
+static const char *const server_options[] = {
+	"project", "location", "request_labels", "authority_url", "storage_url",
+	"storage_base_url", NULL
+};
 static const char *const required[] = {"project", "location", "storage_url", NULL};
+static const char *const mapping_options[] = {
+	"service_account", "service_account_file", "credential_source", NULL
+};
 
 const BiProvider bi_vertex = {
 	.name = "vertex",
@@ -282,7 +289,9 @@ const BiProvider bi_vertex = {
 		.poll_interval = 60,
 		.settle_time = 60,
 	},
+	.server_options = server_options,
 	.required = required,
+	.mapping_options = mapping_options,
 	.storage = "gs://",
 	.limit_model = bi_vertex_model_limit,
 	.refuse_job = bi_vertex_spec_refuse_job,

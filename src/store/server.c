@@ -11,8 +11,10 @@
 
 #include <math.h>
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_data_wrapper.h"
@@ -22,6 +24,7 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
@@ -163,6 +166,17 @@ may_use_host(const BiServer *server, Oid mapping_user)
 		has_privs_of_role(mapping_user, ROLE_PG_READ_SERVER_FILES);
 }
 
+/* Names that fill no member are listed too: no provider takes them. */
+static void
+fill_key(BiServer *server, List *options)
+{
+	ListCell   *cell;
+
+	fill_texts(&server->key, key_fields, lengthof(key_fields), options);
+	foreach(cell, options)
+		server->mapping_options = lappend(server->mapping_options, lfirst_node(DefElem, cell)->defname);
+}
+
 /* The user's own mapping, else the one of PUBLIC, whole: they are not merged. */
 static void
 fill_mapping(BiServer *server, Oid user)
@@ -181,7 +195,7 @@ fill_mapping(BiServer *server, Oid user)
 	server->mapping = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
 	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
-		fill_texts(&server->key, key_fields, lengthof(key_fields), untransformRelOptions(options));
+		fill_key(server, untransformRelOptions(options));
 	mapping_user = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
 	ReleaseSysCache(tuple);
 	server->may_use_host = may_use_host(server, mapping_user);
@@ -215,6 +229,33 @@ bi_server_find(const char *name)
 	ForeignServer *foreign = GetForeignServerByName(name, true);
 
 	return foreign != NULL && wrapper_is_ours(foreign->fdwid) ? foreign->serverid : InvalidOid;
+}
+
+char *
+bi_server_provider(Oid server)
+{
+	BiServer	holder = {.provider = pstrdup("")};
+
+	fill_texts(&holder, text_fields, lengthof(text_fields), GetForeignServer(server)->options);
+	return holder.provider;
+}
+
+/* The catalog has no index by server, and few rows. */
+bool
+bi_server_has_mappings(Oid server)
+{
+	Relation	catalog = table_open(UserMappingRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, Anum_pg_user_mapping_umserver, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(server));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
 }
 
 Oid

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 #include "base/secret.h"
 
 /* Options not set are NULL, or -1 for numbers: a provider's defaults fill them.  Texts
@@ -55,6 +57,7 @@ typedef struct BiServer
 	int64		settle_time;	/* seconds */
 
 	Oid			mapping;		/* InvalidOid: no user mapping for that user */
+	List	   *mapping_options;	/* char *: the names of all options that it has */
 	bool		may_use_host;	/* may it mean keys that the machine has: its environment, its
 								 * files, its metadata service? */
 	BiKeyRef	key;
@@ -73,6 +76,12 @@ extern Oid	bi_server_find(const char *name);
 /* The same for a name that a user gave: ereports where there is no such server, where
  * it is of another wrapper, and where user lacks USAGE. */
 extern Oid	bi_server_require(const char *name, Oid user);
+
+/* The option "provider" of a server that bi_server_find gave, palloc'd.  Needs a transaction. */
+extern char *bi_server_provider(Oid server);
+
+/* True if any user, or PUBLIC, has a mapping for the server.  Needs a transaction. */
+extern bool bi_server_has_mappings(Oid server);
 
 /* May user use it?  (USAGE.)  false also where it is gone. */
 extern bool bi_server_usable(Oid server, Oid user);

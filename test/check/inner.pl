@@ -103,7 +103,7 @@ is(arrived(), 1, '… when it is seen here');
 # ---- no plain http, and no job either ----
 
 for my $option (qw(base_url storage_base_url authority_url runtime_base_url)) {
-    my $sql = "CREATE SERVER plain FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', $option";
+    my $sql = "CREATE SERVER plain FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock', region 'r', role_arn 'a', storage_url 's3://bucket', $option";
     like($cluster->sql('postgres', 'SET ROLE jim', "$sql 'http://example.com')"), qr/ERROR:  permission denied to use plain http in option "$option"/, "an ordinary user sets no plain http as $option");
     like($cluster->sql('postgres', 'SET ROLE jim', "$sql '$_')"), qr/ERROR:  invalid value for option "$option"/, "nor $_") for 'file:///etc/passwd', 'ftp://127.0.0.1/', 'gopher://127.0.0.1:25/', '//127.0.0.1/', 'https://user:pass@127.0.0.1/';
 }

@@ -300,6 +300,7 @@ ExceptionalCondition(const char *condition, const char *type, const char *file, 
 volatile sig_atomic_t InterruptPending = false;
 ResourceOwner CurrentResourceOwner = NULL;
 bool		fuzz_superuser;
+bool		check_function_bodies = true;
 static const char *stack_base;
 
 void

@@ -125,7 +125,7 @@ sub seed_requests {
 sub seed_options {
 	my ($name) = @_;
 	seed('option', 'server', "provider $name", 'base_url https://host.example:8080/v1', 'max_bytes 100MB', 'poll_interval 30', 'model m');
-	seed('option', 'server', "provider $name", 'region us-east-1', 'location global', 'role_arn arn:aws:iam::123456789012:role/r',
+	seed('option', 'server ordinary restored', "provider $name", 'region us-east-1', 'location global', 'role_arn arn:aws:iam::123456789012:role/r',
 		"storage_url $_", 'project p-1', 'storage_style path', 'request_labels off') for 's3://bkt/jobs', 'gs://bkt/a/b';
 }
 

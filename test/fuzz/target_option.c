@@ -1,8 +1,8 @@
 /*
  * test/fuzz/target_option.c: the validator of options.
  *
- * Input: a line "server", "mapping" or "wrapper", with "superuser" behind it or not, then a
- * line "NAME VALUE" for each option.
+ * Input: a line "server", "mapping" or "wrapper", behind it "superuser" or another word, and
+ * "restored" where a dump is, then a line "NAME VALUE" for each option.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
 #include "store/server.h"
+#include "utils/guc.h"
 
 extern Datum batchinf_validator(PG_FUNCTION_ARGS);
 
@@ -91,6 +92,7 @@ fuzz_one(const char *data, size_t len)
 	if (pg_encoding_verifymbstr(PG_UTF8, data, (int) len) != (int) len)
 		return;
 	fuzz_superuser = strcmp(fuzz_word(&line), "superuser") == 0;
+	check_function_bodies = strcmp(fuzz_word(&line), "restored") != 0;
 	bi_guc_allowed_http_hosts = "localhost, 127.0.0.1, [::1]";
 	while (input.len > 0)
 		given.options = lappend(given.options, read_option(fuzz_line(&input)));

@@ -80,14 +80,14 @@ ALTER SERVER s1 OPTIONS (SET model 'a model of ours');
 ALTER SERVER s1 OPTIONS (SET organization 'two words');
 ALTER SERVER s1 OPTIONS (SET project E'p\r\nx-header: y');
 ALTER SERVER s1 OPTIONS (SET completion_window '');
-ALTER SERVER s1 OPTIONS (ADD api_version '2026 10 21');
-ALTER SERVER s1 OPTIONS (ADD auth 'Bearer');
-ALTER SERVER s1 OPTIONS (ADD auth '');
-ALTER SERVER s1 OPTIONS (ADD prompt_cache '60m');
-ALTER SERVER s1 OPTIONS (ADD api_version '2026-10-21', ADD auth 'bearer', ADD prompt_cache '1h');
-ALTER SERVER s1 OPTIONS (SET auth 'x-api-key', SET prompt_cache '5m');
-ALTER SERVER s1 OPTIONS (SET prompt_cache 'off');
-ALTER SERVER s1 OPTIONS (DROP api_version, DROP auth, DROP prompt_cache);
+CREATE SERVER anthropic FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'anthropic');
+ALTER SERVER anthropic OPTIONS (ADD api_version '2026 10 21');
+ALTER SERVER anthropic OPTIONS (ADD auth 'Bearer');
+ALTER SERVER anthropic OPTIONS (ADD auth '');
+ALTER SERVER anthropic OPTIONS (ADD prompt_cache '60m');
+ALTER SERVER anthropic OPTIONS (ADD api_version '2026-10-21', ADD auth 'bearer', ADD prompt_cache '1h');
+ALTER SERVER anthropic OPTIONS (SET auth 'x-api-key', SET prompt_cache '5m');
+ALTER SERVER anthropic OPTIONS (SET prompt_cache 'off');
 
 -- URLs; they are never repeated, for they may hold a password
 ALTER SERVER s1 OPTIONS (SET base_url 'api.example.com/v1');
@@ -157,16 +157,18 @@ ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key_file '/nonexistent/
 ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key, ADD api_key_file '/nonexistent/key');
 
 -- a client's secret needs to be told whose it is; a file may hold it
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD tenant_id 'contoso.example');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD client_id '11111111-2222');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD api_key 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not to be seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP client_secret, ADD api_key_file '/nonexistent/key');
-ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (DROP tenant_id, DROP client_id);
+CREATE SERVER azure FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com');
+CREATE USER MAPPING FOR PUBLIC SERVER azure OPTIONS (api_key_file '/nonexistent/key');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (ADD tenant_id 'contoso.example');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP api_key_file, ADD api_key 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP api_key_file, ADD client_secret 'not to be seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP api_key_file, ADD client_secret 'not-to-be-seen', ADD tenant_id 'contoso.example', ADD client_id '11111111-2222');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP client_secret, ADD api_key_file '/nonexistent/key');
+ALTER USER MAPPING FOR PUBLIC SERVER azure OPTIONS (DROP tenant_id, DROP client_id);
 
 -- Azure has no address of its own; what else its servers and compatible ones may need
 CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai');
@@ -201,6 +203,7 @@ CREATE SERVER s4 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'bedrock', regi
     storage_base_url 'https://minio.example.com:9000', storage_style 'path', storage_kms_key 'alias/batch', storage_owner '123456789012', storage_create 'on',
     runtime_base_url 'https://bedrock-runtime.us-east-1.amazonaws.com', authority_url 'https://sts.us-east-1.amazonaws.com');
 ALTER SERVER s4 OPTIONS (DROP region);
+CREATE SERVER vertex FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'vertex', project 'p', location 'us-central1', storage_url 'gs://bucket', request_labels 'on');
 -- they become parts of host names and paths
 DO $$
 DECLARE
@@ -211,7 +214,7 @@ BEGIN
         {storage_url,s},{storage_url,s3:/},{storage_url,s3://},{storage_url,s3://ab},{storage_url,S3://bucket},{storage_url,http://bucket},{storage_url,s3://Bucket},{storage_url,s3://bucket?x},{storage_url,s3://bucket@evil},{storage_url,s3://bucket:80/x},
         {storage_url,s3://bucket/a b},{storage_url,s3://bucket//a},{storage_url,s3://bucket/../a},{storage_url,s3://bucket/.},{storage_url,s3://bucket/a=b},{storage_url,s3://bucket/a%2fb}}'::text[] LOOP
         BEGIN
-            EXECUTE format('ALTER SERVER s4 OPTIONS (%s %I %L)', CASE WHEN option[1] IN ('location', 'request_labels') THEN 'ADD' ELSE 'SET' END, option[1], option[2]);
+            EXECUTE format('ALTER SERVER %I OPTIONS (SET %I %L)', CASE WHEN option[1] IN ('location', 'request_labels') THEN 'vertex' ELSE 's4' END, option[1], option[2]);
             RAISE NOTICE '% was taken for "%"', option[2], option[1];
         EXCEPTION WHEN invalid_parameter_value THEN
             CONTINUE;
@@ -221,7 +224,8 @@ END $$;
 ALTER SERVER s4 OPTIONS (SET region 'eu-west-1.evil.example');
 ALTER SERVER s4 OPTIONS (SET storage_url 's3://bucket/a b');
 ALTER SERVER s4 OPTIONS (SET storage_style 'paht');
-ALTER SERVER s4 OPTIONS (SET storage_url 's3://a.b-c/x/y_z.1', SET storage_style 'virtual', SET storage_create 'off', ADD request_labels 'off', ADD location 'europe-west4');
+ALTER SERVER s4 OPTIONS (SET storage_url 's3://a.b-c/x/y_z.1', SET storage_style 'virtual', SET storage_create 'off');
+ALTER SERVER vertex OPTIONS (SET request_labels 'off', SET location 'europe-west4');
 ALTER SERVER s4 OPTIONS (SET storage_url 's3://abc');
 
 -- credentials of AWS and of Google: several values that belong together, never repeated
@@ -230,33 +234,29 @@ CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (secret_access_key 'not-to-be-s
 CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (session_token 'not-to-be-seen');
 CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not to be seen');
 CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', session_token E'not-to-be-seen\r\nx: y');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', service_account '{}');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', client_secret 'c', tenant_id 't', client_id 'i');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account 'not-to-be-seen');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '["not-to-be-seen"]');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{"private_key": "not-to-be-seen"');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{}', api_key 'not-to-be-seen');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account '{}', service_account_file '/nonexistent/key');
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account_file 'relative/key');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account '["not-to-be-seen"]');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account '{"private_key": "not-to-be-seen"');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account '{}', service_account_file '/nonexistent/key');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account_file 'relative/key');
 CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (credential_source 'imds');
 CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (credential_source '');
 -- a document has lines; an API key of Bedrock goes beside any credentials
-CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (service_account E'{\n\t"type": "service_account"\r\n}');
-ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP service_account, ADD access_key_id 'AKID', ADD secret_access_key 'not-to-be-seen', ADD session_token 'not-to-be-seen', ADD api_key 'not-to-be-seen', ADD credential_source 'static');
+CREATE USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (service_account E'{\n\t"type": "service_account"\r\n}', credential_source 'static');
+CREATE USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (access_key_id 'AKID', secret_access_key 'not-to-be-seen', session_token 'not-to-be-seen', api_key 'not-to-be-seen', credential_source 'static');
 -- a source of the machine's says that there are none in the mapping
 ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'environment');
 ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'instance', DROP access_key_id, DROP secret_access_key);
 ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'instance', DROP access_key_id, DROP secret_access_key, DROP session_token);
-ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD service_account '{}');
-ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD service_account_file '/nonexistent/key');
-ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (DROP api_key, ADD client_secret 'c', ADD tenant_id 't', ADD client_id 'i');
+ALTER USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (SET credential_source 'instance');
+ALTER USER MAPPING FOR PUBLIC SERVER vertex OPTIONS (SET credential_source 'instance', DROP service_account, ADD service_account_file '/nonexistent/key');
 ALTER USER MAPPING FOR PUBLIC SERVER s4 OPTIONS (SET credential_source 'web_identity', DROP api_key, ADD api_key_env 'AWS_BEARER_TOKEN_BEDROCK');
 SELECT option_name, CASE WHEN option_name LIKE 'a%' THEN option_value END AS option_value FROM pg_options_to_table((SELECT umoptions FROM pg_user_mappings WHERE srvname = 's4')) ORDER BY option_name COLLATE "C";
 
 -- what the machine has is privileged: to name it, and to use it
-GRANT USAGE ON FOREIGN SERVER s4 TO regress_batchinf_reader, regress_batchinf_other;
+GRANT USAGE ON FOREIGN SERVER s4, vertex TO regress_batchinf_reader, regress_batchinf_other;
 SET ROLE regress_batchinf_other;
-CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (service_account_file '/nonexistent/key');
+CREATE USER MAPPING FOR CURRENT_USER SERVER vertex OPTIONS (service_account_file '/nonexistent/key');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'environment');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'web_identity');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s4 OPTIONS (credential_source 'container');
@@ -277,10 +277,101 @@ SET ROLE regress_batchinf_reader;
 SELECT * FROM batch_check('s4');
 RESET ROLE;
 
+-- each provider takes its own options and secrets, and no other's
+CREATE FUNCTION pg_temp.takes(command text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE command;
+    RAISE EXCEPTION 'taken';
+EXCEPTION
+    WHEN fdw_invalid_option_name THEN RETURN NULL;
+    WHEN OTHERS THEN RETURN SQLERRM;
+END $$;
+CREATE TEMP TABLE providers AS SELECT * FROM (VALUES
+    ('openai', ''), ('azure_openai', ', base_url ''https://r.openai.azure.com'''), ('anthropic', ''),
+    ('bedrock', ', region ''r'', role_arn ''a'', storage_url ''s3://bucket'''),
+    ('vertex', ', project ''p'', location ''l'', storage_url ''gs://bucket'''), ('gemini', '')) v(name, needs);
+CREATE TEMP TABLE mapping_options AS SELECT * FROM (VALUES
+    ('api_key', 'k'), ('api_key_file', '/k'), ('api_key_env', 'K'), ('tenant_id', 't'), ('client_id', 'c'),
+    ('client_secret', 's'), ('service_account', '{}'), ('service_account_file', '/k'), ('access_key_id', 'a'),
+    ('secret_access_key', 's'), ('session_token', 't'), ('credential_source', 'static')) v(name, value);
+CREATE TEMP TABLE server_options AS SELECT * FROM (VALUES
+    ('organization', 'o'), ('project', 'p'), ('completion_window', '24h'), ('api_version', 'v'), ('auth', 'bearer'),
+    ('prompt_cache', 'off'), ('metadata', 'off'), ('authority_url', 'https://a.example'), ('token_scope', 's'),
+    ('region', 'r'), ('location', 'l'), ('role_arn', 'a'), ('storage_url', 'x'), ('storage_base_url', 'https://s.example'),
+    ('storage_style', 'path'), ('storage_kms_key', 'k'), ('storage_owner', 'o'), ('storage_create', 'on'),
+    ('runtime_base_url', 'https://r.example'), ('request_labels', 'off'), ('expires_after', '3600'), ('settle_time', '9'),
+    ('max_requests', '500'), ('min_requests', '1'), ('max_bytes', '1MB'), ('max_batches', '1'), ('max_enqueued_tokens', '1'),
+    ('max_enqueued_requests', '1'), ('max_files', '1'), ('poll_interval', '1')) v(name, value);
+SELECT format('CREATE SERVER kind_%s FOREIGN DATA WRAPPER batchinf OPTIONS (provider %L%s)', name, name, needs) FROM providers \gexec
+SELECT p.name, string_agg(o.name, ' ' ORDER BY o.name COLLATE "C") AS "user mapping" FROM providers p, mapping_options o
+WHERE pg_temp.takes(format('CREATE USER MAPPING FOR PUBLIC SERVER kind_%s OPTIONS (%I %L)', p.name, o.name, o.value)) IS NOT NULL
+GROUP BY 1 ORDER BY min(p.name COLLATE "C");
+SELECT o.name AS "server option", string_agg(p.name, ' ' ORDER BY p.name COLLATE "C") AS providers FROM server_options o, providers p
+WHERE pg_temp.takes(format('ALTER SERVER kind_%s OPTIONS (ADD %I %L)', p.name, o.name, o.value)) IS NOT NULL
+GROUP BY 1 ORDER BY min(o.name COLLATE "C");
+ALTER SERVER kind_gemini OPTIONS (ADD authority_url 'https://sts.example.com');
+CREATE USER MAPPING FOR PUBLIC SERVER kind_gemini OPTIONS (service_account '{}');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kind_gemini OPTIONS (api_key 'k', client_secret 'not-to-be-seen');
+CREATE USER MAPPING IF NOT EXISTS FOR PUBLIC SERVER kind_gemini OPTIONS (access_key_id 'not-to-be-seen');
+CREATE USER MAPPING FOR PUBLIC SERVER kind_gemini OPTIONS (api_key 'k');
+ALTER USER MAPPING FOR PUBLIC SERVER kind_gemini OPTIONS (DROP api_key, ADD service_account_file '/k');
+ALTER USER MAPPING FOR PUBLIC SERVER kind_gemini OPTIONS (DROP api_key);
+
+-- the provider stays as long as there is a user mapping, whose ever it is
+ALTER SERVER kind_gemini OPTIONS (SET provider 'openai');
+ALTER SERVER kind_gemini OPTIONS (DROP provider);
+ALTER SERVER kind_gemini OPTIONS (DROP provider, ADD provider 'openai');
+ALTER SERVER kind_gemini OPTIONS (SET provider 'gemini', ADD model 'm');
+ALTER SERVER kind_gemini RENAME TO kind_renamed;
+ALTER SERVER kind_renamed OWNER TO regress_batchinf_owner;
+SET ROLE regress_batchinf_owner;
+ALTER SERVER kind_renamed OPTIONS (SET provider 'openai');
+DROP USER MAPPING FOR PUBLIC SERVER kind_renamed;
+ALTER SERVER kind_renamed OPTIONS (SET provider 'anthropic', ADD auth 'bearer');
+ALTER SERVER kind_renamed OPTIONS (SET provider 'openai');
+ALTER SERVER kind_renamed OPTIONS (SET provider 'openai', DROP auth);
+RESET ROLE;
+
+-- a dump of 0.1.0 is restored whole, and nothing is sent with such a mapping
+SET check_function_bodies = off;
+CREATE SERVER old FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', api_version '1');
+CREATE USER MAPPING FOR CURRENT_USER SERVER old OPTIONS (service_account '{"private_key": "not-to-be-seen"}');
+CREATE USER MAPPING FOR PUBLIC SERVER old OPTIONS (api_kye 'not-to-be-seen');
+ALTER SERVER old OPTIONS (SET provider 'anthropic');
+RESET check_function_bodies;
+SELECT * FROM batch_check('old');
+ALTER SERVER old OPTIONS (ADD model 'm');
+ALTER SERVER old OPTIONS (ADD model 'm', DROP api_version);
+ALTER USER MAPPING FOR CURRENT_USER SERVER old OPTIONS (ADD api_key 'k');
+ALTER USER MAPPING FOR CURRENT_USER SERVER old OPTIONS (ADD api_key 'k', DROP service_account);
+
+-- the event trigger belongs to the extension and looks at no other wrapper's servers
+SELECT evtname, evtevent, evtfoid::regprocedure, evtenabled, evttags FROM pg_event_trigger WHERE evtname LIKE 'batchinf%';
+DROP EVENT TRIGGER batchinf_check_command;
+SELECT batchinf.check_command();
+SET ROLE regress_batchinf_owner;
+ALTER EVENT TRIGGER batchinf_check_command DISABLE;
+RESET ROLE;
+CREATE FOREIGN DATA WRAPPER regress_batchinf_fdw;
+CREATE SERVER s3 FOREIGN DATA WRAPPER regress_batchinf_fdw OPTIONS (provider 'openai');
+CREATE USER MAPPING FOR PUBLIC SERVER s3 OPTIONS (service_account 's', colour 'red');
+ALTER SERVER s3 OPTIONS (SET provider 'anthropic');
+ALTER USER MAPPING FOR PUBLIC SERVER s3 OPTIONS (SET colour 'blue');
+CREATE USER MAPPING FOR PUBLIC SERVER no_such_server OPTIONS (service_account 's');
+
+-- where a superuser has disabled it, each use refuses all the same
+ALTER EVENT TRIGGER batchinf_check_command DISABLE;
+SELECT format('CREATE USER MAPPING FOR CURRENT_USER SERVER kind_%s OPTIONS (service_account %L)', name, '{"private_key": "not-to-be-seen"}')
+FROM providers WHERE name NOT IN ('vertex', 'gemini')
+UNION ALL SELECT 'CREATE USER MAPPING FOR CURRENT_USER SERVER kind_vertex OPTIONS (api_key ''not-to-be-seen'')' \gexec
+ALTER EVENT TRIGGER batchinf_check_command ENABLE;
+SELECT p.name, c.status, c.detail FROM providers p, LATERAL batch_check(('kind_' || p.name)::name) c WHERE p.name <> 'gemini' ORDER BY p.name COLLATE "C";
+SET client_min_messages = warning;
+DROP SERVER old, kind_openai, kind_azure_openai, kind_anthropic, kind_bedrock, kind_vertex, kind_renamed CASCADE;
+RESET client_min_messages;
+
 -- batch_check, as far as it goes without a network
 SELECT * FROM batch_check('no_such_server');
-CREATE FOREIGN DATA WRAPPER regress_batchinf_fdw;
-CREATE SERVER s3 FOREIGN DATA WRAPPER regress_batchinf_fdw;
 SELECT * FROM batch_check('s3');
 SET ROLE regress_batchinf_other;
 SELECT * FROM batch_check('s1');
@@ -300,7 +391,7 @@ ALTER USER MAPPING FOR PUBLIC SERVER s1 OPTIONS (ADD api_key 'sk-1');
 SELECT status FROM batch_check('s1');
 
 SET client_min_messages = warning;
-DROP SERVER s1, s2, s3, s4 CASCADE;
+DROP SERVER s1, s2, s3, s4, anthropic, azure, vertex CASCADE;
 DROP FOREIGN DATA WRAPPER regress_batchinf_fdw;
 REVOKE USAGE ON FOREIGN DATA WRAPPER batchinf FROM regress_batchinf_owner;
 DROP ROLE regress_batchinf_owner, regress_batchinf_reader, regress_batchinf_other;

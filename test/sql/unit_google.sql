@@ -56,7 +56,6 @@ SELECT secret('{"credential_source":"environment"}', '{"variables":{"GOOGLE_APPL
 SELECT source, secret(jsonb_build_object('credential_source', source), jsonb_build_object('variables', '{"GOOGLE_APPLICATION_CREDENTIALS":"/k.json"}'::jsonb, 'files', jsonb_build_object('/k.json', doc('user')::text)))::jsonb = doc('user') AS "the machine's file"
   FROM unnest('{NULL,environment}'::text[]) AS source;
 SELECT secret(jsonb_build_object('credential_source', source), '{}') FROM unnest('{web_identity,container}'::text[]) AS source;
-SELECT secret('{"api_key":"AIzaSyNotADocument"}', '{}');
 -- a federated identity comes with the token that its file has now
 SELECT (secret::jsonb - 'subject_token') = doc('file') AS "the document", secret::jsonb -> 'subject_token' FROM of_document(doc('file'), '{"files":{"/var/run/token":"eyJhbGciOiJub25lIn0.e30.\r\n"}}') AS secret;
 SELECT secret::jsonb -> 'subject_token' FROM of_document(doc('file, json'), '{"files":{"/var/run/token.json":"{\"id_token\":\"eyJ.x.y\",\"other\":1}"}}') AS secret;
