@@ -141,6 +141,27 @@ is($cluster->poll_sql('trapped', "SELECT state || ' ' || written FROM batch_jobs
 is(sql('trapped', 'SELECT DISTINCT who FROM seen'), 'jim', 'promise 5: … the hostile role\'s trigger ran as that role, in its own job and in a superuser\'s');
 is(sql('trapped', "SELECT rolsuper FROM pg_roles WHERE rolname = 'jim'"), 'f', 'promise 5: … and made nobody a superuser');
 
+# ---- a dump of a version that took each secret at each provider ----
+
+my $apart = Cluster::Sim->new;
+my $owner = 'SET ROLE ann';
+my $kind = q{SELECT status || ': ' || detail FROM batch_check('openai')};
+$cluster->do_sql('postgres', 'CREATE DATABASE kinds');
+$cluster->do_sql('kinds', 'CREATE EXTENSION batchinf', 'SET client_min_messages = error', 'SET check_function_bodies = off', $apart->server_sql('openai', "api_version '1'"),
+    'GRANT USAGE ON FOREIGN SERVER openai TO ann', "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (service_account '{}')", 'ALTER SERVER openai OWNER TO jim');
+unlike(qx{$bin/pg_dump @{[$cluster->connection]} kinds}, qr/EVENT TRIGGER/, 'the event trigger is the extension\'s: it is not dumped');
+for (['kinds_plain'], ['kinds_custom', '-Fc']) {
+    my ($copy, @options) = @$_;
+    my $said = pipe_dump('kinds', $copy, @options);
+    like($said, qr/WARNING:  invalid option "$_" for provider "openai"/, "$copy: the restore warns of $_") for @options ? () : ('api_version', 'service_account');    # pg_restore keeps warnings to itself
+    unlike($said, qr/ERROR/, "$copy: … and is whole");
+    is(sql($copy, 'SELECT srvowner::regrole, umuser::regrole, srvoptions @> $${api_version=1}$$, umoptions FROM pg_foreign_server s JOIN pg_user_mapping m ON m.umserver = s.oid WHERE umoptions::text LIKE $$%service%$$'),
+        'jim|ann|t|{"service_account={}"}', "$copy: … with all options");
+    like(sql($copy, $owner, $kind), qr/^bad_key: the user mapping has option "service_account", which provider "openai" does not take/, "$copy: … but that user mapping is not used");
+    like(sql($copy, "CREATE USER MAPPING FOR PUBLIC SERVER openai OPTIONS (service_account '{}')"), qr/ERROR:  invalid option "service_account"/, "$copy: … and no other comes");
+}
+is(scalar @{ $apart->call('GET', 'requests') }, 0, '… nothing is sent');
+
 # ---- names that change in the own install ----
 
 $sim->config({ batch_seconds => 2 });

@@ -37,6 +37,11 @@ $old->do_sql('work', "INSERT INTO batchinf.pause (server, owner, until, reason, 
 my $facts = 'SELECT h.uuid, i.uuid, s.oid FROM batchinf.here h, batchinf.install i, pg_foreign_server s';
 my ($was, $install, $server) = split /\|/, $old->do_sql('work', $facts);
 
+# A user mapping with another provider's secret, as a version of before took it.
+$old->do_sql('postgres', 'CREATE DATABASE kinds');
+$old->do_sql('kinds', 'CREATE EXTENSION batchinf', 'SET client_min_messages = error', 'SET check_function_bodies = off', $sim->server_sql('openai'),
+    "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (service_account '{}')", 'GRANT USAGE ON FOREIGN SERVER openai TO ann');
+
 # ---- pg_upgrade ----
 
 $old->stop('fast');
@@ -52,6 +57,10 @@ my ($is, $same, $other) = split /\|/, $new->do_sql('work', $facts);
 is($same, $install, "the install's uuid comes along");
 isnt($is, $was, '... but it is another identity');
 isnt($other, $server, "... for the server's oid is another");
+
+like($new->sql('kinds', 'SET ROLE ann', "SELECT status || ': ' || detail FROM batch_check('openai')"), qr/^bad_key: the user mapping has option "service_account"/, "another provider's secret comes along, and is not used");
+is($new->sql('kinds', q{SELECT e.evtenabled FROM pg_event_trigger e JOIN pg_depend d ON d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e'}), 'O', '... the event trigger is there, and the extension\'s');
+like($new->sql('kinds', "CREATE USER MAPPING FOR PUBLIC SERVER openai OPTIONS (service_account '{}')"), qr/ERROR:  invalid option "service_account" for provider "openai"/, '... so that no other comes');
 
 # Another server has that oid, and a key for the job's owner.
 my ($create, $mapping) = split /;\s*/, $decoy->server_sql('decoy');

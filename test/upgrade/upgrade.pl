@@ -47,6 +47,8 @@ sub snapshot {
         "SELECT typname, typlen, typalign, typstorage, typcategory, typinput, typoutput, typreceive, typsend, typacl FROM pg_type
            WHERE oid IN (SELECT objid FROM ($members) m WHERE classid = 'pg_type'::regclass) AND typtype = 'b' ORDER BY 1",
         "SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN ($tables) AND NOT tgisinternal ORDER BY 1::text, 2",
+        "SELECT evtname, evtevent, evtowner::regrole, evtfoid::regprocedure, evtenabled, evttags FROM ($members) m JOIN pg_event_trigger e ON e.oid = objid
+           WHERE classid = 'pg_event_trigger'::regclass",
         "SELECT fdwname, fdwvalidator::regprocedure, fdwhandler, fdwacl, fdwoptions FROM pg_foreign_data_wrapper WHERE fdwname = 'batchinf'";
 }
 
@@ -172,8 +174,27 @@ sub check_visit_leaves {
     is($sim->ledger->{billed_requests}, 10, "$old: ... each billed once");
 }
 
+# A user mapping with another provider's secret, which the old version took: it is not used, before the update and after; and another one is refused then.
+sub check_kinds {
+    my ($old) = @_;
+    my $database = 'kinds_' . ($old =~ tr/./_/r);
+    my $create = q{CREATE USER MAPPING FOR PUBLIC SERVER openai OPTIONS (service_account '{"private_key": "not-to-be-seen"}')};
+    my $check = q{SELECT status || ': ' || detail FROM batch_check('openai')};
+    $sim->reset;
+    create_old($database, $old);
+    is(sql($database, 'DROP USER MAPPING FOR CURRENT_USER SERVER openai', $create), '', "$old: a user mapping with a secret that the provider does not take");
+    for my $when ('before', 'after') {
+        like(sql($database, $check), qr/^bad_key: the user mapping has option "service_account", which provider "openai" does not take/, "$old: ... is not used $when the update");
+        do_sql($database, 'ALTER EXTENSION batchinf UPDATE') if $when eq 'before';
+    }
+    is(scalar @{ $sim->call('GET', 'requests') }, 0, "$old: ... nothing is sent");
+    is(sql($database, "ALTER USER MAPPING FOR PUBLIC SERVER openai OPTIONS (DROP service_account, ADD api_key 'sk-sim')", q{SELECT status FROM batch_check('openai')}), 'ok', "$old: ... ALTER USER MAPPING mends it");
+    like(sql($database, 'DROP USER MAPPING FOR PUBLIC SERVER openai', $create), qr/ERROR:  invalid option "service_account" for provider "openai"/, "$old: ... and no other comes");
+}
+
 for my $old (@released) {
     check_version($old);
+    check_kinds($old);
     check_visit_stays($old);
     check_visit_leaves($old);
 }
