@@ -138,6 +138,7 @@ abandon(BiStep *step, const char *reason)
 
 	switch (chunk->state)
 	{
+		case BI_CREATING:
 		case BI_FETCHING:
 		case BI_DELIVERING:
 			if (step->wish == BI_WISH_NONE)

@@ -81,6 +81,24 @@ SELECT ok(bool_or(event = 'left behind' AND detail = 'server "lost" does not exi
 SELECT sim.reset();
 
 --
+-- … and for one whose create call had no answer
+--
+SELECT sim.server('lost');
+SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "times": 1, "action": {"lost_after_effect": true}}');
+SELECT sim.fault('{"match": {"method": "GET", "path_regex": "/batches$"}, "times": "always", "action": {"status": 503}}');
+SELECT submit(3, 'lost') AS job \gset
+SELECT sim.start('worker', 'CALL batch_work(''60 s'')');
+SELECT is(sim.until(format('SELECT step FROM batch_chunks WHERE job_id = %s AND waiting_for IS NOT NULL', :job), 'creating'), 'creating', 'nobody knows whether there is a batch');
+DROP SERVER lost CASCADE;
+SELECT batch_cancel(:job);
+UPDATE batchinf.chunk SET next_step_at = now() WHERE job_id = :job AND next_step_at IS NOT NULL;
+SELECT sim.finish('worker') AS done \gset
+SELECT is(counts(:job), 'cancelled 3 pending 0 succeeded 0 errored 0 expired 0 cancelled 3 missing 0 invalid 0 written 0',
+          'a cancelled job whose create call had no answer ends without its server');
+SELECT ok(bool_or(event = 'left behind' AND detail = 'server "lost" does not exist any more'), '… and the history says what may stay there') FROM batch_events WHERE job_id = :job;
+SELECT sim.reset();
+
+--
 -- Pause and resume
 --
 SELECT sim.reset();
