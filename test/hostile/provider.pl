@@ -22,10 +22,10 @@ my ($seconds, $seed) = @ARGV;
 $seed //= $seconds ? time ^ $$ : 'batchinf';
 $seconds //= 20;
 my $only = $ENV{LIES} // '';
-# What does not hold yet: bodies without end, or packed ones, and secrets in lines of results (issue 10, points 6 and 7).
-my $without = $only ? '' : 'without end|again and again|bomb|a secret|million numbers|million objects|list of 4 million';
+# What does not hold yet: bodies without end, or packed ones (issue 10, point 6).
+my $without = $only ? '' : 'without end|again and again|bomb';
 # What has broken something before comes first.
-my $first = 'tokens in lines';
+my $first = 'tokens in lines|million numbers|million objects|list of 4 million';
 my $memory_kb = 700 * 1024;      # of one visit, beyond shared memory
 my $records = 5;
 my $patience = 90;
