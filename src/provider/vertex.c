@@ -271,7 +271,7 @@ read_discard(const BiCall *call, const BiExchange *ex)
 }
 
 static const char *const server_options[] = {
-	"project", "location", "request_labels", "authority_url", "storage_url",
+	"project", "location", "request_labels", "prompt_cache", "authority_url", "storage_url",
 	"storage_base_url", NULL
 };
 static const char *const required[] = {"project", "location", "storage_url", NULL};
