@@ -106,6 +106,24 @@ MemoryContextAllocZeroAligned(MemoryContext context, Size size)
 }
 
 void *
+MemoryContextAllocHuge(MemoryContext context, Size size)
+{
+	return MemoryContextAllocExtended(context, size, MCXT_ALLOC_HUGE);
+}
+
+/* What is made in a context of its own stays until the next input. */
+MemoryContext
+AllocSetContextCreateInternal(MemoryContext parent, const char *name, Size min, Size init, Size max)
+{
+	return parent;
+}
+
+void
+MemoryContextDelete(MemoryContext context)
+{
+}
+
+void *
 palloc(Size size)
 {
 	return MemoryContextAllocExtended(CurrentMemoryContext, size, 0);
