@@ -97,19 +97,6 @@ CROSS JOIN LATERAL (
            COALESCE(bool_or(k.state <> 'planned'), false) AS begun
     FROM batchinf.chunk k WHERE k.job_id = j.job_id) c;
 
-CREATE OR REPLACE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
-SELECT k.job_id, k.chunk_id, k.attempt,
-       CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
-       k.records, k.bytes, k.batch_id AS provider_batch_id, k.submitted_at, k.ended_at,
-       GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
-       k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
-FROM batchinf.chunk k
-JOIN batchinf.job_here j ON j.job_id = k.job_id
-LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
-                   FROM batchinf.pause_here q
-                   WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
-WHERE batchinf.visible(j.role);
-
 CREATE OR REPLACE VIEW @extschema@.batch_records WITH (security_barrier) AS
 SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
        s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
@@ -200,3 +187,51 @@ CREATE EVENT TRIGGER batchinf_check_command ON ddl_command_start
     WHEN TAG IN ('ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
     EXECUTE FUNCTION batchinf.check_command();
 COMMENT ON EVENT TRIGGER batchinf_check_command IS 'a secret goes to no provider but the one that it was given for; asked again at each use';
+
+-- the end of a job is announced after the transaction that settles it
+ALTER TABLE batchinf.job ADD COLUMN IF NOT EXISTS to_announce bool NOT NULL DEFAULT false;
+CREATE INDEX job_to_announce ON batchinf.job (job_id) WHERE to_announce;
+COMMENT ON COLUMN batchinf.job.to_announce IS 'the job has ended, and NOTIFY has not said so yet';
+
+-- what a provider said to one owner is shown to nobody else
+ALTER TABLE batchinf.pause ADD COLUMN IF NOT EXISTS requester oid NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'error of the provider';
+UPDATE batchinf.pause SET requester = owner;
+COMMENT ON COLUMN batchinf.pause.requester IS 'the owner of the job whose request the provider answered with reason: nobody else is shown these words';
+COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use the server';
+
+CREATE OR REPLACE VIEW batchinf.pause_here AS
+SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind
+FROM batchinf.pause q
+JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
+
+CREATE OR REPLACE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
+SELECT k.job_id, k.chunk_id, k.attempt,
+       CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
+       k.records, k.bytes, k.batch_id AS provider_batch_id, k.submitted_at, k.ended_at,
+       GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
+       k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
+FROM batchinf.chunk k
+JOIN batchinf.job_here j ON j.job_id = k.job_id
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END ORDER BY q.until DESC))[1] AS reason
+                   FROM batchinf.pause_here q
+                   WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+WHERE batchinf.visible(j.role);
+
+CREATE OR REPLACE VIEW @extschema@.batch_servers WITH (security_barrier) AS
+SELECT s.srvname AS server,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'provider') AS provider,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'model') AS model,
+       batchinf.server_limits(s.oid) AS limits,
+       (SELECT count(*) FROM batchinf.chunk k JOIN batchinf.job j ON j.job_id = k.job_id
+        JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+        WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
+          AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
+       p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error, l.at AS last_error_at
+FROM pg_catalog.pg_foreign_server s
+JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
+LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
+                   ORDER BY q.until DESC LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
+WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');

@@ -43,9 +43,12 @@ CREATE TABLE batchinf.job (
     ended         text CHECK (ended IN ('completed', 'failed', 'cancelled')),
     finished_at   timestamptz,
     error         text,
+    to_announce   bool NOT NULL DEFAULT false,
     CHECK ((ended IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX job_unfinished ON batchinf.job (job_id) WHERE ended IS NULL;
+CREATE INDEX job_to_announce ON batchinf.job (job_id) WHERE to_announce;
+COMMENT ON COLUMN batchinf.job.to_announce IS 'the job has ended, and NOTIFY has not said so yet';
 COMMENT ON TABLE batchinf.job IS 'one call of batch_submit: what it was told (spec), whose it is, and what its owner wishes (paused, cancelled_at, deadline), which the worker only reads';
 
 CREATE TABLE batchinf.chunk (
@@ -168,8 +171,12 @@ CREATE TABLE batchinf.pause (
     at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
     install  uuid NOT NULL,
     database oid NOT NULL,
+    requester oid NOT NULL DEFAULT 0,
+    kind     text NOT NULL DEFAULT 'error of the provider',
     PRIMARY KEY (server, owner)
 );
+COMMENT ON COLUMN batchinf.pause.requester IS 'the owner of the job whose request the provider answered with reason: nobody else is shown these words';
+COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use the server';
 COMMENT ON TABLE batchinf.pause IS 'a server that wants no calls before a time: for all (owner 0), or for the jobs of one owner (his key)';
 
 SELECT pg_catalog.pg_extension_config_dump('batchinf.job', '');
@@ -299,7 +306,7 @@ WHERE d.datname = pg_catalog.current_database();
 COMMENT ON VIEW batchinf.here IS 'this install in this database: a job of another one is foreign, and nothing runs before batch_adopt';
 
 CREATE VIEW batchinf.pause_here AS
-SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at
+SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind
 FROM batchinf.pause q
 JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
 COMMENT ON VIEW batchinf.pause_here IS 'the pauses of this install in this database: after a restore the oids of others mean nothing';
@@ -391,7 +398,7 @@ SELECT k.job_id, k.chunk_id, k.attempt,
        k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
 FROM batchinf.chunk k
 JOIN batchinf.job_here j ON j.job_id = k.job_id
-LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(q.reason ORDER BY q.until DESC))[1] AS reason
+LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END ORDER BY q.until DESC))[1] AS reason
                    FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
 WHERE batchinf.visible(j.role);
@@ -427,13 +434,13 @@ SELECT s.srvname AS server,
         JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
         WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
           AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
-       p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error
+       p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error, l.at AS last_error_at
 FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
-LEFT JOIN LATERAL (SELECT q.until, q.reason FROM batchinf.pause_here q
+LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
                    ORDER BY q.until DESC LIMIT 1) p ON true
-LEFT JOIN LATERAL (SELECT q.reason FROM batchinf.pause_here q
+LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
 WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
 COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use, their limits and what holds them up';

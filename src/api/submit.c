@@ -313,8 +313,7 @@ stage_job(Submit *s)
 	bi_job_insert(&s->job, planned.records, planned.skipped);
 	bi_planner_chunks(planner);
 	tell(&planned);
-	if (planned.chunks > 0)
-		bi_wake_at_commit();
+	bi_wake_at_commit();
 }
 
 static void

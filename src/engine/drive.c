@@ -9,6 +9,7 @@
 
 #include "base/crash.h"
 #include "base/http.h"
+#include "engine/announce.h"
 #include "engine/claim.h"
 #include "engine/drive.h"
 #include "engine/fault.h"
@@ -46,6 +47,7 @@ typedef struct Loop
 	BiFaults	faults;
 	bool		released;		/* what an earlier drive of this process could not release */
 	bool		look;			/* something may be due: claim */
+	bool		news;			/* a job has ended and was not announced */
 	bool		unfinished;		/* any chunk left, whoever works on it */
 	TimestampTz next_due;
 	TimestampTz looked_at;
@@ -150,6 +152,7 @@ look_phase(void *arg)
 		if (!is_second_probe(loop, lfirst(cell)))
 			claim_one(loop, lfirst(cell));
 	loop->next_due = bi_chunk_next_due(&loop->unfinished);
+	loop->news = bi_job_is_unannounced();
 }
 
 static void
@@ -168,6 +171,8 @@ look(Loop *loop)
 		loop->next_due = loop->looked_at;
 		loop->unfinished = true;
 	}
+	if (error == NULL && loop->news)
+		bi_announce(loop->drive->mode);
 	/* What is due and was not taken waits for a step to end, or for somebody else. */
 	if (loop->next_due <= loop->looked_at)
 		loop->next_due = TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS);

@@ -52,6 +52,15 @@ let_go(const BiStep *step)
 					step->chunk->id, step->chunk->job_id, step->let_go)));
 }
 
+/* Of a pause, without a word of the provider's. */
+static const char *
+pause_kind(const BiRecordOf *r)
+{
+	if (r->status == 0)
+		return "no answer";
+	return r->status >= 300 ? psprintf("HTTP status %d", r->status) : "refused for now";
+}
+
 static void
 save(BiStep *step)
 {
@@ -61,7 +70,7 @@ save(BiStep *step)
 	if (r->event)
 		bi_event_add(step->chunk, r->event, r->detail, r->status, r->request_id);
 	if (r->pause_ms > 0)
-		bi_pause_set(step->job->server, r->pause_owner, r->pause_ms, r->waiting_for);
+		bi_pause_set(step->job->server, r->pause_owner, step->job->owner, r->pause_ms, pause_kind(r), r->waiting_for);
 	else if (r->heard && step->server_failures > 0)
 		bi_pause_clear(step->job->server, step->job->owner);
 	if (r->also)

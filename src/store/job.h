@@ -95,9 +95,19 @@ extern void bi_job_lock(int64 job_id);
 extern void bi_job_adopt(const BiJob *job, Oid owner, Oid server, Oid target);
 extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
 
-/* Jobs all of whose records have ended are marked so and told on channel batchinf;
- * those locked by somebody are left for the next time. */
+/* Marks jobs all of whose records have ended as ended and to be announced.  Those that
+ * somebody has locked are left for the next time. */
 extern void bi_job_finish_due(void);
+
+/* Has a job of this database ended and not been announced? */
+extern bool bi_job_is_unannounced(void);
+
+/*
+ * Sends NOTIFY on channel batchinf for jobs that have ended, and takes the mark from them.
+ * In a transaction of its own: its commit fails where the server's notify queue is full, or
+ * where another session's NOTIFY does not get through, and all of it is undone.
+ */
+extern void bi_job_announce(void);
 
 typedef struct BiProgress
 {

@@ -53,10 +53,10 @@ CALL batch_work('20 s');
 -- NOTIFY at the end
 --
 SELECT submit(3) AS job \gset
-SELECT matches(sim.psql('LISTEN batchinf', 'CALL batch_work()', 'SELECT'), format('Asynchronous notification "batchinf" with payload "{"job_id" : %s, "state" : "completed"}"', :job), 'NOTIFY batchinf at the end of a job');
+SELECT matches(sim.psql('LISTEN batchinf', 'CALL batch_work()', 'SELECT'), format('Asynchronous notification "batchinf" with payload "{"job_id" : %s, "state" : "completed", "records" : 3, "succeeded" : 3,', :job), 'NOTIFY batchinf at the end of a job');
 SELECT submit(3) AS job \gset
 SELECT batch_cancel(:job);
-SELECT matches(sim.psql('LISTEN batchinf', 'CALL batch_work()', 'SELECT'), format('Asynchronous notification "batchinf" with payload "{"job_id" : %s, "state" : "cancelled"}"', :job), '… and when it was cancelled');
+SELECT matches(sim.psql('LISTEN batchinf', 'CALL batch_work()', 'SELECT'), format('Asynchronous notification "batchinf" with payload "{"job_id" : %s, "state" : "cancelled", "records" : 3, "succeeded" : 0,', :job), '… and when it was cancelled');
 
 --
 -- batch_work leaves nothing behind

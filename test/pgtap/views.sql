@@ -16,7 +16,7 @@ SELECT starts('batch_chunks', 'job_id bigint, chunk_id bigint, attempt integer, 
 SELECT starts('batch_records', 'job_id bigint, record_id text, seq bigint, attempt integer, outcome text, output text, finish_reason text, model text, input_tokens bigint, '
     'cached_tokens bigint, output_tokens bigint, error_code text, error text, write_state text, write_error text, finished_at timestamp with time zone');
 SELECT is(columns('batch_servers'), 'server name, provider text, model text, limits jsonb, batches_in_flight bigint, paused_until timestamp with time zone, '
-    'pause_reason text, last_error text', 'the columns of batch_servers');
+    'pause_reason text, last_error text, last_error_at timestamp with time zone', 'the columns of batch_servers');
 SELECT is(array_agg(relname::text ORDER BY relname), '{batch_chunks,batch_events,batch_jobs,batch_records,batch_servers}'::text[], 'each of the views is a security barrier')
 FROM pg_class WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND 'security_barrier=true' = ANY (reloptions);
 SELECT is(count(*), 0::bigint, 'all that the extension made has a comment or is a part of what has')

@@ -134,7 +134,8 @@ sub create_working {
     $sim->reset;
     create_old($database, $old);
     my ($function, $due) = map { $script =~ /^(CREATE OR REPLACE $_\b.*?;)$/ms ? $1 =~ s/--.*//gr =~ s/\n/ /gr : () } 'FUNCTION batchinf\.is_alive', 'VIEW batchinf\.due';    # what the library reads
-    do_sql($database, set_version($new), $function =~ s/MODULE_PATHNAME/\$libdir\/batchinf/r, 'ALTER EXTENSION batchinf ADD FUNCTION batchinf.is_alive(int, timestamptz)', $due);
+    do_sql($database, set_version($new), $function =~ s/MODULE_PATHNAME/\$libdir\/batchinf/r, 'ALTER EXTENSION batchinf ADD FUNCTION batchinf.is_alive(int, timestamptz)', $due,
+        $script =~ /^ALTER TABLE batchinf\.\w+ ADD COLUMN IF NOT EXISTS .*?;$/mg);
 }
 
 # The SQL side changes under a visit at work: nobody waits for it, nor it for anybody.

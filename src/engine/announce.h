@@ -1,0 +1,18 @@
+/*
+ * engine/announce.h: tells listeners that jobs have ended.
+ */
+#ifndef BI_ANNOUNCE_H
+#define BI_ANNOUNCE_H
+
+#include "postgres.h"
+
+#include "engine/xact.h"
+
+/*
+ * Sends NOTIFY batchinf for all jobs that have ended since, in a transaction of its own.
+ * Between transactions.  A failure is logged once and tried again a minute later; only a
+ * cancel is thrown.
+ */
+extern void bi_announce(BiXactMode mode);
+
+#endif							/* BI_ANNOUNCE_H */
