@@ -36,9 +36,9 @@ wall 'transactions begin and end in engine/xact.c and worker/ only' \
 
 provider_includes() {
 	grep -nE '#include "(base|store|engine|worker|api)/' src/provider/*.[ch] |
-		grep -vE '/provider\.h:.*"(base|store)/|"base/(json|exchange|schema|spool)\.h"|/(aws|bedrock|google|vertex)[a-z_]*\.c:.*"base/(sigv4|jwt|url)\.h"'
+		grep -vE '/provider\.h:.*"(base|store)/|"base/(json|exchange|salvage|schema|spool|utf8)\.h"|/(aws|bedrock|google|vertex)[a-z_]*\.c:.*"base/(sigv4|jwt|url)\.h"'
 }
-wall 'provider/ includes JSON, exchanges, schemas, spools and itself' provider_includes
+wall 'provider/ includes JSON, UTF-8, exchanges, schemas, spools and itself' provider_includes
 wall 'provider/ does no I/O, no SQL and reads no clock' \
 	lines '\b(SPI_|bi_(http|sql)_|GetCurrentTimestamp|f?open\(|time\(|recv\(|send\()' base/ store/ engine/ worker/ api/ batchinf.c
 

@@ -19,6 +19,7 @@
 #include "base/heft.h"
 #include "base/json.h"
 #include "base/token.h"
+#include "base/utf8.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -118,7 +119,7 @@ parse_tokens(const char *text, size_t len, const char *filler, json_object **roo
 }
 
 BiJson *
-bi_json_parse_text(const char *text, size_t len, bool secret)
+bi_json_parse_text(const char *text, size_t len, BiJsonMode mode)
 {
 	const char *filler = "";
 	StringInfoData marked = {0};
@@ -131,9 +132,9 @@ bi_json_parse_text(const char *text, size_t len, bool secret)
 		return NULL;
 	if (bi_heft_exceeds(text, len, BI_HEFT_MAX))
 		return NULL;
-	if (secret)
+	if (mode == BI_JSON_SECRET)
 		filler = psprintf("\"%*s", (int) len, "");
-	good = bi_token_walk(text, len, BI_JSON_DEPTH, &marked);
+	good = bi_token_walk(text, len, BI_JSON_DEPTH, mode == BI_JSON_LENIENT, &marked);
 	if (good)
 		good = marked.data ? parse_tokens(marked.data, marked.len, filler, &root) : parse_tokens(text, len, filler, &root);
 	if (marked.data)
@@ -143,6 +144,22 @@ bi_json_parse_text(const char *text, size_t len, bool secret)
 	if (root)
 		bi_foreign_own(CurrentMemoryContext, root, put_object);
 	return value_of(root);
+}
+
+BiJson *
+bi_json_parse_lenient(const char *text, size_t len, bool *repaired)
+{
+	static const char mark[] = "\xEF\xBB\xBF";
+
+	if (len >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
+	{
+		text += strlen(mark);
+		len -= strlen(mark);
+	}
+	*repaired = len < MaxAllocSize && pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len;
+	if (*repaired)
+		text = bi_utf8_repair(text, len, MaxAllocSize / 2, &len);
+	return bi_json_parse_text(text, len, BI_JSON_LENIENT);
 }
 
 /* A fraction's or marked number's text as it was read; NULL for small whole numbers. */

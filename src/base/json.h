@@ -26,7 +26,14 @@ typedef enum BiJsonType
 	BI_JSON_OBJECT
 } BiJsonType;
 
-extern BiJson *bi_json_parse_text(const char *text, size_t len, bool secret);
+typedef enum BiJsonMode
+{
+	BI_JSON_STRICT,
+	BI_JSON_SECRET,
+	BI_JSON_LENIENT
+} BiJsonMode;
+
+extern BiJson *bi_json_parse_text(const char *text, size_t len, BiJsonMode mode);
 
 /* The parsed text (UTF-8, at most BI_JSON_DEPTH levels deep, nothing but space behind
  * it), or NULL where it is no JSON.  Strict: RFC 8259, no NaN, no key with a NUL in it.
@@ -35,7 +42,7 @@ extern BiJson *bi_json_parse_text(const char *text, size_t len, bool secret);
 static inline BiJson *
 bi_json_parse(const char *text, size_t len)
 {
-	return bi_json_parse_text(text, len, false);
+	return bi_json_parse_text(text, len, BI_JSON_STRICT);
 }
 
 /* The same of a text that is a secret: but for the tree, which bi_secret_wipe_json overwrites,
@@ -43,8 +50,16 @@ bi_json_parse(const char *text, size_t len)
 static inline BiJson *
 bi_json_parse_secret(const char *text, size_t len)
 {
-	return bi_json_parse_text(text, len, true);
+	return bi_json_parse_text(text, len, BI_JSON_SECRET);
 }
+
+/*
+ * The same of a text that is paid for, in which one odd token must not lose the rest: only for
+ * lines of results.  A byte order mark at the beginning is passed over; NaN, Infinity and
+ * -Infinity are read as null; control characters may stand in strings as they are.  Where the
+ * text is no UTF-8, *repaired becomes true and U+FFFD stands for each byte that is none.
+ */
+extern BiJson *bi_json_parse_lenient(const char *text, size_t len, bool *repaired);
 
 #define BI_JSON_DEPTH 128
 

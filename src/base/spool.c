@@ -46,6 +46,8 @@ struct BiLines
 	size_t		start;			/* of the next line */
 	size_t		scanned;		/* no \n between start and here */
 	size_t		end;
+	const char *head;			/* of the last line, if it was too long; in buffer */
+	size_t		head_len;
 };
 
 static void
@@ -271,27 +273,37 @@ take_line(BiLines *lines, size_t stop, const char **line, size_t *len)
 	lines->buffer[stop] = '\0';
 	*len = stop - start;
 	*line = *len <= lines->max_line ? lines->buffer + start : NULL;
+	if (*line == NULL)
+	{
+		lines->head = lines->buffer + start;
+		lines->head_len = Min(*len, BI_LINES_HEAD);
+		lines->buffer[start + lines->head_len] = '\0';
+	}
 	return true;
 }
 
-/* Passes over the rest of a line that is too long, keeping nothing of it. */
+/* Passes over the rest of a line that is too long, keeping its head in front of what is read. */
 static bool
 skip_line(BiLines *lines, const char **line, size_t *len)
 {
 	size_t		passed = lines->end - lines->start;
 	bool		cr = lines->buffer[lines->end - 1] == '\r';
+	size_t		room = lines->head_len + 1;
 	char	   *newline = NULL;
 
+	memmove(lines->buffer, lines->buffer + lines->start, lines->head_len);
+	lines->buffer[lines->head_len] = '\0';
+	lines->head = lines->buffer;
 	do
 	{
-		lines->start = lines->scanned = lines->end = 0;
+		lines->start = lines->scanned = lines->end = room;
 		if (!fill_lines(lines))
 			break;
-		newline = memchr(lines->buffer, '\n', lines->end);
+		newline = memchr(lines->buffer + room, '\n', lines->end - room);
 		lines->start = newline ? newline - lines->buffer : lines->end;
-		if (lines->start > 0)
+		if (lines->start > room)
 			cr = lines->buffer[lines->start - 1] == '\r';
-		passed += lines->start;
+		passed += lines->start - room;
 	} while (newline == NULL);
 
 	if (newline != NULL)
@@ -299,6 +311,13 @@ skip_line(BiLines *lines, const char **line, size_t *len)
 	*len = passed - (cr ? 1 : 0);
 	*line = NULL;
 	return true;
+}
+
+const char *
+bi_lines_head(const BiLines *lines, size_t *len)
+{
+	*len = lines->head_len;
+	return lines->head;
 }
 
 bool
@@ -312,7 +331,10 @@ bi_lines_next(BiLines *lines, const char **line, size_t *len)
 			return take_line(lines, newline - lines->buffer, line, len);
 		lines->scanned = lines->end;
 		if (lines->end - lines->start > lines->max_line + 1)
+		{
+			lines->head_len = Min(lines->max_line, Min(BI_LINES_HEAD, lines->size / 2));
 			return skip_line(lines, line, len);
+		}
 		if (lines->end == lines->size)
 			make_room(lines);
 		if (!fill_lines(lines))

@@ -38,9 +38,14 @@ extern uint32 bi_spool_crc32c(const BiSpool *spool);
  * NUL-terminated at len, and stays until the next call; an empty one has len 0, a
  * last one needs no \n.  Memory: one line at most, in the context that was current
  * at open.  Lines longer than max_line are passed over whole and reported with
- * line = NULL and their length.  Reading ereports when the disk refuses. */
+ * line = NULL and their length; their beginning, NUL-terminated, can be had until the next
+ * call.  Reading ereports when the disk refuses. */
 typedef struct BiLines BiLines;
 extern BiLines *bi_lines_open(BiSpool *spool, size_t max_line);
 extern bool bi_lines_next(BiLines *lines, const char **line, size_t *len);
+extern const char *bi_lines_head(const BiLines *lines, size_t *len);
+
+/* At most so much of a line is its beginning. */
+#define BI_LINES_HEAD (128 * 1024)
 
 #endif							/* BI_SPOOL_H */

@@ -58,94 +58,6 @@ skip_number(const char *p, const char *end, bool *odd)
 	return p;
 }
 
-/* *nul: it holds an escaped NUL byte. */
-static const char *
-skip_string(const char *p, const char *end, bool *nul)
-{
-	*nul = false;
-	for (p++; p < end; p++)
-	{
-		if (*p == '"')
-			return p + 1;
-		if ((unsigned char) *p < ' ')
-			return NULL;
-		if (*p == '\\')
-		{
-			if (end - p > 5 && memcmp(p, "\\u0000", 6) == 0)
-				*nul = true;
-			p++;
-		}
-	}
-	return NULL;
-}
-
-/* Is the string before p a key?  (A tree cuts keys at a NUL byte, so there must be none.) */
-static bool
-is_key(const char *p, const char *end)
-{
-	while (p < end && is_space(*p))
-		p++;
-	return p < end && *p == ':';
-}
-
-static const char *
-skip_token(const char *p, const char *end, bool *odd)
-{
-	bool		nul;
-
-	if (*p == '"')
-	{
-		p = skip_string(p, end, &nul);
-		return p && nul && is_key(p, end) ? NULL : p;
-	}
-	if (*p == '-' || (*p >= '0' && *p <= '9'))
-		return skip_number(p, end, odd);
-	if (end - p >= 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0))
-		return p + 4;
-	if (end - p >= 5 && memcmp(p, "false", 5) == 0)
-		return p + 5;
-	return strchr("{}[]:,", *p) && *p ? p + 1 : NULL;
-}
-
-bool
-bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked)
-{
-	const char *end = text + len;
-	const char *copied = text;
-	const char *p = text;
-	char		before = 0;
-	int			depth = 0;
-
-	while (p < end)
-	{
-		bool		odd = false;
-
-		CHECK_FOR_INTERRUPTS();
-		if (is_space(*p))
-		{
-			p++;
-			continue;
-		}
-		depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
-		if (before == ',' && (*p == '}' || *p == ']'))
-			return false;
-		before = *p;
-		if (depth > max_depth || (p = skip_token(p, end, &odd)) == NULL)
-			return false;
-		if (odd)
-		{
-			if (marked->data == NULL)
-				initStringInfo(marked);
-			appendBinaryStringInfo(marked, copied, p - copied);
-			appendBinaryStringInfo(marked, BI_TOKEN_MARK, BI_TOKEN_MARK_LEN);
-			copied = p;
-		}
-	}
-	if (marked->data)
-		appendBinaryStringInfo(marked, copied, end - copied);
-	return true;
-}
-
 /* The escape of a byte, or NULL where it stands for itself. */
 static const char *
 escape_of(unsigned char c, char *hex)
@@ -172,6 +84,138 @@ escape_of(unsigned char c, char *hex)
 	hex[4] = c < 16 ? '0' : '1';
 	hex[5] = "0123456789abcdef"[c & 15];
 	return hex;
+}
+
+/* A walk over a text, and the copy of it with other words in some places. */
+typedef struct Walk
+{
+	const char *end;
+	bool		lenient;
+	StringInfo	marked;			/* without data until something is replaced */
+	const char *copied;			/* so far */
+} Walk;
+
+/* Puts words in place of what stands from start to stop. */
+static void
+replace(Walk *walk, const char *start, const char *stop, const char *words)
+{
+	if (walk->marked->data == NULL)
+		initStringInfo(walk->marked);
+	appendBinaryStringInfo(walk->marked, walk->copied, (int) (start - walk->copied));
+	appendStringInfoString(walk->marked, words);
+	walk->copied = stop;
+}
+
+/* *nul: it holds an escaped NUL byte. */
+static const char *
+skip_string(Walk *walk, const char *p, bool *nul)
+{
+	*nul = false;
+	for (p++; p < walk->end; p++)
+	{
+		if (*p == '"')
+			return p + 1;
+		if ((unsigned char) *p < ' ')
+		{
+			char		hex[] = "\\u00xx";
+
+			if (!walk->lenient)
+				return NULL;
+			replace(walk, p, p + 1, escape_of((unsigned char) *p, hex));
+		}
+		if (*p == '\\')
+		{
+			if (walk->end - p > 5 && memcmp(p, "\\u0000", 6) == 0)
+				*nul = true;
+			p++;
+		}
+	}
+	return NULL;
+}
+
+/* Python writes these, and others do. */
+static const char *
+skip_no_number(Walk *walk, const char *p)
+{
+	static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+
+	for (int i = 0; walk->lenient && i < lengthof(words); i++)
+	{
+		size_t		len = strlen(words[i]);
+
+		if ((size_t) (walk->end - p) < len || memcmp(p, words[i], len) != 0)
+			continue;
+		replace(walk, p, p + len, "null");
+		return p + len;
+	}
+	return NULL;
+}
+
+/* Is the string before p a key?  (A tree cuts keys at a NUL byte, so there must be none.) */
+static bool
+is_key(const char *p, const char *end)
+{
+	while (p < end && is_space(*p))
+		p++;
+	return p < end && *p == ':';
+}
+
+static const char *
+skip_token(Walk *walk, const char *p)
+{
+	const char *end = walk->end;
+	const char *stop = skip_no_number(walk, p);
+	bool		nul;
+	bool		odd = false;
+
+	if (stop)
+		return stop;
+	if (*p == '"')
+	{
+		p = skip_string(walk, p, &nul);
+		return p && nul && is_key(p, end) ? NULL : p;
+	}
+	if (*p == '-' || (*p >= '0' && *p <= '9'))
+	{
+		p = skip_number(p, end, &odd);
+		if (p && odd)
+			replace(walk, p, p, BI_TOKEN_MARK);
+		return p;
+	}
+	if (end - p >= 4 && (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0))
+		return p + 4;
+	if (end - p >= 5 && memcmp(p, "false", 5) == 0)
+		return p + 5;
+	return strchr("{}[]:,", *p) && *p ? p + 1 : NULL;
+}
+
+bool
+bi_token_walk(const char *text, size_t len, int max_depth, bool lenient,
+			  StringInfo marked)
+{
+	Walk		walk = {text + len, lenient, marked, text};
+	const char *p = text;
+	char		before = 0;
+	int			depth = 0;
+
+	while (p < walk.end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (is_space(*p))
+		{
+			p++;
+			continue;
+		}
+		depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
+		if (before == ',' && (*p == '}' || *p == ']'))
+			return false;
+		before = *p;
+		if (depth > max_depth || (p = skip_token(&walk, p)) == NULL)
+			return false;
+	}
+	if (marked->data)
+		appendBinaryStringInfo(marked, walk.copied, (int) (walk.end - walk.copied));
+	return true;
 }
 
 void

@@ -16,9 +16,12 @@
  * Is all of the text well-formed tokens (RFC 8259), with no NUL byte in a key and no more
  * than max_depth brackets open?  How else they stand together is not looked at.  Where it
  * has whole numbers that a machine word might change, marked, which must be zeroed, becomes
- * a palloc'd copy with the mark behind each of them; otherwise it stays as it is.
+ * a palloc'd copy with the mark behind each of them; otherwise it stays as it is.  lenient:
+ * NaN, Infinity and -Infinity are well-formed too, and so are control characters in strings;
+ * the copy has null and escapes in their places.
  */
-extern bool bi_token_walk(const char *text, size_t len, int max_depth, StringInfo marked);
+extern bool bi_token_walk(const char *text, size_t len, int max_depth, bool lenient,
+						  StringInfo marked);
 
 /* A JSON string with its quotes; len bytes of UTF-8, NUL bytes allowed. */
 extern void bi_token_append_string(StringInfo out, const char *utf8, size_t len);

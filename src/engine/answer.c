@@ -8,17 +8,21 @@
 #include "postgres.h"
 
 #include "base/schema.h"
+#include "base/utf8.h"
 #include "engine/answer.h"
 #include "engine/join.h"
 #include "engine/render.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* A longer line is none: its record counts as missing. */
+/* A longer line cannot be read; its beginning may tell whose it is. */
 #define LINE_MAX_BYTES (64 * 1024 * 1024)
 
 /* More tokens than any request has, of one kind. */
 #define TOKENS_MAX 1000000000
+
+/* How much is kept of a line that cannot be read. */
+#define RAW_MAX_BYTES (64 * 1024)
 
 BiDeliver *
 bi_answer_new(BiStep *step)
@@ -75,7 +79,7 @@ replace_nuls(BiResult *result, const char *output, size_t len)
 	initStringInfo(&text);
 	for (size_t i = 0; i < len; i++)
 		if (output[i] == '\0')
-			appendStringInfoString(&text, "\xEF\xBF\xBD");
+			appendStringInfoString(&text, BI_UTF8_REPLACEMENT);
 		else
 			appendStringInfoChar(&text, output[i]);
 	result->output = text.data;
@@ -115,8 +119,31 @@ plausible(int64 tokens)
 	return tokens > TOKENS_MAX ? -1 : tokens;
 }
 
+/* Did bytes get lost that the answer needs?  A success whose output is whole needs none of them. */
+static bool
+is_damaged(const BiAnswer *answer)
+{
+	if (answer->line == BI_LINE_REPAIRED && answer->outcome == BI_SUCCEEDED)
+		return strstr(answer->output, BI_UTF8_REPLACEMENT) != NULL;
+	return answer->line != BI_LINE_WHOLE;
+}
+
+/* What is left of a damaged line is kept, for people to read; nothing of a secret is. */
 static void
-fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
+mark_damage(const BiStep *step, const BiAnswer *answer, const char *line, size_t len,
+			BiResult *result)
+{
+	size_t		size;
+
+	if (answer->line == BI_LINE_UNREADABLE)
+		result->output = bi_utf8_repair(bi_blot_text(step->blot, line, len), len, RAW_MAX_BYTES, &size);
+	else if (is_damaged(answer) && result->outcome == BI_SUCCEEDED)
+		bi_answer_invalid(result, "invalid_utf8", "the output holds bytes that are no UTF-8");
+}
+
+static void
+fill_result(const BiStep *step, const BiAnswer *answer, const char *line, size_t len,
+			BiResult *result)
 {
 	result->outcome = answer->outcome;
 	result->retryable = answer->retryable;
@@ -134,6 +161,7 @@ fill_result(const BiStep *step, const BiAnswer *answer, BiResult *result)
 		result->outcome = BI_EXPIRED;
 	if (answer->output && strlen(answer->output) < answer->output_len)
 		replace_nuls(result, answer->output, answer->output_len);
+	mark_damage(step, answer, line, len, result);
 	check_schema(step->deliver, result);
 }
 
@@ -236,13 +264,19 @@ static bool
 read_result(BiStep *step, const char *line, size_t len, BiResult *result)
 {
 	BiDeliver  *d = step->deliver;
-	BiAnswer	answer = {0};
+	BiAnswer	answer;
+	bool		damaged;
 
-	if (line)
-		read_answer(step, line, len, &answer);
+	read_answer(step, line, len, &answer);
+	damaged = is_damaged(&answer);
 	if (answer.custom_id == NULL && answer.fingerprint == NULL)
 	{
-		d->malformed++;
+		d->malformed += d->salvaging ? 0 : 1;
+		return false;
+	}
+	if (damaged != d->salvaging)
+	{
+		d->damaged += damaged ? 1 : 0;
 		return false;
 	}
 	if (answer.custom_id == NULL && d->join == NULL)
@@ -255,11 +289,11 @@ read_result(BiStep *step, const char *line, size_t len, BiResult *result)
 	if (result->seq == 0 || !first_time(d, result->seq))
 		return false;
 	count_channel(d, answer.channel);
-	fill_result(step, &answer, result);
+	fill_result(step, &answer, line, len, result);
 	return true;
 }
 
-/* The next line of any part, false after the last. */
+/* The next line of any part, or the beginning of one that is too long; false after the last. */
 static bool
 next_line(BiStep *step, const char **line, size_t *len)
 {
@@ -277,11 +311,32 @@ next_line(BiStep *step, const char **line, size_t *len)
 		if (d->lines == NULL)
 			d->lines = bi_lines_open(list_nth(step->spools, d->part), LINE_MAX_BYTES);
 		if (bi_lines_next(d->lines, line, len))
+		{
+			if (*line == NULL)
+				*line = bi_lines_head(d->lines, len);
 			return true;
+		}
 		d->lines = NULL;
 		d->part++;
 	}
 	return false;
+}
+
+void
+bi_answer_salvage(BiStep *step)
+{
+	step->deliver->salvaging = true;
+	step->deliver->part = 0;
+	step->deliver->lines = NULL;
+}
+
+/* Nothing but white space, and perhaps a byte order mark? */
+static bool
+is_blank(const char *line, size_t len)
+{
+	size_t		mark = strncmp(line, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+
+	return mark + strspn(line + mark, " \t\r\n\v\f") == len;
 }
 
 int
@@ -300,14 +355,14 @@ bi_answer_read(BiStep *step, BiResult *results)
 		MemoryContextSwitchTo(old);
 		if (!more)
 			break;
-		if (line != NULL && len == 0)
+		if (is_blank(line, len))
 			continue;
 		memset(&results[n], 0, sizeof(BiResult));
 		if (read_result(step, line, len, &results[n]))
 			n++;
 		if (step->deliver->held)
 			break;
-		step->deliver->nlines++;
+		step->deliver->nlines += step->deliver->salvaging ? 0 : 1;
 		bytes += len;
 	}
 	return n;

@@ -42,6 +42,8 @@ struct BiDeliver
 	int64		duplicates;
 	int64		unknown;
 	int64		malformed;
+	int64		damaged;		/* lines that tell whose they are, and cannot be read in whole */
+	bool		salvaging;		/* the pass over the same lines that takes those, and no others */
 	BiChannel	channels[BI_CHANNELS];
 	bool		late;			/* cancelled by us for the deadline, not by the user */
 };
@@ -52,9 +54,13 @@ extern BiDeliver *bi_answer_new(BiStep *step);
 /* In a transaction: which seqs the chunk can have. */
 extern void bi_answer_bounds(BiStep *step);
 
+/* Begins a pass that reads the damaged lines, which the first one only counted.  They come last: a
+ * good line for the same record, or another download of the file, is better. */
+extern void bi_answer_salvage(BiStep *step);
+
 /* The next lines as results, at most BI_ANSWER_GROUP of them; how many.  Duplicates, unknown
- * ids and malformed lines are counted, and are none.  Stops with step->deliver->held set where
- * the next line can only be joined by what it answers, and join is not there yet.  In the
+ * ids, damaged and malformed lines are counted, and are none.  Stops with step->deliver->held
+ * set where the next line can only be joined by what it answers, and join is not there yet.  In the
  * current context. */
 extern int	bi_answer_read(BiStep *step, BiResult *results);
 

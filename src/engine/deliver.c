@@ -97,7 +97,7 @@ unanswered(const BiStep *step)
 	const BiDeliver *d = step->deliver;
 	bool		cut = step->chunk->batch_end == NULL || strcmp(step->chunk->batch_end, "completed") != 0;
 
-	if (cut && d->unknown == 0 && d->malformed == 0)
+	if (cut && d->unknown == 0 && d->malformed == 0 && d->damaged == 0)
 		return 0;
 	return step->chunk->records - (bms_num_members(d->seen) - 1);
 }
@@ -134,6 +134,9 @@ describe(const BiStep *step)
 	if (d->duplicates || d->unknown || d->malformed)
 		appendStringInfo(&text, INT64_FORMAT " duplicate, " INT64_FORMAT " unknown and " INT64_FORMAT " malformed lines",
 						 d->duplicates, d->unknown, d->malformed);
+	if (d->damaged)
+		appendStringInfo(&text, "%s" INT64_FORMAT " lines cannot be read",
+						 text.len > 0 ? "; " : "", d->damaged);
 	if (is_short(step))
 		appendStringInfo(&text, "%s" INT64_FORMAT " lines came, and the provider told of %s", text.len > 0 ? "; " : "",
 						 d->nlines, bi_ref_get(step->chunk->refs, BI_REF_LINES));
@@ -149,10 +152,17 @@ settle(BiStep *step)
 	BiVerdict	verdict = {BI_UNCLEAR, "incomplete", describe(step)};
 	BiRecordOf *r;
 
-	if ((is_short(step) && may_ask_again(step, BI_REACT_ABSENT_TRIES)) ||
-		(unanswered(step) > 0 && may_ask_again(step, UNANSWERED_TRIES)))
+	if (!step->deliver->salvaging &&
+		((is_short(step) && may_ask_again(step, BI_REACT_ABSENT_TRIES)) ||
+		 (unanswered(step) > 0 && may_ask_again(step, UNANSWERED_TRIES))))
 	{
 		bi_react_defer(step, &verdict, BI_FETCHING);
+		return;
+	}
+	if (step->deliver->damaged > 0 && !step->deliver->salvaging)
+	{
+		bi_answer_salvage(step);
+		step->work = deliver_group;
 		return;
 	}
 	r = bi_step_begin_record(step);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/salvage.h"
 #include "provider/anthropic.h"
 #include "provider/line.h"
 #include "provider/wire.h"
@@ -170,64 +171,27 @@ read_result(BiAnswer *answer, const BiJson *result)
 void
 bi_anthropic_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_json_parse(line, len);
+	BiJson	   *json = bi_line_read(line, len, "custom_id", answer);
 
-	memset(answer, 0, sizeof(BiAnswer));
-	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
-	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
-	if (answer->custom_id == NULL)
-		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
-	else
+	if (json)
 		read_result(answer, bi_json_at(json, "result", NULL));
 }
 
 /* Whose results */
 
-static const char *
-skip_space(const char *at, const char *end)
-{
-	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
-		at++;
-	return at;
-}
-
-static const char *
-skip_token(const char *at, const char *end, const char *token)
-{
-	size_t		len = strlen(token);
-
-	at = at ? skip_space(at, end) : NULL;
-	return at && (size_t) (end - at) >= len && memcmp(at, token, len) == 0 ? at + len : NULL;
-}
-
-/* The custom id at the beginning of a line that may be cut: a first line can be longer than
- * what was asked for. */
-static char *
-first_id(const char *text, const char *end)
-{
-	const char *id = skip_token(skip_token(skip_token(skip_token(text, end, "{"), end, "\"custom_id\""), end, ":"), end, "\"");
-	const char *quote = id ? memchr(id, '"', end - id) : NULL;
-
-	return quote && memchr(id, '\\', quote - id) == NULL ? pnstrdup(id, quote - id) : NULL;
-}
-
-/* The custom id of a whole line. */
-static char *
-line_id(const char *line, size_t len)
-{
-	return bi_json_cstring(bi_json_at(bi_json_parse(line, len), "custom_id", NULL));
-}
-
+/* The first line may be cut: it can be longer than what was asked for. */
 bool
 bi_anthropic_line_peek(const BiChunk *chunk, const char *text, size_t len, bool *ours)
 {
+	static const char *const path[] = {"custom_id", NULL};
 	const char *end = text + len;
-	const char *line = skip_space(text, end);
-	const char *stop = memchr(line, '\n', end - line);
-	char	   *id = line_id(line, (stop ? stop : end) - line);
+	const char *stop;
+	char	   *id;
 
-	if (id == NULL)
-		id = first_id(line, end);
+	while (text < end && strchr(" \t\r\n", *text) && *text)
+		text++;
+	stop = memchr(text, '\n', end - text);
+	id = bi_salvage_string(text, (stop ? stop : end) - text, path);
 	*ours = id && strncmp(id, chunk->intent, BI_NONCE_LEN) == 0 && id[BI_NONCE_LEN] == '-';
 	return id != NULL;
 }

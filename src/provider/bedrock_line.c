@@ -197,16 +197,13 @@ read_error(BiAnswer *answer, const BiJson *error)
 void
 bi_bedrock_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_json_parse(line, len);
+	BiJson	   *json = bi_line_read(line, len, "recordId", answer);
 	const BiJson *output = bi_json_at(json, "modelOutput", NULL);
 	const BiJson *error = bi_json_at(json, "error", NULL);
 
-	memset(answer, 0, sizeof(BiAnswer));
-	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
-	answer->custom_id = bi_json_cstring(bi_json_at(json, "recordId", NULL));
-	if (answer->custom_id == NULL)
-		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no record id");
-	else if (bi_json_type(output) == BI_JSON_OBJECT)
+	if (json == NULL)
+		return;
+	if (bi_json_type(output) == BI_JSON_OBJECT)
 		read_output(call, answer, output);	/* whatever stands beside it: it is paid for */
 	else if (error)
 		read_error(answer, error);

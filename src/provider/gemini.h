@@ -55,8 +55,10 @@ extern void bi_gemini_embedding_read(const BiCall *call, const BiJson *values, B
 extern void bi_gemini_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer);
 extern char *bi_gemini_line_fingerprint(const BiCall *call, const char *line, size_t len);
 
-/* Begins the answer of a line and says whose it is; false where nothing tells. */
-extern bool bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer *answer);
+/* Begins the answer of a line, says whose it is and returns the line's tree; NULL, with the answer
+ * errored, if the line cannot be read or nothing tells whose it is. */
+extern BiJson *bi_gemini_line_open(const BiCall *call, const char *line, size_t len,
+								   BiAnswer *answer);
 
 /* Does the line say that its request failed?  Then the answer is that. */
 extern bool bi_gemini_line_failed(const BiCall *call, const BiJson *line, BiAnswer *answer);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/salvage.h"
 #include "provider/fingerprint.h"
 #include "provider/gapi.h"
 #include "provider/gemini.h"
@@ -47,30 +48,31 @@ is_ours(const BiCall *call, const char *id)
 	return id && strncmp(id, call->chunk->intent, BI_NONCE_LEN) == 0 && id[BI_NONCE_LEN] == '-';
 }
 
-/*
- * In the order of trust: a name beside the request, a label in it, what it asks.  A name that is
- * not ours counts only where nothing is echoed: then it is told as unknown.
- */
-bool
-bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer *answer)
+/* Where a name may stand, in the order of trust. */
+static const struct
 {
-	const BiJson *echo = echo_of(line);
-	const struct
-	{
-		const char *channel;
-		const BiJson *id;
-	}			names[] = {
-		{"custom_id", bi_json_at(line, "custom_id", NULL)},
-		{"key", bi_json_at(line, "key", NULL)},
-		{"label", bi_json_at(echo, "labels", BI_GEMINI_LABEL, NULL)},
-	};
+	const char *channel;
+	const char *path[4];
+}			names[] =
+{
+	{"custom_id", {"custom_id"}},
+	{"key", {"key"}},
+	{"label", {"request", "labels", BI_GEMINI_LABEL}},
+	{"label", {"instance", "labels", BI_GEMINI_LABEL}},
+};
+
+/* Takes the first name that is ours.  json: the line's tree, or NULL, and then its text is
+ * searched.  Returns the first name that is not ours, or NULL. */
+static char *
+find_name(const BiCall *call, const BiJson *json, const char *line, size_t len, BiAnswer *answer)
+{
 	char	   *other = NULL;
 
-	memset(answer, 0, sizeof(BiAnswer));
-	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
 	for (int i = 0; i < lengthof(names) && answer->custom_id == NULL; i++)
 	{
-		char	   *id = bi_json_cstring(names[i].id);
+		const char *const *path = names[i].path;
+		char	   *id = json ? bi_json_cstring(bi_json_at(json, path[0], path[1], path[2], NULL))
+			: bi_salvage_string(line, len, path);
 
 		if (is_ours(call, id))
 		{
@@ -80,6 +82,20 @@ bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer *answer)
 		else if (other == NULL)
 			other = id;
 	}
+	return other;
+}
+
+/*
+ * A name beside the request, a label in it, or what it asks.  A name that is not ours counts only
+ * where nothing is echoed: then it is told as unknown.
+ */
+BiJson *
+bi_gemini_line_open(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
+{
+	BiJson	   *json = bi_line_parse(line, len, answer);
+	const BiJson *echo = echo_of(json);
+	char	   *other = find_name(call, json, line, len, answer);
+
 	if (answer->custom_id == NULL && bi_json_type(echo) == BI_JSON_OBJECT)
 	{
 		answer->fingerprint = bi_fingerprint_text(echo);
@@ -87,7 +103,10 @@ bi_gemini_line_join(const BiCall *call, const BiJson *line, BiAnswer *answer)
 	}
 	else if (answer->custom_id == NULL)
 		answer->custom_id = other;
-	return answer->custom_id != NULL || answer->fingerprint != NULL;
+	if (json == NULL || answer->custom_id || answer->fingerprint)
+		return json;
+	bi_line_fail(answer, BI_ERRORED, false, "unreadable_line", "the line tells no request");
+	return NULL;
 }
 
 /* Failures */
@@ -281,15 +300,10 @@ read_embedding(const BiCall *call, BiAnswer *answer, const BiJson *response)
 void
 bi_gemini_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_json_parse(line, len);
+	BiJson	   *json = bi_gemini_line_open(call, line, len, answer);
 	const BiJson *response = bi_json_at(json, "response", NULL);
 
-	if (!bi_gemini_line_join(call, json, answer))
-	{
-		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
-		return;
-	}
-	if (bi_gemini_line_failed(call, json, answer))
+	if (json == NULL || bi_gemini_line_failed(call, json, answer))
 		return;
 	if (bi_json_type(response) != BI_JSON_OBJECT || bi_json_length(response) == 0)
 	{

@@ -5,16 +5,56 @@
  */
 #include "postgres.h"
 
+#include "base/salvage.h"
 #include "provider/line.h"
 #include "provider/wire.h"
 
 void
-bi_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code, const char *message)
+bi_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code,
+			 const char *message)
 {
 	answer->outcome = outcome;
 	answer->retryable = retryable;
 	answer->error_code = pstrdup(code);
 	answer->error = pstrdup(message);
+}
+
+static void
+fail_line(BiAnswer *answer, const char *message)
+{
+	bi_line_fail(answer, BI_ERRORED, false, "unreadable_line", message);
+}
+
+BiJson *
+bi_line_parse(const char *line, size_t len, BiAnswer *answer)
+{
+	bool		repaired;
+	BiJson	   *json = bi_json_parse_lenient(line, len, &repaired);
+
+	memset(answer, 0, sizeof(BiAnswer));
+	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
+	if (json && repaired)
+		answer->line = BI_LINE_REPAIRED;
+	if (json)
+		return json;
+	answer->line = BI_LINE_UNREADABLE;
+	fail_line(answer, "the provider's line cannot be read");
+	return NULL;
+}
+
+BiJson *
+bi_line_read(const char *line, size_t len, const char *name, BiAnswer *answer)
+{
+	const char *const path[] = {name, NULL};
+	BiJson	   *json = bi_line_parse(line, len, answer);
+
+	answer->custom_id = json ? bi_json_cstring(bi_json_get(json, name))
+		: bi_salvage_string(line, len, path);
+	if (json && answer->custom_id)
+		return json;
+	if (json)
+		fail_line(answer, psprintf("the line has no %s", name));
+	return NULL;
 }
 
 static void
@@ -79,6 +119,7 @@ bi_line_is_blank(const BiAnswer *answer)
 #define CUT_BY_WINDOW "the output was cut off at the end of the model's context window"
 #define FILTERED "the output was withheld or cut by the content filter"
 #define MALFORMED "the model's output is malformed"
+#define PAUSED "the model paused: its tools want another turn, which a batch does not have"
 
 /* Reasons of all APIs that end no whole answer, as one code each. */
 static const struct
@@ -110,7 +151,7 @@ static const struct
 	{"malformed_tool_use", "malformed_output", MALFORMED},
 	{"malformed_function_call", "malformed_output", MALFORMED},
 	{"malformed_response", "malformed_output", MALFORMED},
-	{"pause_turn", "pause_turn", "the model paused: its tools want another turn, which a batch does not have"},
+	{"pause_turn", "pause_turn", PAUSED},
 };
 
 /* "finish_reason:abort": a code that tells a reason of which we know no more. */
@@ -129,10 +170,13 @@ fail_reason(BiAnswer *answer, const char *reason)
 {
 	for (int i = 0; i < lengthof(reasons); i++)
 	{
+		const char *message = reasons[i].message;
+
 		if (pg_strcasecmp(reason, reasons[i].reason) != 0)
 			continue;
-		fail_output(answer, reasons[i].code, pg_strcasecmp(reason, reasons[i].code) == 0 ? reasons[i].message
-					: psprintf("%s: %s", reasons[i].message, reason));
+		if (pg_strcasecmp(reason, reasons[i].code) != 0)
+			message = psprintf("%s: %s", message, reason);
+		fail_output(answer, reasons[i].code, message);
 		return;
 	}
 	/* A picture that was withheld has reasons of its own. */

@@ -213,16 +213,13 @@ read_response(const BiCall *call, const BiJson *response, const BiJson *error, B
 void
 bi_openai_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_json_parse(line, len);
+	BiJson	   *json = bi_line_read(line, len, "custom_id", answer);
 	const BiJson *response = bi_json_at(json, "response", NULL);
 	const BiJson *error = bi_json_at(json, "error", NULL);
 
-	memset(answer, 0, sizeof(BiAnswer));
-	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
-	answer->custom_id = bi_json_cstring(bi_json_at(json, "custom_id", NULL));
-	if (answer->custom_id == NULL)
-		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line has no custom id");
-	else if (bi_json_type(response) == BI_JSON_OBJECT)
+	if (json == NULL)
+		return;
+	if (bi_json_type(response) == BI_JSON_OBJECT)
 		read_response(call, response, error, answer);
 	else
 		read_unanswered(error, answer);

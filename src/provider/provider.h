@@ -128,12 +128,21 @@ typedef struct BiFound
 	List	   *pending;		/* char *: ids that may be it and have not ended: they cannot tell yet */
 } BiFound;
 
+/* How much of a line could be read. */
+typedef enum BiLineState
+{
+	BI_LINE_WHOLE,
+	BI_LINE_REPAIRED,			/* U+FFFD was read for each byte that is no UTF-8 */
+	BI_LINE_UNREADABLE			/* no more than whose answer it is, if that */
+} BiLineState;
+
 /* One line of a results file.  It is joined to its record by custom_id or else by
  * fingerprint; with neither it is a line that we do not understand. */
 typedef struct BiAnswer
 {
 	char	   *custom_id;
 	char	   *fingerprint;	/* where there is no custom id: that of the request it answers */
+	BiLineState line;
 	const char *channel;		/* where the API has several: what told whose it is, in a word */
 	BiOutcome	outcome;
 	bool		retryable;		/* worth another attempt */

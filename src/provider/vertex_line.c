@@ -31,9 +31,10 @@ read_claude(const BiJson *line, BiAnswer *answer)
 	size_t		len;
 	const char *text = bi_json_string(response, &len);
 	const char *type;
+	bool		repaired;
 
 	if (text)
-		response = bi_json_parse(text, len);
+		response = bi_json_parse_lenient(text, len, &repaired);
 	type = bi_json_string(bi_json_at(response, "type", NULL), NULL);
 	if (type && strcmp(type, "error") == 0)
 		bi_anthropic_line_error(answer, response);
@@ -54,12 +55,10 @@ bi_vertex_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *
 		bi_gemini_line_read(call, line, len, answer);
 		return;
 	}
-	json = bi_json_parse(line, len);
-	if (!bi_gemini_line_join(call, json, answer))
-		bi_line_fail(answer, BI_ERRORED, true, "unreadable_line", "the line tells no request");
-	else if (bi_gemini_line_failed(call, json, answer))
+	json = bi_gemini_line_open(call, line, len, answer);
+	if (json == NULL || bi_gemini_line_failed(call, json, answer))
 		return;
-	else if (family == BI_VERTEX_CLAUDE)
+	if (family == BI_VERTEX_CLAUDE)
 		read_claude(json, answer);
 	else
 		read_text_embedding(call, json, answer);

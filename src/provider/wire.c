@@ -5,8 +5,8 @@
  */
 #include "postgres.h"
 
+#include "base/utf8.h"
 #include "datatype/timestamp.h"
-#include "mb/pg_wchar.h"
 #include "provider/wire.h"
 #include "utils/datetime.h"
 
@@ -47,15 +47,6 @@ bi_wire_append_field(StringInfo form, const char *name, const char *value)
 	bi_wire_append_escaped(form, value);
 }
 
-/* Bytes of the character at text, 0 where it is no UTF-8. */
-static size_t
-character_size(const char *text, size_t len)
-{
-	size_t		size = (size_t) pg_utf_mblen((const unsigned char *) text);
-
-	return size <= len && pg_utf8_islegal((const unsigned char *) text, (int) size) ? size : 0;
-}
-
 char *
 bi_wire_words(const char *text, size_t len, int limit)
 {
@@ -66,7 +57,7 @@ bi_wire_words(const char *text, size_t len, int limit)
 	initStringInfo(&out);
 	while (len > 0)
 	{
-		size_t		size = character_size(text, len);
+		size_t		size = bi_utf8_size(text, len);
 		size_t		used = Max(size, 1);
 
 		if (out.len + used > (size_t) limit)

@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/pointer.h"
+#include "base/salvage.h"
 #include "base/value.h"
 #include "fuzz.h"
 
@@ -107,6 +108,21 @@ check_string(const char *data, size_t len)
 	FUZZ_CHECK(json != NULL || pg_encoding_verifymbstr(PG_UTF8, text, strlen(text)) != strlen(text));
 }
 
+/* What is good is read as ever, and what is read of the rest is good. */
+static void
+check_lenient(const char *text, size_t len, const BiJson *strict)
+{
+	static const char *const path[] = {"custom_id", NULL};
+	bool		repaired;
+	BiJson	   *json = bi_json_parse_lenient(text, len, &repaired);
+	char	   *id = bi_salvage_string(text, len, path);
+
+	FUZZ_CHECK(strict == NULL || (json && !repaired && strcmp(bi_json_text(json), bi_json_text(strict)) == 0));
+	FUZZ_CHECK(id == NULL || pg_encoding_verifymbstr(PG_UTF8, id, strlen(id)) == strlen(id));
+	if (json)
+		check_text(json);
+}
+
 void
 fuzz_one(const char *data, size_t len)
 {
@@ -121,5 +137,6 @@ fuzz_one(const char *data, size_t len)
 	}
 	else if (pg_encoding_verifymbstr(PG_UTF8, text, len) == len && depth_of(text, len) <= BI_JSON_DEPTH)
 		FUZZ_CHECK(ask_postgres(text, len) != JSON_SUCCESS);
+	check_lenient(text, len, json);
 	check_string(data, len);
 }

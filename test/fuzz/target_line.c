@@ -33,6 +33,7 @@ check_answer(const BiAnswer *answer)
 {
 	FUZZ_CHECK(answer->outcome >= BI_SUCCEEDED && answer->outcome <= BI_CANCELLED_RECORD);
 	FUZZ_CHECK(!answer->retryable || answer->outcome != BI_SUCCEEDED);
+	FUZZ_CHECK(answer->line != BI_LINE_UNREADABLE || (answer->outcome == BI_ERRORED && !answer->retryable));
 	if (answer->outcome == BI_SUCCEEDED)
 		FUZZ_CHECK((answer->custom_id || answer->fingerprint) && answer->output && !answer->error && !answer->error_code);
 	else

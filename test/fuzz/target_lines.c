@@ -43,7 +43,10 @@ compare(BiSpool *spool, const char *bytes, size_t size, size_t max_line)
 		FUZZ_CHECK(bi_lines_next(lines, &line, &len));
 		FUZZ_CHECK(len == expected_len);
 		FUZZ_CHECK((line != NULL) == (len <= max_line));
-		FUZZ_CHECK(line == NULL || (memcmp(line, expected, len) == 0 && line[len] == '\0'));
+		if (line == NULL)
+			line = bi_lines_head(lines, &len);
+		FUZZ_CHECK(len <= expected_len && (len == expected_len || len <= BI_LINES_HEAD));
+		FUZZ_CHECK(memcmp(line, expected, len) == 0 && line[len] == '\0');
 	}
 	FUZZ_CHECK(!bi_lines_next(lines, &line, &len));
 	FUZZ_CHECK(!bi_lines_next(lines, &line, &len));

@@ -156,7 +156,7 @@ INSERT INTO tickets VALUES (1, '[[sim:error=400:bad]]'), (2, '[[sim:error=429:sl
 SELECT submit('bed', $$max_attempts => 2, params => '{"maxTokens": 1000000}'$$) AS job \gset
 CALL batch_work('60 s');
 SELECT results_eq(format('SELECT t.id, r.outcome, r.attempt, r.error_code FROM tickets t JOIN batch_records r ON r.record_id = t.id::text WHERE r.job_id = %s ORDER BY 1', :job),
-    $$VALUES (1, 'errored', 1, 'http_400'), (2, 'errored', 2, 'http_429'), (3, 'errored', 2, 'http_500'), (4, 'errored', 2, 'http_408'), (6, 'succeeded', 1, NULL), (7, 'missing', 2, 'missing'),
+    $$VALUES (1, 'errored', 1, 'http_400'), (2, 'errored', 2, 'http_429'), (3, 'errored', 2, 'http_500'), (4, 'errored', 2, 'http_408'), (6, 'succeeded', 1, NULL), (7, 'errored', 1, 'unreadable_line'),
              (8, 'succeeded', 1, NULL), (9, 'succeeded', 1, NULL), (10, 'invalid_output', 1, 'guardrail'), (11, 'invalid_output', 1, 'content_filter'), (12, 'invalid_output', 1, 'length'), (13, 'invalid_output', 1, 'no_output'),
              (14, 'invalid_output', 1, 'nul_character'), (15, 'succeeded', 1, NULL), (16, 'invalid_output', 1, 'length'), (17, 'invalid_output', 1, 'finish_reason:something_new'), (18, 'succeeded', 2, NULL), (19, 'succeeded', 1, NULL)$$, 'each kind of line');
 SELECT is(count(*) FILTER (WHERE label ~ 'considered'), 0::bigint, 'what a model thinks is no output') FROM tickets;

@@ -78,7 +78,7 @@ SELECT batch_submit($$SELECT * FROM (VALUES (1, '[[sim:blocked=SAFETY]]'), (2, '
 CALL batch_work('60 s');
 SELECT is(string_agg(record_id || ' ' || outcome || ' ' || attempt || COALESCE(' ' || error_code, ''), ', ' ORDER BY record_id::int),
   '1 invalid_output 1 content_filter, 2 invalid_output 1 length, 3 invalid_output 1 no_output, 4 errored 1 INVALID_ARGUMENT, 5 errored 2 RESOURCE_EXHAUSTED, 6 invalid_output 1 content_filter, 7 succeeded 1, 8 missing 2 missing, '
-  || '9 succeeded 2, 10 missing 2 missing, 11 succeeded 1, 12 succeeded 1, 13 succeeded 1', 'each line ends in one outcome') FROM batch_records WHERE job_id = :job;
+  || '9 succeeded 2, 10 errored 1 unreadable_line, 11 succeeded 1, 12 succeeded 1, 13 succeeded 1', 'each line ends in one outcome') FROM batch_records WHERE job_id = :job;
 
 -- create calls that were lost
 SELECT sim.begin(), sim.lose(:create, '{"lost_after_effect": true}');

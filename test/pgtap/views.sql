@@ -74,10 +74,10 @@ SELECT results_eq(format('SELECT name, task, model, pending, progress, finished_
 DELETE FROM mixed WHERE id = 3;
 CALL batch_work('60 s');
 SELECT results_eq(format('SELECT state, records, pending, succeeded, invalid_output, errored, expired + cancelled, missing, skipped, written, write_waiting, stale, target_missing, write_failed, progress FROM batch_jobs WHERE job_id = %s', :job),
-                  $$VALUES ('completed', 14::bigint, 0::bigint, 6::bigint, 2::bigint, 1::bigint, 2::bigint, 2::bigint, 1::bigint, 4::bigint, 0::bigint, 0::bigint, 1::bigint, 1::bigint, 1.0)$$,
+                  $$VALUES ('completed', 14::bigint, 0::bigint, 6::bigint, 2::bigint, 2::bigint, 2::bigint, 1::bigint, 1::bigint, 4::bigint, 0::bigint, 0::bigint, 1::bigint, 1::bigint, 1.0)$$,
                   'promise 3: a job with every outcome');
 SELECT is((SELECT string_agg(concat_ws(' ', record_id, outcome, write_state), ', ' ORDER BY seq) FROM batch_records WHERE job_id = :job AND outcome <> 'cancelled' AND outcome <> 'expired'),
-          '1 succeeded written, 2 succeeded write_failed, 3 succeeded target_missing, 4 invalid_output, 5 invalid_output, 6 errored, 8 missing, 9 skipped, 10 succeeded written, 11 succeeded written, 13 missing, 14 succeeded written',
+          '1 succeeded written, 2 succeeded write_failed, 3 succeeded target_missing, 4 invalid_output, 5 invalid_output, 6 errored, 8 missing, 9 skipped, 10 succeeded written, 11 succeeded written, 13 errored, 14 succeeded written',
           'promise 3: each record has its outcome');
 CREATE VIEW sums AS
 SELECT j.job_id, j.records = pending + succeeded + invalid_output + errored + expired + cancelled + missing + skipped
@@ -92,7 +92,7 @@ FROM batch_jobs j;
 SELECT is(count(*), 0::bigint, 'promise 3: the sums of every job agree, with each other and with its records') FROM sums WHERE NOT (counts AND records AND progress);
 SELECT is((SELECT sum(input_tokens) FROM batch_records WHERE job_id = :job), input_tokens::numeric, 'a job''s tokens are its records''') FROM batch_jobs WHERE job_id = :job AND retried = 0
 UNION ALL SELECT ok(input_tokens >= (SELECT sum(input_tokens) FROM batch_records WHERE job_id = :job), 'a job''s tokens are of every attempt') FROM batch_jobs WHERE job_id = :job AND retried > 0;
-SELECT is(duplicates || ' ' || malformed, '1 2', 'promise 3: lines that join no record are counted') FROM batch_jobs WHERE job_id = :job;
+SELECT is(duplicates || ' ' || malformed, '1 0', 'promise 3: lines that join no record are counted') FROM batch_jobs WHERE job_id = :job;
 SELECT is(sum(k.records), sum(DISTINCT j.records - j.skipped + j.retried), 'the chunks of a job hold its records, those sent again again') FROM batch_chunks k JOIN batch_jobs j USING (job_id) WHERE job_id = :job;
 
 -- what is polled costs what is unfinished: a table with many finished jobs

@@ -44,9 +44,13 @@ class Writer {
     this.size += buffer.length;
   }
 
-  // Appends text (or bytes) and a newline, buffered.
+  // Appends text and a newline, buffered.
   line(given) {
-    const text = typeof given === 'string' ? spoil(given) : given;
+    this.append(spoil(given));
+  }
+
+  // The same of text or bytes, as they are.
+  append(text) {
     if (Buffer.isBuffer(text)) {
       this.flush();
       this.write(Buffer.concat([text, Buffer.from('\n')]));

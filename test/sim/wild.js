@@ -2,7 +2,7 @@
 // Lines of results files as they were met in the wild: a line whose answer says WILD-NAME is spoilt as NAME says, when it is
 // written. (In a prompt: [[sim:say=%57ILD-NAME]], so that the request itself does not say it.) Pure.
 
-const LONG = 65e6;
+const LONG = 68e6;
 const BAD = 0xff; // no byte of UTF-8
 
 // A member before all others of the line's object.
@@ -23,6 +23,7 @@ const WAYS = {
   note: (text) => broken(first(text, '"note":"\u0fff"')),
   deep: (text) => first(text, `"deep":${'['.repeat(500)}${']'.repeat(500)}`),
   cut: (text) => text.slice(0, text.indexOf('WILD-cut') + 8),
+  lost: (text) => text.slice(0, 5),
   quote: (text) => text.replace('WILD-quote', 'WILD"quote'),
   long: (text) => text.replace('WILD-long', `WILD-long${'x'.repeat(LONG)}`),
 };

@@ -125,7 +125,7 @@ SELECT unit_line(call(), line) FROM unnest(ARRAY['\x7b22637573746f6d5f6964223a22
 -- a line of 5 MB, deep ones, one that is cut anywhere
 SELECT unit_line(call(), convert_to('{"custom_id":"big","result":{"type":"succeeded","message":{"stop_reason":"end_turn","content":[{"type":"text","text":"' || repeat('x\n', 2500000) || '"}]}}}', 'UTF8'));
 SELECT unit_line(call(), convert_to('{"custom_id":"deep","result":' || repeat('[', n) || repeat(']', n) || '}', 'UTF8')) FROM unnest('{100,1000000}'::int[]) AS n;
-SELECT count(*) FILTER (WHERE unit_line(call(), substr(line, 1, n)) NOT LIKE '{"outcome":"errored","retryable":1,%"code":"unreadable_line"%') AS understood
+SELECT count(*) FILTER (WHERE unit_line(call(), substr(line, 1, n)) NOT LIKE '%"outcome":"errored","retryable":0,%"code":"unreadable_line"%') AS understood
   FROM (SELECT convert_to(split_part(convert_from(file('lines.jsonl'), 'UTF8'), E'\n', 1), 'UTF8') AS line) AS l, generate_series(0, length(line) - 1) AS n;
 -- a good line with one bit wrong, at every byte: each is read to its end
 SELECT substring(unit_line(call(), set_byte(line, n, get_byte(line, n) # 1)) FROM '"outcome":"([a-z_]+)"') AS outcome, count(*)

@@ -61,6 +61,40 @@ SELECT name, said, told(replace(call, '{"server"', '{"spec":{"task":"embedding"'
                ('vertex', '{"server":{"provider":"vertex"},"chunk":{"intent":"01234567"}}', ',"model":"text-embedding-005"', '{"key":"01234567-1","predictions":[{"embeddings":{"values":VALUES}}]}'),
                ('gemini', '{"server":{"provider":"gemini"},"chunk":{"intent":"01234567"}}', ',"model":"gemini-embedding-001"', '{"key":"01234567-1","response":{"embedding":{"values":VALUES}}}')) e(name, call, more, line),
        jsonb_array_elements('[[],null,[null],"",[[]],["1"],[0.5]]') WITH ORDINALITY AS v(said, i) ORDER BY name, i;
+-- 11.10: what one odd token makes of a line.  Each way is a function of bytes; LATIN1 lets bytes pass.
+CREATE FUNCTION first_member(line text, member text) RETURNS text LANGUAGE sql AS $$ SELECT regexp_replace(line, '^\{', '{' || replace(member, '\', '\\') || ',') $$;
+SELECT s.name, w.way, unit_line(convert_to(s.call, 'UTF8'), l.line)::jsonb - '{tokens,custom_id,channel,retryable}'::text[] AS answer
+  FROM shape s, (VALUES
+  (1, 'NaN', '"logprobs":{"top":[NaN,-Infinity, Infinity,{"a":NaN}]}', '"Lima"', ''),
+  (2, 'mark', NULL, '"Lima"', '\xefbbbf'),
+  (3, 'control', NULL, E'"Li\u0001\t\u001f\u007f ma"', ''),
+  (4, 'bad note', E'"note":"\u00ff"', '"Lima"', ''),
+  (5, 'bad text', NULL, E'"Li\u00ff\u00fema"', ''),
+  (6, 'character cut', NULL, E'"Lima\u00c3"', ''),
+  (7, 'deep', '"deep":' || repeat('[', 200) || repeat(']', 200), '"Lima"', ''),
+  (8, 'quote', NULL, '"Li"ma"', ''),
+  (9, 'no number', '"a":-NaN', '"Lima"', ''),
+  (10, 'no word', '"a":nan', '"Lima"', ''),
+  (11, 'Infinity as a key', '"a":{NaN:1}', '"Lima"', '')) w(i, way, member, said, head),
+  LATERAL (SELECT replace(replace(s.line, 'REASON', 'null'), 'TEXT', said) AS line) t,
+  LATERAL (SELECT head::bytea || convert_to(CASE WHEN member IS NULL THEN t.line ELSE first_member(t.line, member) END, 'LATIN1') AS line) l
+ WHERE s.name IN ('openai', 'anthropic', 'converse', 'vertex gemini', 'vertex claude', 'gemini') OR w.i = 1 ORDER BY w.i, s.n;
+-- a line that is cut anywhere: whose it is, is known as soon as the id is whole; nothing is read wrongly
+SELECT s.name, count(*) FILTER (WHERE a->>'custom_id' = '01234567-1') AS known, count(*) FILTER (WHERE a->>'custom_id' <> '01234567-1') AS wrong, count(*) FILTER (WHERE a->>'outcome' <> 'errored') AS read
+  FROM shape s, LATERAL (SELECT convert_to(replace(replace(s.line, 'REASON', 'null'), 'TEXT', '"Lima"'), 'UTF8') AS line) l, generate_series(0, length(l.line) - 1) AS len,
+  LATERAL (SELECT unit_line(convert_to(s.call, 'UTF8'), substr(l.line, 1, len))::jsonb AS a) x GROUP BY s.n, s.name ORDER BY s.n;
+-- the id of a line that cannot be parsed: only the object's own, wherever it stands
+SELECT l, a->>'custom_id', a->>'line' FROM unnest(ARRAY[
+  '{"custom_id":"a","x":}', '{"x":{"custom_id":"b"},"y":}', '{"x":["custom_id"],"custom_id" : "c" ,}', '{"x":"{\"custom_id\":\"d\"","custom_id":"e","y":tru}', '{"custom_id":7,"custom_id":"f",,}',
+  '[{"custom_id":"g"}', '{"x":{"y":[{}],"z":[[]]},"custom_id":"h",}', '}{"custom_id":"i",}', '{"custom_id":"j\u0041\"",]', '{"custom_id":"k', '{"custom_id":"\ud800\u0000",]', '{"custom_id"', '{"custom_id":', '{"a\":"custom_id":"l"', '{"custom_id":{"custom_id":"m"},]']) WITH ORDINALITY AS t(l, i),
+  LATERAL (SELECT unit_line('{}', convert_to(l, 'UTF8'))::jsonb AS a) x ORDER BY i;
+-- … at Google also the label in what is echoed
+SELECT l, a->>'custom_id', a->>'channel' FROM unnest(ARRAY[
+  '{"request":{"contents":[{"labels":{"rid":"01234567-3"}}],"labels":{"a":"b","rid":"01234567-2"}},"response":{"candidates":[', '{"request":{"labels":{"rid":"0123', '{"response":{"labels":{"rid":"01234567-4"}},"request":{"labels":{}},',
+  '{"key":"other","request":{"labels":{"rid":"01234567-5"}},', '{"key":"other","request":{"x":', '{"request":"labels","labels":{"rid":"01234567-6"},', '{"instance":{"labels":{"rid":"01234567-7"}},', '{"request":{"labels":["rid","01234567-8"]},"labels":']) WITH ORDINALITY AS t(l, i),
+  LATERAL (SELECT unit_line((SELECT convert_to(call, 'UTF8') FROM shape WHERE name = 'vertex gemini'), convert_to(l, 'UTF8'))::jsonb AS a) x ORDER BY i;
+-- 5 MB of brackets, and of keys
+SELECT unit_line('{}', convert_to('{"custom_id":"deep","x":' || repeat('[{"custom_id":', 300000), 'UTF8')), unit_line('{}', convert_to('{' || repeat('"custom_id":', 400000) || '"a"', 'UTF8'));
 \pset format aligned
 \pset tuples_only off
 SET client_min_messages = warning;

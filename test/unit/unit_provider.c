@@ -310,6 +310,7 @@ Datum
 unit_line(PG_FUNCTION_ARGS)
 {
 	static const char *const outcomes[] = {"succeeded", "invalid_output", "errored", "expired", "cancelled", "missing", "skipped"};
+	static const char *const states[] = {NULL, "repaired", "unreadable"};
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	bytea	   *line = PG_GETARG_BYTEA_PP(1);
 	BiAnswer	answer;
@@ -319,6 +320,7 @@ unit_line(PG_FUNCTION_ARGS)
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	unit_call_add_text(&out, "custom_id", answer.custom_id);
+	unit_call_add_text(&out, "line", states[answer.line]);
 	unit_call_add_text(&out, "fingerprint", answer.fingerprint);
 	unit_call_add_text(&out, "channel", answer.channel);
 	unit_call_add_text(&out, "outcome", outcomes[answer.outcome]);

@@ -17,7 +17,7 @@ class Sink {
   line(text) {
     const line = spoil(text);
     this.hasher.update(Buffer.concat([Buffer.from(line), Buffer.from('\n')]));
-    this.out.line(line);
+    this.out.append(line);
   }
 
   get size() {
