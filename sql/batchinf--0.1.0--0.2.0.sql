@@ -34,6 +34,8 @@ SELECT c.chunk_id, j.server, j.owner, w.wish,
        -- when its next step may be taken; NULL: not while the job is paused
        CASE WHEN c.next_step_at IS NULL THEN NULL
             WHEN w.wish IS NOT NULL AND c.state IN ('planned', 'uploading', 'uploaded', 'submitted', 'running', 'ambiguous') THEN j.created_at
+            -- results that are too large for us: a cancelled job waits for them no longer
+            WHEN w.wish IS NOT NULL AND c.state = 'fetching' AND c.waiting_for LIKE 'results_too_large:%' THEN j.created_at
             WHEN j.paused AND c.state IN ('planned', 'uploading', 'uploaded') THEN j.deadline
             ELSE LEAST(GREATEST(c.next_step_at, p.until), CASE WHEN w.wish IS NULL THEN j.deadline END) END AS step_at,
        CASE WHEN c.write_waiting > 0 THEN c.write_at END AS write_at,

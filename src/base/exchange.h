@@ -40,7 +40,9 @@ typedef enum BiCause
 	BI_CAUSE_STALLED,			/* no bytes for batchinf.stall_timeout */
 	BI_CAUSE_CUT,				/* the body ended early or the connection broke */
 	BI_CAUSE_TOO_LARGE,			/* a reply for memory was larger than BI_REPLY_MAX */
-	BI_CAUSE_LOCAL				/* our side: the spool could not be read or written */
+	BI_CAUSE_LOCAL,				/* our side: the spool could not be read or written */
+	BI_CAUSE_LIMIT,				/* a body for a spool was larger than download_max or temp_file_limit */
+	BI_CAUSE_STOPPED			/* by bi_http_stop */
 } BiCause;
 
 /* The most of a reply that is kept in memory; larger ones belong in a spool. */
@@ -66,7 +68,12 @@ typedef struct BiExchange
 
 	/* where a 2xx body goes: a spool, or NULL for memory */
 	struct BiSpool *download;
+	int64		download_max;	/* > 0: bytes that download may have, unpacked ... */
+	int64		download_before;	/* ... together with these, which other spools have already */
 	int64		cut_after;		/* > 0: no more of a body for memory is wanted: what came is the reply */
+
+	/* while it is under way: bytes of bodies that were sent and received, unpacked */
+	int64		moved;
 
 	/* the reply */
 	BiTransport transport;

@@ -21,6 +21,7 @@ int			bi_guc_connect_timeout = 10 * 1000;
 int			bi_guc_stall_timeout = 60 * 1000;
 int			bi_guc_settle_time = 20 * 1000;
 int			bi_guc_write_timeout = 30 * 1000;
+int			bi_guc_max_result_size = 0;
 int			bi_guc_sweep_interval = 60 * 60;
 char	   *bi_guc_proxy = NULL;
 char	   *bi_guc_ca_file = NULL;
@@ -47,7 +48,7 @@ define_worker(void)
 }
 
 static void
-define_timeouts(void)
+define_bounds(void)
 {
 	DefineCustomIntVariable("batchinf.connect_timeout",
 							"Sets the maximum time to wait for a connection to a provider.",
@@ -64,6 +65,11 @@ define_timeouts(void)
 							"Only after it does not finding the batch mean that there is none.",
 							&bi_guc_settle_time, 20 * 1000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.max_result_size",
+							"Sets the maximum size of the results of one chunk, all files together and unpacked.",
+							"0: 64 MB, 1 MB for each record and four times the size of the requests.",
+							&bi_guc_max_result_size, 0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("batchinf.write_timeout",
 							"Sets the maximum time for which a transaction that writes back runs code of the target's owner.",
 							"What takes longer waits, as for a lock, and is tried again.",
@@ -95,7 +101,7 @@ void
 bi_guc_define(void)
 {
 	define_worker();
-	define_timeouts();
+	define_bounds();
 	define_network();
 	MarkGUCPrefixReserved("batchinf");
 }

@@ -26,6 +26,7 @@ struct BiHttp
 	MemoryContext cxt;
 	CURLM	   *multi;
 	int			live;			/* in multi */
+	dlist_head	under_way;		/* those */
 	int			nover;
 	dlist_head	over;
 };
@@ -64,6 +65,14 @@ end_transfer(BiHttp *http, BiTransfer *transfer, CURLcode code)
 }
 
 static void
+end_live(BiHttp *http, BiTransfer *transfer, CURLcode code)
+{
+	dlist_delete(&transfer->node);
+	http->live--;
+	end_transfer(http, transfer, code);
+}
+
+static void
 collect_transfers(BiHttp *http)
 {
 	CURLMsg    *msg;
@@ -77,8 +86,7 @@ collect_transfers(BiHttp *http)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer);
-		http->live--;
-		end_transfer(http, (BiTransfer *) transfer, code);
+		end_live(http, (BiTransfer *) transfer, code);
 	}
 }
 
@@ -93,6 +101,7 @@ bi_http_new(MemoryContext parent)
 		initialized = true;
 	http->cxt = cxt;
 	dlist_init(&http->over);
+	dlist_init(&http->under_way);
 	http->multi = initialized ? curl_multi_init() : NULL;
 	if (http->multi == NULL)
 		ereport(ERROR,
@@ -122,7 +131,10 @@ bi_http_start(BiHttp *http, BiExchange *ex)
 	if (bi_httpopt_check(transfer))
 		code = launch(transfer, http->multi);
 	if (transfer->multi != NULL)
+	{
+		dlist_push_tail(&http->under_way, &transfer->node);
 		http->live++;
+	}
 	else
 		end_transfer(http, transfer, code);
 }
@@ -143,6 +155,22 @@ bi_http_turn(BiHttp *http, int timeout_ms)
 	pgstat_report_wait_start(PG_WAIT_EXTENSION);
 	curl_multi_poll(http->multi, NULL, 0, Min(Max(timeout_ms, 0), TURN_MS_MAX), NULL);
 	pgstat_report_wait_end();
+}
+
+void
+bi_http_stop(BiHttp *http, const BiExchange *ex, const char *why)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &http->under_way)
+	{
+		BiTransfer *transfer = dlist_container(BiTransfer, node, iter.cur);
+
+		if (transfer->ex != ex)
+			continue;
+		bi_transfer_give_up(transfer, BI_CAUSE_STOPPED, "%s", why);
+		end_live(http, transfer, CURLE_ABORTED_BY_CALLBACK);
+	}
 }
 
 BiExchange *

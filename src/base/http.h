@@ -26,6 +26,9 @@ extern int	bi_http_running(const BiHttp *http);
  * when nothing runs or something is over. */
 extern void bi_http_turn(BiHttp *http, int timeout_ms);
 
+/* Ends ex, if it is under way: it is over now, with BI_CAUSE_STOPPED and why as its detail. */
+extern void bi_http_stop(BiHttp *http, const BiExchange *ex, const char *why);
+
 /* The next exchange that is over, or NULL.  Its secrets are wiped. */
 extern BiExchange *bi_http_next(BiHttp *http);
 

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #define BUFFER_SIZE (64 * 1024)
@@ -34,7 +35,11 @@ struct BiSpool
 	pg_crc32c	crc;			/* of them, unfinished */
 	char	   *buffer;			/* NULL, or BUFFER_SIZE bytes */
 	size_t		used;			/* of buffer, not yet in the file */
+	bool		refused;		/* temp_file_limit, and not the disk, refused the last bytes */
 };
+
+/* Bytes in the files of all spools of this process: what temp_file_limit is compared with. */
+static int64 spooled = 0;
 
 struct BiLines
 {
@@ -64,6 +69,8 @@ close_files(void *thing)
 	if (spool->file >= 0)
 		FileClose(spool->file);
 	spool->file = -1;
+	spooled -= spool->size;
+	spool->size = 0;
 }
 
 static void
@@ -72,6 +79,17 @@ report_failure(const char *what)
 	ereport(ERROR,
 			(errcode_for_file_access(),
 			 errmsg("could not %s temporary file: %m", what)));
+}
+
+static void
+report_unwritten(const BiSpool *spool)
+{
+	if (!spool->refused)
+		report_failure("write to");
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("temporary file size exceeds temp_file_limit (%dkB)", temp_file_limit),
+			 errdetail("Files of batch jobs in this process have " INT64_FORMAT " kB.", spooled / 1024)));
 }
 
 BiSpool *
@@ -106,12 +124,15 @@ bi_spool_close(BiSpool *spool)
 	bi_foreign_release(spool->own);
 }
 
-/* Writes all of it behind what the file has. */
+/* Writes all of it behind what the file has, as far as temp_file_limit and the disk allow. */
 static bool
 append_bytes(BiSpool *spool, const char *bytes, size_t len)
 {
 	size_t		done = 0;
 
+	spool->refused = temp_file_limit >= 0 && spooled + (int64) len > temp_file_limit * INT64CONST(1024);
+	if (spool->refused)
+		return false;
 	while (done < len)
 	{
 		ssize_t		n = pwrite(spool->fd, bytes + done, len - done, spool->size + done);
@@ -125,6 +146,7 @@ append_bytes(BiSpool *spool, const char *bytes, size_t len)
 		done += n;
 	}
 	spool->size += len;
+	spooled += len;
 	COMP_CRC32C(spool->crc, bytes, len);
 	return true;
 }
@@ -144,11 +166,11 @@ bi_spool_write(BiSpool *spool, const char *bytes, size_t len)
 	if (spool->buffer == NULL)
 		spool->buffer = MemoryContextAlloc(spool->cxt, BUFFER_SIZE);
 	if (spool->used + len > BUFFER_SIZE && !drain_buffer(spool))
-		report_failure("write to");
+		report_unwritten(spool);
 	if (len > BUFFER_SIZE)
 	{
 		if (!append_bytes(spool, bytes, len))
-			report_failure("write to");
+			report_unwritten(spool);
 		return;
 	}
 	memcpy(spool->buffer + spool->used, bytes, len);
@@ -159,7 +181,7 @@ void
 bi_spool_flush(BiSpool *spool)
 {
 	if (!drain_buffer(spool))
-		report_failure("write to");
+		report_unwritten(spool);
 	if (spool->buffer != NULL)
 		pfree(spool->buffer);
 	spool->buffer = NULL;
@@ -171,6 +193,12 @@ bi_spool_put(BiSpool *spool, const char *bytes, size_t len)
 	if (!drain_buffer(spool) || !append_bytes(spool, bytes, len))
 		return -1;
 	return len;
+}
+
+bool
+bi_spool_refused(const BiSpool *spool)
+{
+	return spool->refused;
 }
 
 ssize_t

@@ -16,7 +16,8 @@ extern BiSpool *bi_spool_new(MemoryContext cxt);
 /* Closes and removes it now; it may not be used any more. */
 extern void bi_spool_close(BiSpool *spool);
 
-/* Appends; ereports when the disk refuses. */
+/* Appends; ereports when the disk refuses, or temp_file_limit: the spools of a process count
+ * together, as its temporary files do. */
 extern void bi_spool_write(BiSpool *spool, const char *bytes, size_t len);
 
 /* Ends a series of bi_spool_write: what is buffered goes to the file; ereports. */
@@ -27,6 +28,9 @@ extern void bi_spool_flush(BiSpool *spool);
  * than len only at the end. */
 extern ssize_t bi_spool_put(BiSpool *spool, const char *bytes, size_t len);
 extern ssize_t bi_spool_get(BiSpool *spool, int64 offset, char *bytes, size_t len);
+
+/* After put returned -1: was it temp_file_limit?  Then errno says nothing. */
+extern bool bi_spool_refused(const BiSpool *spool);
 
 /* Bytes, those still in the buffer included. */
 extern int64 bi_spool_size(const BiSpool *spool);

@@ -14,10 +14,14 @@
 #include "base/address.h"
 #include "base/crash.h"
 #include "base/spool.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #define HEADERS_MAX 100			/* further ones of a reply are not kept */
 #define HEADER_BYTES_MAX (64 * 1024)
+
+/* A reply whose headers have more than this does not end. */
+#define HEADER_FLOOD (16 * 1024 * 1024)
 
 void
 bi_transfer_give_up(BiTransfer *transfer, BiCause cause, const char *what, const char *which)
@@ -110,6 +114,7 @@ send_body(char *bytes, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	transfer->sent += got;
+	transfer->ex->moved += got;
 	BI_CRASH_POINT("body", "sending");
 	return got;
 }
@@ -132,6 +137,13 @@ keep_line(char *line, size_t size, size_t n, void *arg)
 	BiTransfer *transfer = arg;
 	size_t		len = size * n;
 
+	transfer->header_bytes += len;
+	if (transfer->header_bytes > HEADER_FLOOD)
+	{
+		if (!transfer->given_up)
+			bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s", "the headers of the reply are too large");
+		return 0;
+	}
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 	{
 		transfer->lines.len = 0;
@@ -147,6 +159,46 @@ keep_line(char *line, size_t size, size_t n, void *arg)
 	return len;
 }
 
+/* May len more bytes go into the spool?  What the reply says of its size counts before the
+ * bytes come. */
+static bool
+is_within_limit(BiTransfer *transfer, size_t len)
+{
+	const BiExchange *ex = transfer->ex;
+	int64		had = ex->download_before + bi_spool_size(ex->download);
+	int64		all = had + len;
+	curl_off_t	told = -1;
+	char		why[200];
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
+	if (bi_spool_size(ex->download) == 0 && told > 0)
+		all = Max(all, had + told);
+	if (ex->download_max <= 0 || all <= ex->download_max)
+		return true;
+	snprintf(why, sizeof(why), "the results have at least " INT64_FORMAT " kB, and batchinf.max_result_size allows " INT64_FORMAT " kB",
+			 all / 1024, ex->download_max / 1024);
+	bi_transfer_give_up(transfer, BI_CAUSE_LIMIT, "%s", why);
+	return false;
+}
+
+static bool
+keep_download(BiTransfer *transfer, const char *bytes, size_t len)
+{
+	BiSpool    *spool = transfer->ex->download;
+	char		limit[32];
+
+	if (!is_within_limit(transfer, len))
+		return false;
+	if (bi_spool_put(spool, bytes, len) >= 0)
+		return true;
+	snprintf(limit, sizeof(limit), "%d kB", temp_file_limit);
+	if (bi_spool_refused(spool))
+		bi_transfer_give_up(transfer, BI_CAUSE_LIMIT, "the files of batch jobs in this process reach temp_file_limit (%s)", limit);
+	else
+		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL, "could not write to temporary file: %s", strerror(errno));
+	return false;
+}
+
 static size_t
 keep_body(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -156,14 +208,13 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 
 	if (transfer->given_up)
 		return CURL_WRITEFUNC_ERROR;
+	transfer->ex->moved += len;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 == 2 && transfer->ex->download != NULL)
 	{
 		BI_CRASH_POINT("body", "storing");
-		if (bi_spool_put(transfer->ex->download, bytes, len) >= 0)
+		if (keep_download(transfer, bytes, len))
 			return len;
-		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL,
-							"could not write to temporary file: %s", strerror(errno));
 	}
 	else if (transfer->ex->cut_after > 0 && transfer->body.len + len > transfer->ex->cut_after)
 		transfer->enough = keep_bytes(&transfer->body, bytes, transfer->ex->cut_after - transfer->body.len);

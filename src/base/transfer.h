@@ -26,7 +26,7 @@ typedef struct BiBytes
 
 typedef struct BiTransfer
 {
-	dlist_node	node;			/* in the set's list of those that are over */
+	dlist_node	node;			/* in the set's list of those that are under way, or over */
 	MemoryContext cxt;
 	BiForeign  *own;
 	BiExchange *ex;
@@ -43,6 +43,7 @@ typedef struct BiTransfer
 	int64		sent;			/* offset in the body */
 	BiBytes		lines;			/* of the reply's header */
 	int			nlines;
+	size_t		header_bytes;	/* all that came, kept or not */
 	bool		lines_end;
 	BiBytes		body;
 	bool		enough;			/* cut by ourselves: ex->cut_after */

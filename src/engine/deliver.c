@@ -45,6 +45,12 @@ rest_outcome(const BiStep *step, const char **code, const char **error)
 {
 	const char *end = step->chunk->batch_end;
 
+	if (step->partial)
+	{
+		*code = "download_ended";
+		*error = "the job was cancelled or late, and the download of the results was ended before this one came";
+		return step->wish == BI_WISH_DEADLINE ? BI_EXPIRED : BI_CANCELLED_RECORD;
+	}
 	if (end && strcmp(end, "cancelled") == 0)
 	{
 		*code = "batch_cancelled";
@@ -71,7 +77,7 @@ settle_also(BiStep *step)
 	BiJob	   *job = bi_job_load(CurrentMemoryContext, step->chunk->job_id);
 	bool		late = job->deadline <= GetCurrentTimestamp();
 	bool		stopped = job->cancelled || late;
-	bool		cut = rest == BI_CANCELLED_RECORD || step->deliver->late;
+	bool		cut = step->partial || rest == BI_CANCELLED_RECORD || step->deliver->late;
 
 	(void) bi_result_rest(step->chunk, rest, !cut, code, error);
 	(void) bi_result_settle(step->chunk, !stopped);
@@ -152,14 +158,14 @@ settle(BiStep *step)
 	BiVerdict	verdict = {BI_UNCLEAR, "incomplete", describe(step)};
 	BiRecordOf *r;
 
-	if (!step->deliver->salvaging &&
+	if (!step->deliver->salvaging && !step->partial &&
 		((is_short(step) && may_ask_again(step, BI_REACT_ABSENT_TRIES)) ||
 		 (unanswered(step) > 0 && may_ask_again(step, UNANSWERED_TRIES))))
 	{
 		bi_react_defer(step, &verdict, BI_FETCHING);
 		return;
 	}
-	if (step->deliver->damaged > 0 && !step->deliver->salvaging)
+	if (step->deliver->damaged > 0 && !step->deliver->salvaging && !step->partial)
 	{
 		bi_answer_salvage(step);
 		step->work = deliver_group;

@@ -15,6 +15,7 @@
 #include "engine/fault.h"
 #include "engine/login.h"
 #include "engine/step.h"
+#include "engine/watch.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -51,6 +52,7 @@ typedef struct Loop
 	bool		unfinished;		/* any chunk left, whoever works on it */
 	TimestampTz next_due;
 	TimestampTz looked_at;
+	TimestampTz watched_at;		/* that exchanges under way are still wanted */
 	int			wait_ms;
 } Loop;
 
@@ -341,6 +343,7 @@ run_loop(Loop *loop)
 		retire(loop);
 		if (!is_over(loop))
 			rest(loop, busy || (loop->look && list_length(loop->steps) < MAX_STEPS));
+		bi_watch(loop->drive->mode, loop->http, loop->steps, &loop->watched_at);
 		take_replies(loop);
 		bi_fault_check(&loop->faults);
 		MemoryContextReset(loop->turn_cxt);

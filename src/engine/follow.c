@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "base/guc.h"
 #include "engine/create.h"
 #include "engine/deliver.h"
 #include "engine/follow.h"
@@ -18,6 +19,12 @@
 /* A provider may not know for a while what it has just made: so many settle times. */
 #define YOUNG_SETTLES 6
 #define CLEAN_TRIES 5
+
+/* What results may have where no setting says: so many bytes, and for each record, and for each
+ * byte of the requests, which some providers repeat. */
+#define RESULT_BASE (64 * 1024 * 1024)
+#define RESULT_RECORD (1024 * 1024)
+#define RESULT_ECHO 4
 
 /* Whether a cancel was sent, and after how many polls again: it may have been refused for a moment. */
 #define CANCEL_SENT "cancel_sent"
@@ -205,13 +212,60 @@ ends_whole(BiSpool *spool)
 		(bi_spool_get(spool, bi_spool_size(spool) - 1, &last, 1) == 1 && (last == '\n' || last == '}'));
 }
 
+/* What the results may have: what the requests can bring is not known, so that bound is generous. */
+static int64
+results_max(const BiChunk *chunk)
+{
+	if (bi_guc_max_result_size > 0)
+		return bi_guc_max_result_size * INT64CONST(1024);
+	return RESULT_BASE + chunk->records * RESULT_RECORD + chunk->bytes * RESULT_ECHO;
+}
+
+static int64
+spooled_size(const BiStep *step)
+{
+	int64		size = 0;
+	ListCell   *cell;
+
+	foreach(cell, step->spools)
+		size += bi_spool_size(lfirst(cell));
+	return size;
+}
+
+/* The job was cancelled, or is late, and its results do not come to an end: lines that have
+ * come are delivered, the other records end as the owner wished. */
+static void
+deliver_partial(BiStep *step, const BiVerdict *verdict)
+{
+	BiRecordOf *r = bi_react_record(step, BI_DELIVERING, "download ended");
+
+	step->partial = true;
+	r->detail = psprintf("%s; " INT64_FORMAT " bytes had come", bi_react_text(verdict), spooled_size(step));
+	r->hold = true;
+	bi_step_record(step, bi_deliver_start);
+}
+
+static bool
+is_partial_wanted(const BiStep *step)
+{
+	const BiExchange *ex = step->ex;
+
+	return step->wish != BI_WISH_NONE && ex->download &&
+		(ex->cause == BI_CAUSE_LIMIT || (ex->cause == BI_CAUSE_STOPPED && spooled_size(step) > 0));
+}
+
 static void
 cannot_fetch(BiStep *step, const BiVerdict *verdict)
 {
 	if (verdict->kind == BI_ABSENT && step->chunk->failures >= BI_REACT_ABSENT_TRIES)
 		bi_react_ambiguous(step, "the provider does not have the results file");
+	else if (is_partial_wanted(step))
+		deliver_partial(step, verdict);
 	else
 		bi_react_defer(step, verdict, BI_FETCHING);
+	/* Each try may download as much as the limit: a person must raise it first. */
+	if (step->ex->cause == BI_CAUSE_LIMIT && !step->partial)
+		step->record.delay_ms = Max(step->record.delay_ms, bi_react_backoff(BI_STEP_AGAIN_MS, 2, QUOTA_CAP_MS, step->chunk->failures - 1));
 }
 
 static void
@@ -244,6 +298,8 @@ send_fetch(BiStep *step)
 	if (step->provider->fetch(&step->call, step->part, ex))
 	{
 		ex->download = spool;
+		ex->download_max = results_max(step->chunk);
+		ex->download_before = spooled_size(step);
 		step->spools = lappend(step->spools, spool);
 		bi_step_send(step, read_fetch);
 		return;

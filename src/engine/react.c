@@ -93,6 +93,13 @@ bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 	/* What fails by itself waits longer each time, however good the server is to others. */
 	r->delay_ms = Max(r->pause_ms, bi_react_backoff(Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step)), 2, BI_REACT_DEFER_CAP_MS, step->chunk->failures));
 	step->chunk->failures++;
+	if (step->ex->cause == BI_CAUSE_STOPPED)
+	{
+		/* The claim sees what is wanted now.  Where that is the same again, it waits as always. */
+		r->pause_ms = 0;
+		if (step->unwanted_at != 0 && back != BI_FETCHING)
+			r->delay_ms = 0;
+	}
 	if (r->pause_ms && step->server_failures == 0)
 		ereport(LOG,
 				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));

@@ -190,6 +190,9 @@ start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
 	step->ex = ex;
 	step->reply = reply;
 	step->work = NULL;
+	step->sent_at = GetCurrentTimestamp();
+	step->unwanted_at = 0;
+	step->moved = 0;
 	BI_CRASH_POINT(bi_state_name(step->record.from), "send");
 	bi_http_start(step->http, ex);
 }

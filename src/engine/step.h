@@ -63,6 +63,9 @@ struct BiStep
 	BiStepWork	work;			/* NULL while waiting for ex */
 	TimestampTz not_before;		/* of work; 0: at once */
 	BiExchange *ex;
+	TimestampTz sent_at;		/* ex was started */
+	TimestampTz unwanted_at;	/* watch.c saw that ex is not wanted any more; 0: it is */
+	int64		moved;			/* ex->moved when watch.c looked last */
 	BiStepWork	reply;			/* called when ex is over */
 	BiExchange *behind;			/* what goes on once the login that is under way is over … */
 	BiStepWork	behind_login;	/* … and who reads it */
@@ -88,6 +91,7 @@ struct BiStep
 	int			part;			/* fetch: of the results; cleaning: which thing */
 	int			turns;			/* requests of one routine so far */
 	List	   *spools;			/* fetched parts, BiSpool */
+	bool		partial;		/* the job was cancelled, and what has come of its results is all that is wanted */
 	List	   *faults;			/* of a batch that was refused, BiFault */
 	struct BiRender *render;
 	BiDeliver  *deliver;

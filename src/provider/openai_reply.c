@@ -91,6 +91,8 @@ transport_verdict(const BiExchange *ex)
 		[BI_CAUSE_STALLED] = {"stalled", "no bytes came for too long"},
 		[BI_CAUSE_CUT] = {"cut_off", "the connection ended early"},
 		[BI_CAUSE_TOO_LARGE] = {"reply_too_large", "the reply is too large"},
+		[BI_CAUSE_LIMIT] = {BI_RESULTS_TOO_LARGE, "the results are too large"},
+		[BI_CAUSE_STOPPED] = {"stopped", "the exchange was ended"},
 		[BI_CAUSE_LOCAL] = {"local_error", "could not read or write a temporary file"},
 	};
 	char	   *detail = ex->detail ? bi_wire_words(ex->detail, strlen(ex->detail), BI_WIRE_MESSAGE) : NULL;

@@ -31,6 +31,9 @@ typedef struct BiCall
 /* The reference that says how many lines the results have, all files together. */
 #define BI_REF_LINES "lines"
 
+/* The code of a verdict on a download that reached a limit of ours; the view batchinf.due knows it. */
+#define BI_RESULTS_TOO_LARGE "results_too_large"
+
 /* What a reply means for what was asked. */
 typedef enum BiVerdictKind
 {

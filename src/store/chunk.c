@@ -308,6 +308,25 @@ bi_chunk_let_go(int64 chunk_id, bool writes, int64 delay_ms, const char *reason)
 }
 
 void
+bi_chunk_wishes(const int64 *ids, BiWish *wishes, int n)
+{
+	BiArgs		args = {0};
+	Datum	   *items = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		items[i] = Int64GetDatum(ids[i]);
+		wishes[i] = BI_WISH_NONE;
+	}
+	bi_sql_arg_array(&args, INT8OID, items, NULL, n);
+	n = (int) bi_sql_run("SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WHEN j.deadline <= now() THEN 'deadline' END"
+						 " FROM unnest($1) WITH ORDINALITY i(chunk_id, place) LEFT JOIN batchinf.chunk c ON c.chunk_id = i.chunk_id"
+						 " LEFT JOIN batchinf.job j ON j.job_id = c.job_id ORDER BY i.place", &args);
+	for (int i = 0; i < n; i++)
+		wishes[i] = parse_wish(bi_sql_text(CurrentMemoryContext, i, 1));
+}
+
+void
 bi_chunk_release_all(void)
 {
 	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE holder_pid = pg_backend_pid()"

@@ -101,6 +101,9 @@ extern void bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
  */
 extern bool bi_chunk_let_go(int64 chunk_id, bool writes, int64 delay_ms, const char *reason);
 
+/* What the owners of n chunks wish now, into wishes. */
+extern void bi_chunk_wishes(const int64 *ids, BiWish *wishes, int n);
+
 /* Ends this process's hold on everything; after an error nobody foresaw. */
 extern void bi_chunk_release_all(void);
 

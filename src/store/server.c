@@ -284,6 +284,18 @@ bi_server_usable(Oid server, Oid user)
 		bi_server_aclcheck(server, user) == ACLCHECK_OK;
 }
 
+const char *
+bi_server_lost(Oid server, Oid mapping, Oid user)
+{
+	if (!SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(server)))
+		return "the server was dropped";
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(user)))
+		return "the job's owner was dropped";
+	if (!SearchSysCacheExists1(USERMAPPINGOID, ObjectIdGetDatum(mapping)))
+		return "the user mapping was dropped";
+	return bi_server_usable(server, user) ? NULL : "the job's owner lost USAGE on the server";
+}
+
 int64
 bi_server_parse_size(const char *text)
 {

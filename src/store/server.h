@@ -86,6 +86,10 @@ extern bool bi_server_has_mappings(Oid server);
 /* May user use it?  (USAGE.)  false also where it is gone. */
 extern bool bi_server_usable(Oid server, Oid user);
 
+/* Why user may use it with that mapping no more, NULL where that is not so.  Cheap: no option
+ * is read. */
+extern const char *bi_server_lost(Oid server, Oid mapping, Oid user);
+
 /* '200MB' (PostgreSQL's units: B, kB, MB, GB, TB, powers of 1024) or '200000000' as bytes
  * or a count; -1 if it is neither. */
 extern int64 bi_server_parse_size(const char *text);

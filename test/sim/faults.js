@@ -6,7 +6,7 @@ const { LIES } = require('./lies');
 
 const ACTIONS = new Set(['status', 'body', 'headers', 'reset', 'hang', 'delay_ms', 'drip', 'truncate', 'chunked',
   'wrong_length', 'redirect', 'html', 'lost_after_effect', 'batch_outcome', 'errors', 'finished', 'error_file_id', 'list_lag_ms',
-  'error_code', 'foreign', 'persist', 'stall', 'gzip', 'lie', 'shut_after']);
+  'error_code', 'foreign', 'persist', 'stall', 'endless', 'bomb', 'gzip', 'lie', 'shut_after']);
 const OUTCOMES = ['expired', 'cancelled', 'failed', 'in_progress_forever', 'archived', 'partial'];
 
 class Faults {

@@ -77,7 +77,9 @@ function bytesOf(reply) {
 }
 
 // gzip: true packs it, unasked; "lie" only says so.
-function spoil(reply, { lie, gzip }) {
+// bomb: so many MB of empty lines behind it, packed.
+function spoil(reply, { lie, gzip, bomb }) {
+  if (bomb) return spoil({ ...reply, file: undefined, json: undefined, text: Buffer.concat([bytesOf(reply), Buffer.alloc(bomb * 1e6, '\n')]) }, { gzip: true });
   if (!lie && !gzip) return reply;
   const { file, json, text, ...rest } = reply;
   const bytes = lie ? LIES[lie](bytesOf(reply)) : bytesOf(reply);

@@ -10,7 +10,7 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // action: the fault's transport keys (delay and reset are the server's business).
 async function send(req, res, reply, action) {
-  const body = bodyOf(req, reply);
+  const body = bodyOf(req, reply, action);
   const whole = action.truncate === undefined && action.stall === undefined && !action.wrong_length;
   res.writeHead(reply.status || 200, headersOf(reply, body, action));
   const all = req.method === 'HEAD' ? 0 : body.size;
@@ -21,15 +21,29 @@ async function send(req, res, reply, action) {
     await write(res, piece);
     if (action.drip) await sleep((piece.length / action.drip) * 1000);
   }
+  if (action.endless && all > 0) await repeat(res, body, action.drip);
   if (whole) res.end();
   else if (action.stall !== undefined && all > 0) res.flushHeaders();
   else endSocket(res);
 }
 
-function bodyOf(req, reply) {
+// The body, over and over, as long as anybody listens.
+async function repeat(res, body, drip) {
+  const bytes = body.bytes || fs.readFileSync(body.path).subarray(body.start, body.start + body.size);
+  const block = drip ? bytes : Buffer.concat(Array(Math.ceil((1 << 20) / bytes.length)).fill(bytes));
+  for (;;) {
+    for await (const piece of pieces({ bytes: block }, block.length, drip)) {
+      if (res.destroyed) return;
+      await write(res, piece);
+      if (drip) await sleep((piece.length / drip) * 1000);
+    }
+  }
+}
+
+function bodyOf(req, reply, action) {
   if (reply.file) return { size: reply.file.size, path: reply.file.path, start: reply.file.start || 0 };
   const bytes = Buffer.isBuffer(reply.text) ? reply.text : Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
-  const zip = reply.json !== undefined && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
+  const zip = reply.json !== undefined && !action.endless && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
   const out = zip ? zlib.gzipSync(bytes) : bytes;
   return { size: out.length, bytes: out, zip };
 }
@@ -38,7 +52,7 @@ function headersOf(reply, body, action) {
   const headers = { ...(reply.json !== undefined ? { 'Content-Type': 'application/json' } : {}), ...reply.headers };
   if (body.zip) headers['Content-Encoding'] = 'gzip';
   const extra = action.wrong_length === true ? 10 : action.wrong_length || 0;
-  if (reply.chunked || action.chunked) headers['Transfer-Encoding'] = 'chunked';
+  if (reply.chunked || action.chunked || action.endless) headers['Transfer-Encoding'] = 'chunked';
   else headers['Content-Length'] = Math.max(0, body.size + extra);
   return headers;
 }

@@ -36,6 +36,10 @@ await tap.group('lies', async () => {
   tap.is([packed.headers['content-encoding'], JSON.parse(zlib.gunzipSync(packed.body)).id], ['gzip', whole.id], 'gzip, unasked');
   const unpacked = await told({ gzip: 'lie' });
   tap.is([unpacked.headers['content-encoding'], unpacked.json && unpacked.json.id], ['gzip', whole.id], 'gzip, only said');
+  const bomb = await told({ bomb: 20 });
+  tap.is([bomb.body.length < 1e6, zlib.gunzipSync(bomb.body).length], [true, JSON.stringify(whole).length + 20e6], 'bomb: small as it comes');
+  const endless = await told({ endless: true, drip: 20000 }, 1000);
+  tap.ok(endless.error && endless.body.length > 10 * JSON.stringify(whole).length, 'endless', endless.body.length);
   const stalled = await told({ stall: 5 }, 2000);
   tap.is([stalled.body.length, stalled.error && stalled.error.message], [5, 'client timeout'], 'stall: no more than that comes');
   for (const [lie, written] of [['unicode', '"\\u0069\\u0064":"\\u0067\\u0070'], ['partly', '"i\\u0064":"g\\u0070t'], ['slashes', '"id":"gpt']]) {
