@@ -23,10 +23,13 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #define STACK_MAX (4 * 1024 * 1024)
+
+int			temp_file_limit = -1;
 
 /* ---- memory ---- */
 

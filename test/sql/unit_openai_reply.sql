@@ -41,7 +41,7 @@ SELECT length(unit_reply('poll', '{"status":400}', convert_to('{"error":{"messag
 SELECT unit_reply('poll', '{"status":400}', convert_to('{"error":{"message":"a\u0000b\nc"}}', 'UTF8'));
 SELECT unit_reply('poll', '{"status":200}', convert_to(repeat('[', 100000), 'UTF8')), unit_reply('find', '{"status":200}', convert_to('{"data":' || repeat('[', 100000), 'UTF8'));
 -- no reply at all
-SELECT transport, cause, unit_reply('create', convert_to(format('{"transport":"%s","cause":%s}', transport, cause), 'UTF8'), '') FROM unnest('{unsent,broken}'::text[]) AS transport, generate_series(0, 8) AS cause;
+SELECT transport, cause, unit_reply('create', convert_to(format('{"transport":"%s","cause":%s}', transport, cause), 'UTF8'), '') FROM unnest('{unsent,broken}'::text[]) AS transport, generate_series(0, 10) AS cause;
 SELECT unit_reply(routine, convert_to('{"transport":"broken","cause":6,"detail":"transfer closed with 7 bytes\n remaining"}', 'UTF8'), '') FROM unnest('{upload,create,find,poll,cancel,fetch,discard,check}'::text[]) AS routine;
 -- the other routines
 SELECT status, name, reply('upload', status, name) FROM (VALUES (200, 'file.json'), (201, 'file.json'), (200, 'model.json'), (200, 'error-invalid.json'), (200, 'batch-bad-id.json'), (200, 'page.html'), (400, 'error-no-code.json')) AS t(status, name);
