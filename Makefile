@@ -46,4 +46,6 @@ fuzz: ; bash test/fuzz/run.sh $(SECONDS)
 sanitize: ; bash test/sanitize.sh all
 cassert: ; bash test/cassert.sh
 fault: ; perl test/fault/crash.pl $(or $(SECONDS),600)
-hostile: ; perl test/hostile/provider.pl $(or $(SECONDS),300)
+hostile:
+	perl test/hostile/provider.pl $(or $(SECONDS),300)
+	perl test/hostile/role.pl $(or $(SECONDS),300)
