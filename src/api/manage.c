@@ -17,6 +17,7 @@
 #include "pgstat.h"
 #include "provider/registry.h"
 #include "store/job.h"
+#include "store/owner.h"
 #include "store/server.h"
 #include "store/sql.h"
 #include "storage/latch.h"
@@ -250,10 +251,17 @@ batchinf_wait(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static void
+check_session_phase(void *arg)
+{
+	bi_owner_check_session();
+}
+
 Datum
 batchinf_work(PG_FUNCTION_ARGS)
 {
 	BiDrive		drive = {.mode = BI_XACT_PROCEDURE, .linger_ms = -1};
+	ErrorData  *error;
 	char	   *why;
 
 	PreventCommandDuringRecovery("batch_work()");
@@ -266,6 +274,9 @@ batchinf_work(PG_FUNCTION_ARGS)
 				 errhint(BI_VERSION_HINT)));
 	drive.until = until_argument(fcinfo, 0, "max_time");
 	connect_procedure();
+	error = bi_xact_run(drive.mode, check_session_phase, NULL);
+	if (error)
+		ReThrowError(error);
 	(void) bi_drive(&drive);
 	SPI_finish();
 	PG_RETURN_VOID();

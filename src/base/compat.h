@@ -40,6 +40,13 @@
 #define bi_local_beentry(i) pgstat_fetch_stat_local_beentry(i)
 #endif
 
+/* 17 can keep slots that a standby has synchronized. */
+#if PG_VERSION_NUM >= 170000
+#define bi_drop_temporary_slots() ReplicationSlotCleanup(false)
+#else
+#define bi_drop_temporary_slots() ReplicationSlotCleanup()
+#endif
+
 /* What an interrupted DROP DATABASE leaves, since the minor releases of August 2023. */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define BI_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB
@@ -76,6 +83,27 @@ bi_json_lexer(const char *text, size_t len)
 	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
 #else
 	return makeJsonLexContextCstringLen(unconstify(char *, text), len, GetDatabaseEncoding(), true);
+#endif
+}
+
+/* The memory of this process in use.  Memory contexts are all that PostgreSQL counts; the C
+ * library's count has other languages' memory, and settings' before 16, too. */
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "utils/memutils.h"
+
+static inline Size
+bi_memory_used(void)
+{
+	Size		contexts = MemoryContextMemAllocated(TopMemoryContext, true);
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+	struct mallinfo2 info = mallinfo2();
+
+	return Max(contexts, info.uordblks + info.hblkhd);
+#else
+	return contexts;
 #endif
 }
 

@@ -13,6 +13,7 @@
 #include "common/pg_prng.h"
 #include "engine/apply.h"
 #include "engine/limit.h"
+#include "engine/remains.h"
 #include "store/writeback.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -68,6 +69,12 @@ note_write(BiResult *row, const ErrorData *error)
 	row->write_error = error->detail ? psprintf("%s (%s)", error->message, error->detail) : pstrdup(error->message);
 }
 
+static ErrorData *
+try_write(Group *group)
+{
+	return bi_remains_try(write_rows, group, group->step->cxt);
+}
+
 /* Row by row: each on its own. */
 static void
 write_each(Group *group)
@@ -84,7 +91,7 @@ write_each(Group *group)
 		group->rows = &rows[i];
 		group->last = i == n - 1;
 		group->lock_ms = n == 1 ? GROUP_LOCK_MS : locked < LOCKED_ENOUGH ? ROW_LOCK_MS : NO_WAIT_MS;
-		error = bi_xact_try(write_rows, group);
+		error = try_write(group);
 		if (error == NULL)
 			continue;
 		note_write(rows[i], error);
@@ -98,7 +105,7 @@ write_group(Group *group)
 {
 	group->lock_ms = GROUP_LOCK_MS;
 	group->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), bi_guc_write_timeout);
-	if (group->nrows == 1 || (group->nrows > 1 && bi_xact_try(write_rows, group) != NULL))
+	if (group->nrows == 1 || (group->nrows > 1 && try_write(group) != NULL))
 		write_each(group);
 }
 

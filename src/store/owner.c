@@ -16,9 +16,16 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "store/owner.h"
 #include "store/target.h"
 #include "utils/acl.h"
@@ -119,20 +126,90 @@ set_for_write(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* Returns how many objects are in the session's temporary schema. */
+static int
+count_temporary(void)
+{
+	ScanKeyData key[2];
+	Relation	depend;
+	SysScanDesc scan;
+	Oid			schema;
+	Oid			toast;
+	int			n = 0;
+
+	GetTempNamespaceState(&schema, &toast);
+	if (!OidIsValid(schema))
+		return 0;
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(NamespaceRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(schema));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, key);
+	while (HeapTupleIsValid(systable_getnext(scan)))
+		n++;
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return n;
+}
+
+/* A type, function or operator in pg_temp would stay in the session, for the code of others to
+ * meet.  The restricted operation refuses tables only (types too, in newer minor releases). */
+static int64
+run_checked(const char *sql, const BiArgs *args)
+{
+	int			before = count_temporary();
+	int64		n = bi_sql_run_as_is(sql, args);
+
+	if (count_temporary() > before)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot create an object in a temporary schema in a write-back")));
+	return n;
+}
+
 int64
 bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms)
 {
 	Oid			user;
 	int			context;
 	int			level = NewGUCNestLevel();
-	int64		n;
+	volatile int64 n = 0;
 
 	GetUserIdAndSecContext(&user, &context);
 	set_for_write("search_path", "pg_catalog, pg_temp");
 	set_for_write("lock_timeout", psprintf("%d", lock_ms));
 	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	n = bi_sql_run_as_is(sql, args);
+	PG_TRY();
+	{
+		n = run_checked(sql, args);
+	}
+	PG_FINALLY();
+	{
+		/* No subtransaction gives these back, and nobody else in the session holds one. */
+		LockReleaseSession(USER_LOCKMETHOD);
+	}
+	PG_END_TRY();
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
 	return n;
+}
+
+void
+bi_owner_check_session(void)
+{
+	bi_sql_run("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),"
+			   " (SELECT name FROM pg_cursors WHERE is_holdable LIMIT 1)", NULL);
+	if (bi_sql_bool(0, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch jobs cannot be worked on in a session that holds advisory locks"),
+				 errdetail("Code of the jobs' owners may take some, and all of the session are released after it."),
+				 errhint("Use pg_advisory_unlock_all(), or another session.")));
+	if (bi_sql_text(CurrentMemoryContext, 0, 2))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch jobs cannot be worked on in a session that has a cursor WITH HOLD"),
+				 errdetail("Code of the jobs' owners could read cursor \"%s\".", bi_sql_text(CurrentMemoryContext, 0, 2)),
+				 errhint("Close it, or use another session.")));
 }

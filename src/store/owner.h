@@ -20,9 +20,13 @@ extern Oid	bi_owner_writer(Oid owner, Oid target);
 /*
  * Runs one statement as role in a security-restricted operation, with an empty search path and
  * settings that end with it: rows processed, for bi_sql_* to read.  Waits for a lock no longer
- * than lock_ms.  An error leaves user and settings to the abort of the subtransaction: call it
- * in one.
+ * than lock_ms.  All session-level advisory locks of the process are released: it must hold no
+ * others.  An error leaves user and settings to the abort of the subtransaction: call it in one.
  */
 extern int64 bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms);
+
+/* Ereports if this session has something that bi_owner_run takes from it, or gives to the code
+ * that it runs.  Needs SPI and a transaction. */
+extern void bi_owner_check_session(void);
 
 #endif							/* BI_OWNER_H */

@@ -15,6 +15,7 @@
 #include "commands/dbcommands.h"
 #include "common/pg_prng.h"
 #include "engine/drive.h"
+#include "engine/remains.h"
 #include "engine/settings.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -108,6 +109,13 @@ leave_now(void)
 	return extension_lost || !bi_guc_enabled || bi_slot_held();
 }
 
+/* The same for bi_drive. */
+static bool
+leave_drive(void)
+{
+	return leave_now() || bi_remains_too_much();
+}
+
 static bool
 never(void)
 {
@@ -198,6 +206,23 @@ ask_for_next(void)
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
+/* Code of owners has left much memory in use.  True if a fresh process goes on. */
+static bool
+make_room(void)
+{
+	pgstat_report_appname(last_look_name);
+	if (bi_slot_present() || ask_for_next())
+	{
+		ereport(LOG,
+				(errmsg("batchinf visit makes room for a fresh process"),
+				 errdetail("Code of the jobs' owners has left much memory in use.")));
+		return true;
+	}
+	pgstat_report_appname(visit_name);
+	bi_remains_forget();
+	return false;
+}
+
 /*
  * An error that belongs to no chunk ends this process, for what causes it may be in the
  * process, and a fresh one goes on.  This one waits and goes on only where no other can be
@@ -226,7 +251,7 @@ take_error(ErrorData *error, MemoryContext cxt)
 static TimestampTz
 stay(void)
 {
-	BiDrive		wish = {.mode = BI_XACT_WORKER, .until = DT_NOEND, .leave = leave_now};
+	BiDrive		wish = {.mode = BI_XACT_WORKER, .until = DT_NOEND, .leave = leave_drive};
 	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "batchinf visit", ALLOCSET_DEFAULT_SIZES);
 	bool		last_look = false;
 
@@ -244,6 +269,8 @@ stay(void)
 			faults = 0;
 		if (leave_now())
 			return extension_lost ? DT_NOEND : GetCurrentTimestamp();
+		if (bi_remains_too_much() && make_room())
+			return GetCurrentTimestamp();
 		if (error != NULL || bi_slot_take_wake())
 			continue;
 		if (bi_slot_present() || last_look)
@@ -310,6 +337,7 @@ batchinf_visit_main(Datum arg)
 		wait_after_error(never);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	bi_settings_force(GUC_ACTION_SET);
+	bi_remains_own_process();
 	pgstat_report_appname(visit_name);
 	pgstat_report_activity(STATE_RUNNING, "looking for due work");
 
