@@ -270,7 +270,7 @@ CREATE INDEX ON trap.target (trap.noted(answer::text, 'index'));
 CREATE RULE also AS ON UPDATE TO trap.target DO ALSO INSERT INTO tool.witness (what) VALUES ('rule');
 INSERT INTO trap.target VALUES (ROW(1, 2), 'old');
 SET search_path = trap, public, pg_catalog;
-SELECT tool.ask('SELECT id, tool.say(''new'') AS p FROM trap.target', 'trap.target') AS job \gset
+SELECT tool.ask('SELECT id, ''[[sim:say=new]]'' AS p FROM trap.target', 'trap.target') AS job \gset
 RESET ROLE;
 RESET search_path;
 SELECT is(count(*), 0::bigint, 'promise 5: batch_submit runs none of them as another') FROM tool.witness WHERE who <> 'rights_alice';
