@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/xact.h"
 #include "api/argument.h"
 #include "base/json.h"
@@ -132,11 +133,49 @@ require_argument(FunctionCallInfo fcinfo, int i, const char *name)
 				 errmsg("argument \"%s\" must not be null", name)));
 }
 
+/*
+ * A worker holds what is constant in a job several times for each of its chunks that are on
+ * their way: with 100 MB of params that was 3 GB.  What differs by record is limited by the
+ * size of a batch; response_schema has a limit of its own.
+ */
+static const struct
+{
+	int			place;
+	const char *name;
+	int			max;
+}			sizes[] = {
+	{ARG_QUERY, "query", 8 * 1024 * 1024},
+	{ARG_PROMPT, "prompt", 8 * 1024 * 1024},
+	{ARG_SYSTEM_PROMPT, "system_prompt", 8 * 1024 * 1024},
+	{ARG_PARAMS, "params", 1024 * 1024},
+	{ARG_WRITE_BACK, "write_back", 1024 * 1024},
+	{ARG_KEY, "key", 128 * 1024},
+	{ARG_NAME, "name", 64 * 1024},
+	{ARG_MODEL, "model", 1024},
+};
+
+/* Looks at no byte of them. */
+static void
+check_sizes(FunctionCallInfo fcinfo)
+{
+	for (int i = 0; i < lengthof(sizes); i++)
+	{
+		Size		size = PG_ARGISNULL(sizes[i].place) ? 0 : toast_raw_datum_size(PG_GETARG_DATUM(sizes[i].place)) - VARHDRSZ;
+
+		if (size > sizes[i].max)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("argument \"%s\" is too large", sizes[i].name),
+					 errdetail("It has %zu bytes, and may have %d.", size, sizes[i].max)));
+	}
+}
+
 void
 bi_argument_read(FunctionCallInfo fcinfo, BiJob *job, char **key)
 {
 	BiSpec	   *spec = &job->spec;
 
+	check_sizes(fcinfo);
 	require_argument(fcinfo, ARG_QUERY, "query");
 	require_argument(fcinfo, ARG_SERVER, "server");
 	spec->query = text_argument(fcinfo, ARG_QUERY);

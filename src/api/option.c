@@ -361,6 +361,8 @@ check_value(const Option *option, const char *value)
 {
 	if (value[0] == '\0')
 		refuse_value(option, "The value must not be empty.");
+	if (strlen(value) > BI_SECRET_MAX)
+		refuse_value(option, psprintf("The value must not be longer than %d bytes.", BI_SECRET_MAX));
 	for (const char *p = value; *p != '\0'; p++)
 	{
 		if (((unsigned char) *p < ' ' || *p == 0x7f) && !(option->lines && strchr("\t\r\n", *p)))

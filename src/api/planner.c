@@ -13,6 +13,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -101,6 +102,17 @@ count_in(BiChunk *chunk, int records, int64 bytes, int64 tokens)
 	chunk->tokens += tokens;
 }
 
+/* A key of 100 MB makes no message. */
+#define SHOWN 200
+
+const char *
+bi_planner_shown(const char *record_id)
+{
+	size_t		len = strlen(record_id);
+
+	return len <= SHOWN ? record_id : psprintf("%.*s…", pg_mbcliplen(record_id, SHOWN * 2, SHOWN), record_id);
+}
+
 static int64
 place(BiPlanner *planner, int64 seq, const char *record_id, const char *input)
 {
@@ -110,7 +122,7 @@ place(BiPlanner *planner, int64 seq, const char *record_id, const char *input)
 	if (bytes > planner->limits->max_bytes)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("record \"%s\" is larger than a whole batch may be", record_id),
+				 errmsg("record \"%s\" is larger than a whole batch may be", bi_planner_shown(record_id)),
 				 errdetail("Its request has " INT64_FORMAT " bytes, the limit is " INT64_FORMAT ".", bytes, planner->limits->max_bytes)));
 	if (!fits(planner, bytes, tokens))
 		open_chunk(planner);
@@ -151,7 +163,7 @@ refuse_duplicates(Tuplesortstate *keys)
 			memcmp(VARDATA_ANY(last), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("the query returns the key \"%s\" more than once", text_to_cstring(key)),
+					 errmsg("the query returns the key \"%s\" more than once", bi_planner_shown(text_to_cstring(key))),
 					 errhint("Each record needs a key of its own: name other columns in the argument \"key\".")));
 		if (last)
 			pfree(last);

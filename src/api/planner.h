@@ -30,4 +30,7 @@ typedef struct BiPlanned
 extern BiPlanned bi_planner_finish(BiPlanner *planner);
 extern void bi_planner_chunks(BiPlanner *planner);
 
+/* The key of a record as messages show it: its beginning, where it is long. */
+extern const char *bi_planner_shown(const char *record_id);
+
 #endif							/* BI_PLANNER_H */

@@ -238,7 +238,7 @@ row_input(const Submit *s, const BiRow *row)
 		return input;
 	why = s->provider->refuse_input(&s->job.spec, flatten(input));
 	if (why)
-		INVALID(errmsg("record \"%s\" cannot be sent", row->record_id), errdetail("%s", why));
+		INVALID(errmsg("record \"%s\" cannot be sent", bi_planner_shown(row->record_id)), errdetail("%s", why));
 	return input;
 }
 

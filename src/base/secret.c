@@ -51,6 +51,8 @@ take_key(const char *bytes, size_t len, Kind kind, const char *what, char **why)
 
 	if (len == 0)
 		*why = psprintf("the key given by %s is empty", what);
+	else if (len > BI_SECRET_MAX)
+		*why = psprintf("the key given by %s is larger than %d kB", what, BI_SECRET_MAX / 1024);
 	else if (kind == KIND_KEY && !bi_secret_fits(bytes, len))
 		*why = psprintf("the key given by %s has characters other than visible ASCII in it", what);
 	else if (memchr(bytes, '\0', len) || !pg_verify_mbstr(PG_UTF8, bytes, len, true))

@@ -285,6 +285,13 @@ bi_target_check(const BiTarget *target, const BiSpec *spec)
 {
 	ListCell   *cell;
 
+	/* They travel as one row of a column definition list, behind the record's number. */
+	if (list_length(target->keys) + list_length(target->columns) >= MaxHeapAttributeNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("cannot write so many columns back"),
+				 errdetail("Key and written columns are %d together, and may be %d.",
+						   list_length(target->keys) + list_length(target->columns), MaxHeapAttributeNumber - 1)));
 	foreach(cell, target->keys)
 		check_right(target, ((BiTargetColumn *) lfirst(cell))->name, ACL_SELECT);
 	foreach(cell, target->columns)

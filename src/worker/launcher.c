@@ -26,6 +26,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "worker/hook.h"
 #include "worker/launcher.h"
@@ -71,6 +72,22 @@ is_visitable(Form_pg_database database)
 {
 	return database->datallowconn && !database->datistemplate &&
 		database->datconnlimit != BI_DATCONNLIMIT_INVALID;
+}
+
+/* The same of one that may be gone.  In a transaction of its own. */
+static bool
+is_still_visitable(Oid database)
+{
+	HeapTuple	tuple;
+	bool		is;
+
+	StartTransactionCommand();
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	is = HeapTupleIsValid(tuple) && is_visitable((Form_pg_database) GETSTRUCT(tuple));
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	CommitTransactionCommand();
+	return is;
 }
 
 /* The oids of all databases to visit, in the current context. */
@@ -156,10 +173,7 @@ start_visit(int slot, Oid database)
 	started[slot] = NULL;
 	bi_visit_describe(&worker, database, MyProcPid);
 	if (RegisterDynamicBackgroundWorker(&worker, &started[slot]))
-	{
-		told_no_worker = false;
 		return true;
-	}
 	bi_slot_not_started(slot, false);
 	if (!told_no_worker)
 		ereport(LOG,
@@ -182,8 +196,14 @@ start_visits(TimestampTz now)
 	if (!bi_guc_enabled)
 		return DT_NOEND;
 	while ((slot = bi_slot_pick(bi_guc_max_visits, now, &database, &next)) >= 0)
-		if (!start_visit(slot, database))
+	{
+		/* A visit would fail there: it is looked at again later and later. */
+		if (!is_still_visitable(database))
+			bi_slot_not_started(slot, true);
+		else if (!start_visit(slot, database))
 			return TimestampTzPlusMilliseconds(now, NO_WORKER_MS);
+	}
+	told_no_worker = false;		/* whatever is due has found a slot */
 	return next;
 }
 

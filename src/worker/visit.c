@@ -42,6 +42,7 @@ static const char *const last_look_name = "batchinf visit, leaving";
 
 static TimestampTz next_look = 0;
 static bool extension_lost = false;
+static bool closed = false;		/* … only because nobody may connect here now */
 static int	faults = 0;			/* visits in a row that an error has ended; launched ones: see slot.c */
 
 void
@@ -59,18 +60,20 @@ bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify)
 	worker->bgw_notify_pid = notify;
 }
 
+/* Is this database open to connections still, and no template? */
 static bool
-is_template(void)
+is_open(void)
 {
 	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	Form_pg_database database = HeapTupleIsValid(tuple) ? (Form_pg_database) GETSTRUCT(tuple) : NULL;
+	bool		is = database && database->datallowconn && !database->datistemplate;
 
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
 	return is;
 }
 
-/* Is our extension there, in the version of this library and in no template?  In a
+/* Is our extension there, in the version of this library and in a database that is open?  In a
  * transaction of its own, and with the caller's memory context at the end. */
 static bool
 find_extension(void)
@@ -80,7 +83,8 @@ find_extension(void)
 	bool		found;
 
 	StartTransactionCommand();
-	found = !is_template() && bi_version_found(&why);
+	closed = !is_open();
+	found = !closed && bi_version_found(&why);
 	if (found && why)
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -268,7 +272,7 @@ stay(void)
 		else
 			faults = 0;
 		if (leave_now())
-			return extension_lost ? DT_NOEND : GetCurrentTimestamp();
+			return extension_lost && !closed ? DT_NOEND : GetCurrentTimestamp();
 		if (bi_remains_too_much() && make_room())
 			return GetCurrentTimestamp();
 		if (error != NULL || bi_slot_take_wake())

@@ -4,12 +4,17 @@
  * Whatever connects to an address where clouds have their metadata services is connected to
  * port $MACHINE_PORT of this machine instead, and names under "machine.test" resolve to such
  * addresses.  So a request that should never have left does arrive somewhere.
+ *
+ * 203.0.113.1, an address for documentation, is a host out in the world, and is that port too.
+ * rebind.machine.test resolves to it and to 127.0.0.1 by turns, as the name of a hostile owner
+ * may who waits for the second look.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +33,14 @@ static const struct
 	{"mapped", "::ffff:169.254.169.254"},
 };
 
+#define OUTER "203.0.113.1"
+
+static int
+is_outer(const struct sockaddr *to)
+{
+	return to->sa_family == AF_INET && ((const struct sockaddr_in *) to)->sin_addr.s_addr == inet_addr(OUTER);
+}
+
 static int
 is_link_local(const unsigned char *v4)
 {
@@ -44,7 +57,7 @@ is_metadata(const struct sockaddr *to)
 	const unsigned char *v6 = (const unsigned char *) &((const struct sockaddr_in6 *) to)->sin6_addr;
 
 	if (to->sa_family == AF_INET)
-		return is_link_local((const unsigned char *) &((const struct sockaddr_in *) to)->sin_addr);
+		return is_link_local((const unsigned char *) &((const struct sockaddr_in *) to)->sin_addr) || is_outer(to);
 	if (to->sa_family != AF_INET6)
 		return 0;
 	return memcmp(v6, aws, 4) == 0 || memcmp(v6, google, 4) == 0 || (memcmp(v6, mapped, 12) == 0 && is_link_local(v6 + 12));
@@ -62,12 +75,30 @@ connect_here(int fd, int family)
 	return family == AF_INET ? real(fd, (struct sockaddr *) &v4, sizeof(v4)) : real(fd, (struct sockaddr *) &v6, sizeof(v6));
 }
 
+/* Sockets that are connected to OUTER, as their owner believes. */
+#define FDS 1024
+static unsigned char outer_fds[FDS];
+
 int
 connect(int fd, const struct sockaddr *to, socklen_t size)
 {
 	int			(*real) (int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
 
+	if (fd >= 0 && fd < FDS)
+		outer_fds[fd] = is_outer(to);
 	return is_metadata(to) && getenv("MACHINE_PORT") ? connect_here(fd, to->sa_family) : real(fd, to, size);
+}
+
+/* base/transfer.c judges this address too, once connected. */
+int
+getpeername(int fd, struct sockaddr *peer, socklen_t *size)
+{
+	int			(*real) (int, struct sockaddr *, socklen_t *) = dlsym(RTLD_NEXT, "getpeername");
+	int			result = real(fd, peer, size);
+
+	if (result == 0 && fd >= 0 && fd < FDS && outer_fds[fd])
+		((struct sockaddr_in *) peer)->sin_addr.s_addr = inet_addr(OUTER);
+	return result;
 }
 
 int
@@ -78,6 +109,10 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 
 	if (len > strlen(DOMAIN) && strcmp(node + len - strlen(DOMAIN), DOMAIN) == 0)
 	{
+		static atomic_int looks = 0;
+
+		if (strcmp(node, "rebind" DOMAIN) == 0)
+			node = looks++ % 2 == 0 ? OUTER : "127.0.0.1";
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 			if (strncmp(node, names[i].name, len - strlen(DOMAIN)) == 0 && names[i].name[len - strlen(DOMAIN)] == '\0')
 				node = names[i].address;
