@@ -107,4 +107,13 @@ bi_memory_used(void)
 #endif
 }
 
+/* What the parser calls returns an error code since 16. */
+#if PG_VERSION_NUM >= 160000
+#define BI_JSON_ACTION JsonParseErrorType
+#define BI_JSON_ACTION_END return JSON_SUCCESS
+#else
+#define BI_JSON_ACTION void
+#define BI_JSON_ACTION_END return
+#endif
+
 #endif							/* BI_COMPAT_H */

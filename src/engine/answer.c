@@ -7,13 +7,18 @@
  */
 #include "postgres.h"
 
+#include "base/heft.h"
 #include "base/schema.h"
 #include "base/utf8.h"
 #include "engine/answer.h"
+#include "engine/budget.h"
 #include "engine/join.h"
 #include "engine/render.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* How long a step reads and prepares answers before others have their turn. */
+#define SLICE_MS 100
 
 /* A longer line cannot be read; its beginning may tell whose it is. */
 #define LINE_MAX_BYTES (64 * 1024 * 1024)
@@ -31,6 +36,7 @@ bi_answer_new(BiStep *step)
 	const char *schema = step->job->spec.response_schema;
 
 	d->group_cxt = AllocSetContextCreate(step->cxt, "batchinf group", ALLOCSET_DEFAULT_SIZES);
+	d->line_cxt = AllocSetContextCreate(step->cxt, "batchinf line", ALLOCSET_DEFAULT_SIZES);
 	d->schema = schema ? bi_schema_read(schema, &d->schema_refused) : NULL;
 	d->late = !step->job->cancelled && step->job->deadline <= GetCurrentTimestamp();
 	return d;
@@ -87,12 +93,39 @@ replace_nuls(BiResult *result, const char *output, size_t len)
 		bi_answer_invalid(result, "nul_character", "the output holds the character \\u0000, which text cannot");
 }
 
+/* One output against the schema. */
+typedef struct Check
+{
+	const BiSchema *schema;
+	BiResult   *result;
+} Check;
+
+static void
+check_value(void *arg)
+{
+	Check	   *check = arg;
+	BiResult   *result = check->result;
+	size_t		len = strlen(result->output);
+	BiJson	   *value = bi_json_parse(result->output, len);
+	bool		too_costly;
+	char	   *mismatch;
+
+	if (value == NULL && bi_heft_exceeds(result->output, len, BI_HEFT_MAX))
+		bi_answer_invalid(result, "too_costly", psprintf("the output as JSON takes more than %zu MB of memory", BI_HEFT_MAX / 1024 / 1024));
+	else if (value == NULL)
+		bi_answer_invalid(result, "not_json", "the output is not JSON, which the response schema asks for");
+	if (value == NULL)
+		return;
+	mismatch = bi_schema_mismatch(check->schema, value, &too_costly);
+	if (mismatch)
+		bi_answer_invalid(result, too_costly ? "too_costly" : "schema_mismatch", mismatch);
+}
+
 static void
 check_schema(const BiDeliver *d, BiResult *result)
 {
-	BiJson	   *value;
-	char	   *mismatch;
-	bool		too_costly;
+	Check		check = {d->schema, result};
+	char	   *exceeded;
 
 	if (result->outcome != BI_SUCCEEDED)
 		return;
@@ -101,15 +134,9 @@ check_schema(const BiDeliver *d, BiResult *result)
 						  psprintf("the output cannot be checked against the response schema: %s", d->schema_refused));
 	if (d->schema == NULL)
 		return;
-	value = bi_json_parse(result->output, strlen(result->output));
-	if (value == NULL)
-	{
-		bi_answer_invalid(result, "not_json", "the output is not JSON, which the response schema asks for");
-		return;
-	}
-	mismatch = bi_schema_mismatch(d->schema, value, &too_costly);
-	if (mismatch)
-		bi_answer_invalid(result, too_costly ? "too_costly" : "schema_mismatch", mismatch);
+	exceeded = bi_budget_run(BI_BUDGET_SCHEMA_MS, check_value, &check);
+	if (exceeded)
+		bi_answer_invalid(result, "too_costly", psprintf("checking the output against the response schema takes %s", exceeded));
 }
 
 /* A count that no request can have is unknown: sums of counts must stay within a bigint. */
@@ -339,6 +366,53 @@ is_blank(const char *line, size_t len)
 	return mark + strspn(line + mark, " \t\r\n\v\f") == len;
 }
 
+void
+bi_answer_begin_slice(BiDeliver *d)
+{
+	d->slice_end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SLICE_MS);
+}
+
+bool
+bi_answer_slice_over(const BiDeliver *d)
+{
+	return GetCurrentTimestamp() >= d->slice_end;
+}
+
+static char *
+copy(const char *text)
+{
+	return text ? pstrdup(text) : NULL;
+}
+
+/* Moves what a result has from the line's context to the current one. */
+static void
+keep_result(BiResult *result)
+{
+	result->output = copy(result->output);
+	result->finish_reason = copy(result->finish_reason);
+	result->model = copy(result->model);
+	result->error_code = copy(result->error_code);
+	result->error = copy(result->error);
+	result->request_id = copy(result->request_id);
+}
+
+/* read_result without what the line's tree took; the result is in the current context. */
+static bool
+read_line(BiStep *step, const char *line, size_t len, BiResult *result)
+{
+	BiDeliver  *d = step->deliver;
+	MemoryContext old = MemoryContextSwitchTo(d->line_cxt);
+	bool		found;
+
+	memset(result, 0, sizeof(BiResult));
+	found = read_result(step, line, len, result);
+	MemoryContextSwitchTo(old);
+	if (found)
+		keep_result(result);
+	MemoryContextReset(d->line_cxt);
+	return found;
+}
+
 int
 bi_answer_read(BiStep *step, BiResult *results)
 {
@@ -347,7 +421,7 @@ bi_answer_read(BiStep *step, BiResult *results)
 	size_t		bytes = 0;
 	int			n = 0;
 
-	while (n < BI_ANSWER_GROUP && bytes < BI_ANSWER_GROUP_BYTES)
+	do
 	{
 		MemoryContext old = MemoryContextSwitchTo(step->cxt);
 		bool		more = next_line(step, &line, &len);
@@ -357,13 +431,12 @@ bi_answer_read(BiStep *step, BiResult *results)
 			break;
 		if (is_blank(line, len))
 			continue;
-		memset(&results[n], 0, sizeof(BiResult));
-		if (read_result(step, line, len, &results[n]))
+		if (read_line(step, line, len, &results[n]))
 			n++;
 		if (step->deliver->held)
 			break;
 		step->deliver->nlines += step->deliver->salvaging ? 0 : 1;
 		bytes += len;
-	}
+	} while (n < BI_ANSWER_GROUP && bytes < BI_ANSWER_GROUP_BYTES && !bi_answer_slice_over(step->deliver));
 	return n;
 }

@@ -27,6 +27,11 @@ struct BiJoin;
 struct BiDeliver
 {
 	MemoryContext group_cxt;	/* reset for each group */
+	MemoryContext line_cxt;		/* reset for each line, and for each output that is looked into */
+	TimestampTz slice_end;		/* then the other steps have their turn */
+	BiResult   *results;		/* of the group, in group_cxt */
+	int			nresults;
+	int			applied;		/* so many of them are in the tables */
 	int			part;
 	BiLines    *lines;			/* of that part, or NULL */
 	const char *held;			/* the line that waits until join is there, or NULL */
@@ -58,13 +63,20 @@ extern void bi_answer_bounds(BiStep *step);
  * good line for the same record, or another download of the file, is better. */
 extern void bi_answer_salvage(BiStep *step);
 
+/* Begins a slice of time: see below. */
+extern void bi_answer_begin_slice(BiDeliver *d);
+
+/* Has the slice been used up?  Work on a group stops there between two records, and goes on at the
+ * next turn of the loop: until then cancels, settings and other chunks are seen to. */
+extern bool bi_answer_slice_over(const BiDeliver *d);
+
 /* The next lines as results, at most BI_ANSWER_GROUP of them; how many.  Duplicates, unknown
  * ids, damaged and malformed lines are counted, and are none.  Stops with step->deliver->held
  * set where the next line can only be joined by what it answers, and join is not there yet.  In the
  * current context. */
 extern int	bi_answer_read(BiStep *step, BiResult *results);
 
-/* An output that is stored, but is no success. */
+/* Sets an outcome whose output is stored, but is no success. */
 extern void bi_answer_invalid(BiResult *result, const char *code, const char *error);
 
 #endif							/* BI_ANSWER_H */

@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "common/pg_prng.h"
 #include "engine/apply.h"
+#include "engine/budget.h"
 #include "engine/limit.h"
 #include "engine/remains.h"
 #include "store/writeback.h"
@@ -130,22 +131,85 @@ open_target(Group *group)
 static bool
 wants_write(const BiResult *result)
 {
-	return result->known && !result->delivered && result->outcome == BI_SUCCEEDED;
+	return result->known && !result->delivered && result->outcome == BI_SUCCEEDED && result->write_error == NULL;
+}
+
+/* One output, whose values are to be found. */
+typedef struct Find
+{
+	const Group *group;
+	BiResult   *result;
+	BiFit		fit;
+	char	   *why;
+	char	   *exceeded;		/* the budget */
+} Find;
+
+static void
+find_values(void *arg)
+{
+	Find	   *find = arg;
+
+	find->fit = bi_writeback_find(find->group->wb, find->group->step->deliver->group_cxt, find->result, &find->why);
 }
 
 static void
-refuse_outputs(Group *group)
+find_phase(void *arg)
+{
+	Find	   *find = arg;
+	BiDeliver  *d = find->group->step->deliver;
+	MemoryContext old = MemoryContextSwitchTo(d->line_cxt);
+	char	   *exceeded = bi_budget_run(BI_BUDGET_PATHS_MS, find_values, find);
+
+	if (exceeded)
+		find->exceeded = MemoryContextStrdup(d->group_cxt, exceeded);
+	MemoryContextSwitchTo(old);
+	/* What was cancelled may hold more than memory: the subtransaction lets go of it. */
+	if (exceeded)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the write-back of an output takes %s", exceeded)));
+}
+
+/* What does not fit is no success; a repeated write only fails, for its outcome stands. */
+static void
+refuse_output(const Group *group, BiResult *result, const char *code, char *why)
+{
+	if (!group->again)
+	{
+		bi_answer_invalid(result, code, why);
+		return;
+	}
+	result->write_state = BI_WRITE_FAILED;
+	result->write_error = why;
+}
+
+static void
+find_output(const Group *group, BiResult *result)
+{
+	Find		find = {.group = group, .result = result};
+	ErrorData  *error = bi_xact_try(find_phase, &find);
+
+	MemoryContextReset(group->step->deliver->line_cxt);
+	if (find.exceeded)
+		refuse_output(group, result, "too_costly", psprintf("putting the output into its columns takes %s", find.exceeded));
+	else if (error)
+		note_write(result, error);
+	else if (find.fit != BI_FITS)
+		refuse_output(group, result, find.fit == BI_NOT_JSON ? "not_json" : "too_costly", find.why);
+}
+
+/* Finds what is to be written, until the slice of time is used up: the group ends there. */
+static void
+find_outputs(Group *group)
 {
 	for (int i = 0; i < group->n; i++)
 	{
 		BiResult   *result = &group->results[i];
-		const char *why;
 
-		if (!wants_write(result))
-			continue;
-		why = bi_writeback_refuse(group->wb, result->output, result->output_json);
-		if (why)
-			bi_answer_invalid(result, "not_json", why);
+		if (i > 0 && bi_answer_slice_over(group->step->deliver))
+			group->n = i;
+		else if (wants_write(result) && bi_writeback_must_find(group->wb, result))
+			find_output(group, result);
 	}
 }
 
@@ -156,8 +220,8 @@ write_back(Group *group)
 		return;
 	group->rows = palloc(sizeof(BiResult *) * group->n);
 	group->nrows = 0;
-	if (group->error == NULL && !group->again)
-		refuse_outputs(group);
+	if (group->error == NULL)
+		find_outputs(group);
 	for (int i = 0; i < group->n; i++)
 		if (wants_write(&group->results[i]))
 			group->rows[group->nrows++] = &group->results[i];
@@ -176,11 +240,11 @@ deliver_phase(void *arg)
 	MemoryContext old = MemoryContextSwitchTo(step->deliver->group_cxt);
 
 	bi_result_lookup(CurrentMemoryContext, step->chunk, group->results, group->n);
+	open_target(group);
+	write_back(group);
 	for (int i = 0; i < group->n; i++)
 		if (!group->results[i].known)
 			step->deliver->unknown++;
-	open_target(group);
-	write_back(group);
 	bi_result_insert(step->chunk, group->results, group->n);
 	BI_CRASH_POINT(bi_state_name(step->chunk->state), "group");
 	MemoryContextSwitchTo(old);
@@ -194,45 +258,47 @@ deliver_one(BiStep *step, BiResult *result, const ErrorData *no_write)
 	return bi_xact_run(step->mode, deliver_phase, &group);
 }
 
-/* Something in the group broke its transaction: each record on its own, and if that
- * breaks too, what can be kept of it. */
+/* Something in the group broke its transaction: a record on its own, and if that breaks
+ * too, what can be kept of it. */
 static void
-deliver_each(BiStep *step, BiResult *results, int n)
+deliver_alone(BiStep *step, BiResult *result)
 {
-	for (int i = 0; i < n; i++)
-	{
-		BiResult	kept = results[i];
-		ErrorData  *error = deliver_one(step, &results[i], NULL);
+	BiResult	kept = *result;
+	ErrorData  *error = deliver_one(step, result, NULL);
 
-		if (error == NULL)
-			continue;
-		results[i] = kept;
-		error = deliver_one(step, &results[i], error);
-		if (error == NULL)
-			continue;
-		if (bi_xact_is_for_now(error))
-			ReThrowError(error);
-		results[i] = kept;
-		bi_answer_invalid(&results[i], "not_storable", error->message);
-		results[i].output = NULL;
-		error = deliver_one(step, &results[i], error);
-		if (error)
-			ReThrowError(error);
-	}
+	if (error == NULL)
+		return;
+	*result = kept;
+	error = deliver_one(step, result, error);
+	if (error == NULL)
+		return;
+	if (bi_xact_is_for_now(error))
+		ReThrowError(error);
+	*result = kept;
+	bi_answer_invalid(result, "not_storable", error->message);
+	result->output = NULL;
+	error = deliver_one(step, result, error);
+	if (error)
+		ReThrowError(error);
 }
 
-void
+int
 bi_apply_group(BiStep *step, BiResult *results, int n)
 {
 	BiResult   *kept = palloc(sizeof(BiResult) * n);
 	Group		group = {.step = step, .results = results, .n = n};
 	int64		unknown = step->deliver->unknown;
+	int			applied = 0;
 
 	memcpy(kept, results, sizeof(BiResult) * n);
 	if (bi_xact_run(step->mode, deliver_phase, &group) == NULL)
-		return;
+		return group.n;
 	step->deliver->unknown = unknown;
-	deliver_each(step, kept, n);
+	memcpy(results, kept, sizeof(BiResult) * n);
+	do
+		deliver_alone(step, &results[applied++]);
+	while (applied < n && !bi_answer_slice_over(step->deliver));
+	return applied;
 }
 
 /* Waiting writes */

@@ -21,21 +21,39 @@
 
 static void settle(BiStep *step);
 
+/* The next group, once the last one is in the tables. */
+static void
+read_group(BiStep *step)
+{
+	BiDeliver  *d = step->deliver;
+
+	MemoryContextReset(d->group_cxt);
+	d->results = MemoryContextAlloc(d->group_cxt, sizeof(BiResult) * BI_ANSWER_GROUP);
+	d->applied = d->nresults = 0;
+	d->nresults = bi_answer_read(step, d->results);
+}
+
+/* A slice of time: a group, or as much of one as there is time for. */
 static void
 deliver_group(BiStep *step)
 {
 	BiDeliver  *d = step->deliver;
 	MemoryContext old = MemoryContextSwitchTo(d->group_cxt);
-	BiResult   *results = palloc(sizeof(BiResult) * BI_ANSWER_GROUP);
-	int			n = bi_answer_read(step, results);
 
-	if (n > 0)
-		bi_apply_group(step, results, n);
+	bi_answer_begin_slice(d);
+	if (d->applied == d->nresults)
+		read_group(step);
+	if (d->applied < d->nresults)
+		d->applied += bi_apply_group(step, d->results + d->applied, d->nresults - d->applied);
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(d->group_cxt);
-	step->work = d->part < list_length(step->spools) ? deliver_group : settle;
-	if (d->held)
-		bi_join_start(step, deliver_group);
+	if (d->applied < d->nresults)
+		step->work = deliver_group;
+	else
+	{
+		step->work = d->part < list_length(step->spools) ? deliver_group : settle;
+		if (d->held)
+			bi_join_start(step, deliver_group);
+	}
 }
 
 /* The end of an attempt */
@@ -213,6 +231,7 @@ bi_deliver_rewrite(BiStep *step)
 	if (step->deliver == NULL)
 		step->deliver = bi_answer_new(step);
 	MemoryContextReset(step->deliver->group_cxt);
+	bi_answer_begin_slice(step->deliver);
 	results = MemoryContextAlloc(step->deliver->group_cxt, sizeof(BiResult) * BI_ANSWER_GROUP);
 	error = bi_apply_again(step, results);
 	if (error == NULL)

@@ -54,6 +54,7 @@ typedef struct BiResult
 	List	   *key;			/* parts of a composite key, cstrings */
 
 	/* set by the write-back */
+	char	  **values;			/* by column, the JSON text that its path found; see writeback.h */
 	const char *write_state;
 	char	   *write_error;
 } BiResult;

@@ -17,6 +17,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "store/path.h"
 #include "store/target.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -280,6 +281,18 @@ never_takes(const BiTargetColumn *column, const BiSpec *spec)
 	return spec->task == BI_TASK_EMBEDDING || (column->whole && spec->response_schema);
 }
 
+static void
+check_path(const BiTargetColumn *column)
+{
+	char	   *why = bi_path_refuse(column);
+
+	if (why)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("write_back path of column \"%s\" costs too much", column->name),
+				 errdetail("The path is refused: %s.", why)));
+}
+
 void
 bi_target_check(const BiTarget *target, const BiSpec *spec)
 {
@@ -299,6 +312,7 @@ bi_target_check(const BiTarget *target, const BiSpec *spec)
 		BiTargetColumn *column = lfirst(cell);
 
 		check_right(target, column->name, ACL_UPDATE);
+		check_path(column);
 		if (never_takes(column, spec))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),

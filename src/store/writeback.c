@@ -8,12 +8,14 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/heft.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "store/owner.h"
+#include "store/path.h"
 #include "store/sql.h"
 #include "store/target.h"
 #include "store/writeback.h"
@@ -24,11 +26,15 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
+/* Making a jsonb of such an output takes some 0.2 seconds, in which no interrupt is seen. */
+#define OUTPUT_MEMORY_MAX ((size_t) 128 * 1024 * 1024)
+
 struct BiWriteback
 {
 	Oid			role;			/* with whose rights the rows are written */
 	BiTarget   *target;
 	char	   *sql;
+	char	   *too_costly;		/* why no path is applied, or NULL: the job was submitted by an older version */
 };
 
 static char *
@@ -99,16 +105,32 @@ bi_writeback_open(const BiJob *job)
 	wb->role = bi_owner_writer(job->owner, job->target);
 	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
 	wb->sql = build_update(wb->target);
+	wb->too_costly = bi_path_refuse_any(wb->target);
 	return wb;
 }
 
-/* Does PostgreSQL's own parser take it, escapes included? */
+static BI_JSON_ACTION
+on_item(void *state, bool isnull)
+{
+	CHECK_FOR_INTERRUPTS();
+	BI_JSON_ACTION_END;
+}
+
+static BI_JSON_ACTION
+on_field(void *state, char *name, bool isnull)
+{
+	CHECK_FOR_INTERRUPTS();
+	BI_JSON_ACTION_END;
+}
+
+/* Does PostgreSQL's own parser take it, escapes included?  Interruptible. */
 static bool
 is_json_text(const char *text)
 {
 	JsonLexContext *lex = bi_json_lexer(text, strlen(text));
+	JsonSemAction actions = {.array_element_start = on_item, .object_field_start = on_field};
 
-	return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+	return pg_parse_json(lex, &actions) == JSON_SUCCESS;
 }
 
 static bool
@@ -117,28 +139,9 @@ needs_json(const BiTargetColumn *column)
 	return !column->whole || column->take == BI_TAKE_ARRAY || column->take == BI_TAKE_COMPOSITE;
 }
 
-const char *
-bi_writeback_refuse(const BiWriteback *wb, const char *output, bool is_json)
-{
-	ListCell   *cell;
-
-	if (is_json)
-		return NULL;
-	foreach(cell, wb->target->columns)
-	{
-		if (!needs_json(lfirst(cell)))
-			continue;
-		if (!is_json_text(output))
-			return "the output is not JSON, which its write-back needs";
-		(void) DirectFunctionCall1(jsonb_in, CStringGetDatum(output));
-		return NULL;
-	}
-	return NULL;
-}
-
 /* What a path finds: nothing is null, one item is itself, several are an array. */
 static void
-append_path_value(StringInfo doc, const BiTargetColumn *column, Datum output)
+append_path_value(StringInfo out, const BiTargetColumn *column, Datum output)
 {
 	Jsonb	   *none = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 	Jsonb	   *found = DatumGetJsonbP(DirectFunctionCall4(jsonb_path_query_array, output, column->jsonpath,
@@ -148,32 +151,112 @@ append_path_value(StringInfo doc, const BiTargetColumn *column, Datum output)
 
 	if (JB_ROOT_COUNT(found) == 0)
 	{
-		appendStringInfoString(doc, "null");
+		appendStringInfoString(out, "null");
 		return;
 	}
 	item = getIthJsonbValueFromContainer(&found->root, 0);
 	array = item->type == jbvBinary && JsonContainerIsArray(item->val.binary.data);
 	if (JB_ROOT_COUNT(found) == 1 && (array || column->take != BI_TAKE_ARRAY || item->type == jbvNull))
 		found = JsonbValueToJsonb(item);
-	(void) JsonbToCString(doc, &found->root, VARSIZE(found));
+	(void) JsonbToCString(out, &found->root, VARSIZE(found));
+}
+
+/* A column whose value is the output as it is, and needs no look at it. */
+static bool
+is_plain(const BiTargetColumn *column, const BiResult *result)
+{
+	return column->whole && (result->output_json || column->take == BI_TAKE_TEXT);
+}
+
+bool
+bi_writeback_must_find(const BiWriteback *wb, const BiResult *result)
+{
+	ListCell   *cell;
+
+	foreach(cell, wb->target->columns)
+		if (!is_plain(lfirst(cell), result))
+			return true;
+	return false;
+}
+
+/* The output is no JSON: may that be? */
+static BiFit
+judge_text(const BiWriteback *wb, char **why)
+{
+	ListCell   *cell;
+
+	foreach(cell, wb->target->columns)
+	{
+		BiTargetColumn *column = lfirst(cell);
+
+		if (!needs_json(column))
+			continue;
+		*why = "the output is not JSON, which its write-back needs";
+		return BI_NOT_JSON;
+	}
+	foreach(cell, wb->target->columns)
+	{
+		BiTargetColumn *column = lfirst(cell);
+
+		if (column->take != BI_TAKE_TEXT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+					 errmsg("invalid input syntax for type %s", format_type_be(column->type)),
+					 errdetail("The output is not JSON.")));
+	}
+	return BI_FITS;
+}
+
+static char *
+find_value(MemoryContext cxt, const BiTargetColumn *column, Datum output)
+{
+	StringInfoData value;
+
+	initStringInfo(&value);
+	append_path_value(&value, column, output);
+	return MemoryContextStrdup(cxt, value.data);
+}
+
+BiFit
+bi_writeback_find(const BiWriteback *wb, MemoryContext cxt, BiResult *result, char **why)
+{
+	size_t		len = strlen(result->output);
+	Datum		output = (Datum) 0; /* as jsonb, made when first needed */
+	ListCell   *cell;
+
+	result->values = MemoryContextAllocZero(cxt, sizeof(char *) * list_length(wb->target->columns));
+	if (wb->too_costly)
+	{
+		*why = wb->too_costly;
+		return BI_TOO_COSTLY;
+	}
+	if (bi_heft_exceeds(result->output, len, OUTPUT_MEMORY_MAX))
+	{
+		*why = MemoryContextStrdup(cxt, psprintf("the output as JSON takes more than %zu MB of memory", OUTPUT_MEMORY_MAX / 1024 / 1024));
+		return BI_TOO_COSTLY;
+	}
+	if (!result->output_json && !is_json_text(result->output))
+		return judge_text(wb, why);
+	foreach(cell, wb->target->columns)
+	{
+		BiTargetColumn *column = lfirst(cell);
+
+		if (column->whole)
+			continue;
+		if (output == (Datum) 0)
+			output = DirectFunctionCall1(jsonb_in, CStringGetDatum(result->output));
+		result->values[foreach_current_index(cell)] = find_value(cxt, column, output);
+	}
+	return BI_FITS;
 }
 
 static void
-append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *result, Datum *output)
+append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *result, int i)
 {
 	if (!column->whole)
-	{
-		if (*output == (Datum) 0)
-			*output = DirectFunctionCall1(jsonb_in, CStringGetDatum(result->output));
-		append_path_value(doc, column, *output);
-	}
+		appendStringInfoString(doc, result->values[i]);
 	else if (column->take == BI_TAKE_TEXT && !result->output_json)
 		escape_json(doc, result->output);
-	else if (!result->output_json && !is_json_text(result->output))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s", format_type_be(column->type)),
-				 errdetail("The output is not JSON.")));
 	else
 		appendStringInfoString(doc, result->output);
 }
@@ -194,7 +277,6 @@ static void
 append_row(StringInfo doc, const BiTarget *target, const BiResult *result)
 {
 	ListCell   *cell;
-	Datum		output = (Datum) 0; /* as jsonb, made when first needed */
 
 	appendStringInfo(doc, "{\"seq\":" INT64_FORMAT, result->seq);
 	foreach(cell, target->keys)
@@ -207,7 +289,7 @@ append_row(StringInfo doc, const BiTarget *target, const BiResult *result)
 	foreach(cell, target->columns)
 	{
 		appendStringInfo(doc, ",\"c%d\":", foreach_current_index(cell));
-		append_value(doc, lfirst(cell), result, &output);
+		append_value(doc, lfirst(cell), result, foreach_current_index(cell));
 	}
 	appendStringInfoChar(doc, '}');
 }

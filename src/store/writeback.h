@@ -15,15 +15,27 @@ typedef struct BiWriteback BiWriteback;
  * the transaction of the writes: until its end the locks taken keep the tables' owners. */
 extern BiWriteback *bi_writeback_open(const BiJob *job);
 
-/*
- * Is this output one that its paths can be applied to?  NULL, or the reason (then the
- * record is invalid_output).  Needs a transaction; may ereport for an output that only
- * PostgreSQL's own JSON type refuses.
- */
-extern const char *bi_writeback_refuse(const BiWriteback *wb, const char *output, bool is_json);
+typedef enum BiFit
+{
+	BI_FITS,
+	BI_NOT_JSON,				/* the output is no JSON, which a column needs */
+	BI_TOO_COSTLY				/* a path, or the output as JSON, costs too much */
+} BiFit;
+
+/* Is there anything to be found in the output before it is written?  If not, leave out
+ * bi_writeback_find. */
+extern bool bi_writeback_must_find(const BiWriteback *wb, const BiResult *result);
 
 /*
- * Writes the rows of results[0..n) in one statement as the job's owner, and sets their
+ * Applies the columns' paths to the output: result->values, in cxt.  If the output does not fit
+ * *why says so, in cxt too.  Leaves much in the current context.  Needs a transaction, and may
+ * ereport for an output that only PostgreSQL's own JSON types refuse.  What it costs has no
+ * bound that can be counted: run it within a budget.  Interruptible, but for making a jsonb.
+ */
+extern BiFit bi_writeback_find(const BiWriteback *wb, MemoryContext cxt, BiResult *result, char **why);
+
+/*
+ * Writes the rows of results[0..n), whose values have been found, in one statement as the job's owner, and sets their
  * write_state to written or target_missing.  Any row that fails makes it ereport: call
  * it in a subtransaction.  A lock is waited for no longer than lock_ms.  Nothing of the
  * owner's is left to run at commit.
