@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/advice.h"
 #include "api/argument.h"
 #include "api/planner.h"
 #include "api/source.h"
@@ -312,6 +313,7 @@ stage_job(Submit *s)
 	check_minimum(s, planned.records - planned.skipped);
 	bi_job_insert(&s->job, planned.records, planned.skipped);
 	bi_planner_chunks(planner);
+	bi_advice_give(&s->job.spec, s->template, bi_source_columns(s->source), planned.records - planned.skipped);
 	tell(&planned);
 	bi_wake_at_commit();
 }

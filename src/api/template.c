@@ -51,25 +51,35 @@ static int
 find_column(const char *name, TupleDesc columns)
 {
 	const char *nearest;
+	const char *hint;
 
 	for (int i = 0; i < columns->natts; i++)
 		if (strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0)
 			return i + 1;
 	nearest = nearest_column(name, columns);
+	if (strchr(name, '|') || strchr(name, '('))
+		hint = "A prompt names columns only: compute the value in the query.";
+	else
+		hint = nearest ? psprintf("Perhaps you meant {{%s}}.", nearest) : "A literal {{ is written \\{{.";
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("the query has no column \"%s\", which the prompt names", name),
-			 nearest ? errhint("Perhaps you meant {{%s}}.", nearest)
-			 : errhint("A literal {{ is written \\{{.")));
+			 errhint("%s", hint)));
 }
 
-/* The name in {{name}}, without the spaces around it. */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The name in {{name}}, without the blanks around it. */
 static char *
 trim(const char *start, const char *end)
 {
-	while (start < end && *start == ' ')
+	while (start < end && is_blank(*start))
 		start++;
-	while (end > start && end[-1] == ' ')
+	while (end > start && is_blank(end[-1]))
 		end--;
 	return pnstrdup(start, end - start);
 }
@@ -125,6 +135,12 @@ bool
 bi_template_uses(const BiTemplate *t, int column)
 {
 	return bms_is_member(column, t->columns);
+}
+
+bool
+bi_template_names_columns(const BiTemplate *t)
+{
+	return t->columns != NULL;
 }
 
 char *

@@ -1,7 +1,7 @@
 -- Everything that batch_submit refuses, each with words of its own; what it lets pass;
 -- and what it leaves behind.
 \i lib.sql
-SELECT plan(128);
+SELECT plan(146);
 
 -- What a statement says: SQLSTATE, message, detail and hint.
 CREATE FUNCTION said(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -234,6 +234,23 @@ SELECT results_eq($$SELECT spec->>'input', skipped, j.ended, r.outcome FROM batc
                   $$VALUES ('text', 1::bigint, 'completed', 'skipped'), ('text', 1, 'completed', 'skipped'), ('messages', 1, 'completed', 'skipped'), ('body', 1, 'completed', 'skipped'), ('text', 1, 'completed', 'skipped')$$,
                   'a record is skipped whose template column, prompt, messages, body or input is NULL');
 
+-- What a prompt was meant to say (issue 11, point 15)
+CREATE FUNCTION warned(prompt text, query text DEFAULT 'SELECT id, subject, "Odd Name" FROM t', more text DEFAULT '') RETURNS text LANGUAGE sql AS $$
+    SELECT COALESCE((regexp_match(noticed(format('SELECT batch_submit(%L, ''s'', %L%s)', query, prompt, more)), '(WARNING:.*?)(?: \| NOTICE|$)'))[1], 'nothing') $$;
+\set same 'WARNING:  the prompt names no column of the query: all 3 requests are the same | HINT:  '
+SELECT is(warned('Label this'), :'same' || 'A prompt names a column of the query in double braces, here {{subject}}, {{Odd Name}}.', 'a prompt that names no column: the likely ones, without the key');
+SELECT is(warned('Label %s'), :'same' || 'A prompt names a column of the query in double braces, here {{subject}}, {{Odd Name}}.', '… with a place of printf''s');
+SELECT is(warned('Label this', 'SELECT id FROM t'), :'same' || 'Return what each request is about from the query, and name that column in double braces.', '… where there is only the key');
+SELECT is(warned('Label this', 'SELECT id, subject FROM t WHERE id = 1'), 'nothing', '… but not for one record');
+SELECT is(warned('Label ' || v), :'same' || 'Write {{subject}} instead of ' || v || '.', 'a column named as ' || v)
+FROM unnest('{"{subject}","{ Subject }","$subject","${subject}","%(subject)s",":subject","<subject>","[subject]"}'::text[]) v;
+SELECT is(warned('{"label": "x"} at 12:30 for US$ 5 {{subject}}, \{{subject}} and :subject'), 'nothing', 'a prompt that names a column and has braces, colons and dollars');
+SELECT is(warned('{{Odd Name}} {subject}'), 'WARNING:  the prompt''s {subject} is sent as it is written | HINT:  Write {{subject}} to send the value of that column.', 'a prompt that names one column, and another one in other braces');
+SELECT is(warned('{{ subject }}'), 'nothing', '{{ column }} as in Jinja');
+SELECT is(warned(E'{{\tsubject\n}}'), 'nothing', '… with other blanks');
+SELECT is(warned('{{subject}}', more => $$, system_prompt => 'You label {{ subject }}'$$), 'WARNING:  the system prompt''s {{subject}} is sent as it is written | HINT:  The system prompt is the same for all records. Name columns in the argument "prompt".', 'a column in the system prompt');
+SELECT is(refused($$'SELECT * FROM t', 's', 'Label {{ subject | upper }}'$$), '42703 | the query has no column "subject | upper", which the prompt names | A prompt names columns only: compute the value in the query.', 'a filter is an error');
+
 -- Transactions
 DELETE FROM batchinf.job;
 TRUNCATE batchinf.record, batchinf.result, batchinf.event;
@@ -289,7 +306,7 @@ SELECT is(owner, 'submit_owner', 'the owner of a job is current_user at the call
 SELECT batch_submit('SELECT id, subject FROM t WHERE id = 1', 's', 'p {{subject}}', 'be terse', 'gpt-4o-mini', 'chat', 'id', 't', '{"label":"$.l"}',
                     '{"type":"object","properties":{"l":{"type":"string"}},"required":["l"],"additionalProperties":false}', '{"temperature":0}', 'all', '1 day', 2) AS job \gset
 SELECT is(deadline - created_at, interval '1 day', 'the deadline counts from the call') FROM batch_jobs WHERE job_id = :job;
-SELECT is(spec - 'response_schema', '{"key":["id"],"task":"chat","input":"text","model":"gpt-4o-mini","query":"SELECT id, subject FROM t WHERE id = 1","params":"{\"temperature\":0}","prompt":"p {{subject}}","write_back":{"label":"$.l"},"max_attempts":2,"system_prompt":"be terse"}', 'the job knows all that it was told') FROM batchinf.job WHERE job_id = :job;
+SELECT is(spec - 'response_schema' - 'owner_superuser', '{"key":["id"],"task":"chat","input":"text","model":"gpt-4o-mini","query":"SELECT id, subject FROM t WHERE id = 1","params":"{\"temperature\":0}","prompt":"p {{subject}}","write_back":{"label":"$.l"},"max_attempts":2,"system_prompt":"be terse"}', 'the job knows all that it was told') FROM batchinf.job WHERE job_id = :job;
 CALL batch_work('60 s');
 SELECT results_eq(format('SELECT state, written, model, server, task FROM batch_jobs WHERE job_id = %s', :job), $$VALUES ('completed', 1::bigint, 'gpt-4o-mini', 's'::name, 'chat')$$, '… and does it');
 SELECT is((SELECT count(*) FROM batch_jobs WHERE state <> 'completed'), 0::bigint, 'all jobs are completed');

@@ -1,0 +1,221 @@
+/*
+ * api/advice.c: what a prompt was probably meant to say.
+ *
+ * A prompt without {{column}} is valid, and each of its requests is paid for.  Where it is
+ * sent for several records it is hardly ever meant, and where it has a column's name in the
+ * manner of another template language never.  So batch_submit warns and goes on: the caller
+ * may roll back.  Pure text, no SQL.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "api/advice.h"
+#include "lib/stringinfo.h"
+
+/* How many columns a hint names. */
+#define COLUMNS_MAX 5
+
+/* How others write the place of a value. */
+typedef struct Form
+{
+	const char *before;
+	const char *after;			/* empty: the name ends where its characters end */
+	bool		is_clear;		/* hardly ever meant as text, if there is a column of that name */
+} Form;
+
+static const Form forms[] = {
+	{"${", "}", true},
+	{"{", "}", true},
+	{"%(", ")s", true},
+	{"$", "", true},
+	{":", "", false},
+	{"<", ">", false},
+	{"[", "]", false},
+};
+
+typedef struct Miss
+{
+	const char *column;			/* NULL: nothing found */
+	char	   *written;		/* as it is in the text */
+	bool		is_clear;
+} Miss;
+
+static bool
+is_name_char(char c)
+{
+	return isalnum((unsigned char) c) || c == '_' || IS_HIGHBIT_SET(c);
+}
+
+static const char *
+skip_blanks(const char *p)
+{
+	return p + strspn(p, " \t\r\n");
+}
+
+/* Returns the end of the form with this name at p, or NULL. */
+static const char *
+match_form(const Form *form, const char *name, const char *p)
+{
+	bool		is_pair = form->after[0] != '\0';
+
+	if (strncmp(p, form->before, strlen(form->before)) != 0)
+		return NULL;
+	p += strlen(form->before);
+	if (is_pair)
+		p = skip_blanks(p);
+	if (pg_strncasecmp(p, name, strlen(name)) != 0)
+		return NULL;
+	p += strlen(name);
+	if (!is_pair)
+		return is_name_char(*p) ? NULL : p;
+	p = skip_blanks(p);
+	return strncmp(p, form->after, strlen(form->after)) == 0 ? p + strlen(form->after) : NULL;
+}
+
+static Miss
+miss_at(const char *p, TupleDesc columns)
+{
+	Miss		miss = {0};
+
+	for (int f = 0; f < lengthof(forms); f++)
+		for (int i = 0; i < columns->natts; i++)
+		{
+			const char *name = NameStr(TupleDescAttr(columns, i)->attname);
+			const char *end = match_form(&forms[f], name, p);
+
+			if (end == NULL)
+				continue;
+			miss.column = name;
+			miss.written = pnstrdup(p, end - p);
+			miss.is_clear = forms[f].is_clear;
+			return miss;
+		}
+	return miss;
+}
+
+/* False within {{column}} and \{{, and for times like 12:30, US$ and casts. */
+static bool
+may_begin(const char *text, const char *p)
+{
+	if (strchr("{$%:<[", *p) == NULL)
+		return false;
+	if (p == text)
+		return true;
+	return p[-1] != *p && (strchr("$%:", *p) == NULL || !is_name_char(p[-1]));
+}
+
+/* Returns the first column that is named in another manner than ours, a clear one before others. */
+static Miss
+find_miss(const char *text, TupleDesc columns)
+{
+	Miss		first = {0};
+
+	for (const char *p = text; *p; p++)
+	{
+		Miss		miss;
+
+		if (!may_begin(text, p))
+			continue;
+		miss = miss_at(p, columns);
+		if (miss.is_clear)
+			return miss;
+		if (first.column == NULL)
+			first = miss;
+	}
+	return first;
+}
+
+static bool
+is_key(const BiSpec *spec, const char *column)
+{
+	ListCell   *cell;
+
+	foreach(cell, spec->key)
+		if (strcmp(lfirst(cell), column) == 0)
+			return true;
+	return false;
+}
+
+/* "{{subject}}, {{body}}": what a prompt may name besides the key; empty if there is nothing. */
+static char *
+likely_columns(const BiSpec *spec, TupleDesc columns)
+{
+	StringInfoData names;
+	int			n = 0;
+
+	initStringInfo(&names);
+	for (int i = 0; i < columns->natts && n < COLUMNS_MAX; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(columns, i)->attname);
+
+		if (!is_key(spec, name))
+			appendStringInfo(&names, "%s{{%s}}", n++ > 0 ? ", " : "", name);
+	}
+	return names.data;
+}
+
+static void
+warn_constant(const BiSpec *spec, TupleDesc columns, int64 records)
+{
+	Miss		miss = find_miss(spec->prompt, columns);
+	char	   *likely = likely_columns(spec, columns);
+	char	   *hint;
+
+	if (miss.column)
+		hint = psprintf("Write {{%s}} instead of %s.", miss.column, miss.written);
+	else if (likely[0] != '\0')
+		hint = psprintf("A prompt names a column of the query in double braces, here %s.", likely);
+	else
+		hint = pstrdup("Return what each request is about from the query, and name that column in double braces.");
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("the prompt names no column of the query: all " INT64_FORMAT " requests are the same", records),
+			 errhint("%s", hint)));
+}
+
+static void
+warn_miss(const char *prompt, TupleDesc columns)
+{
+	Miss		miss = find_miss(prompt, columns);
+
+	if (miss.is_clear)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("the prompt's %s is sent as it is written", miss.written),
+				 errhint("Write {{%s}} to send the value of that column.", miss.column)));
+}
+
+/* {{column}} in the system prompt. */
+static void
+warn_system_prompt(const char *text, TupleDesc columns)
+{
+	static const Form ours = {"{{", "}}", true};
+
+	for (const char *p = text; (p = strstr(p, ours.before)) != NULL; p++)
+		for (int i = 0; i < columns->natts; i++)
+		{
+			const char *name = NameStr(TupleDescAttr(columns, i)->attname);
+
+			if (match_form(&ours, name, p) == NULL)
+				continue;
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("the system prompt's {{%s}} is sent as it is written", name),
+					 errhint("The system prompt is the same for all records. Name columns in the argument \"prompt\".")));
+			return;
+		}
+}
+
+void
+bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc columns, int64 records)
+{
+	if (spec->system_prompt)
+		warn_system_prompt(spec->system_prompt, columns);
+	if (t == NULL)
+		return;
+	if (bi_template_names_columns(t))
+		warn_miss(spec->prompt, columns);
+	else if (records > 1)
+		warn_constant(spec, columns, records);
+}

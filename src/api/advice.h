@@ -1,0 +1,21 @@
+/*
+ * api/advice.h: what a prompt was probably meant to say.
+ */
+#ifndef BI_ADVICE_H
+#define BI_ADVICE_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "api/template.h"
+#include "store/job.h"
+
+/*
+ * Warns where requests are probably not what the caller wants: a prompt that names no column
+ * while several records are sent, a column named as other templates name it ({body}, $body),
+ * and {{column}} in the system prompt, which is the same for all records.  columns are those
+ * of the query, records the number of requests.  Raises nothing above WARNING.
+ */
+extern void bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc columns, int64 records);
+
+#endif							/* BI_ADVICE_H */
