@@ -82,7 +82,7 @@ SELECT j.job_id, j.name,
        CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
        c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
        j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
-       o.role AS owner_oid
+       o.role AS owner_oid, j.spec -> 'settings' AS settings
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 CROSS JOIN LATERAL (
@@ -237,3 +237,20 @@ LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN 
 LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
 WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
+
+-- custom settings of a job are shown to its owner only
+CREATE FUNCTION batchinf.is_owner(owner oid) RETURNS bool
+    LANGUAGE sql STABLE
+    RETURN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+COMMENT ON FUNCTION batchinf.is_owner IS 'has the current user the rights of this role, which may be gone?';
+CREATE OR REPLACE FUNCTION batchinf.visible(owner oid) RETURNS bool
+    LANGUAGE sql STABLE
+    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR batchinf.is_owner(owner);
+
+CREATE OR REPLACE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
+SELECT job_id, name, owner, server, model, task, state, records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
+       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at, error,
+       target, cached_tokens, retried, duplicates, unknown, malformed,
+       CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings
+FROM batchinf.job_status
+WHERE batchinf.visible(owner_oid);

@@ -289,10 +289,14 @@ REVOKE ALL ON PROCEDURE @extschema@.batch_work(interval) FROM PUBLIC;
 --
 -- 4. Views: the rows of jobs whose owner the reader has the USAGE of; all for pg_read_all_data.
 --
+CREATE FUNCTION batchinf.is_owner(owner oid) RETURNS bool
+    LANGUAGE sql STABLE
+    RETURN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+COMMENT ON FUNCTION batchinf.is_owner IS 'has the current user the rights of this role, which may be gone?';
+
 CREATE FUNCTION batchinf.visible(owner oid) RETURNS bool
     LANGUAGE sql STABLE
-    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')
-        OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR batchinf.is_owner(owner);
 COMMENT ON FUNCTION batchinf.visible IS 'may the current user see the jobs of this owner?';
 
 CREATE FUNCTION batchinf.identity(install uuid) RETURNS uuid
@@ -366,7 +370,7 @@ SELECT j.job_id, j.name,
        CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
        c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
        j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
-       o.role AS owner_oid
+       o.role AS owner_oid, j.spec -> 'settings' AS settings
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 CROSS JOIN LATERAL (
@@ -387,7 +391,8 @@ COMMENT ON VIEW batchinf.job_status IS 'batch_jobs of everybody';
 CREATE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
 SELECT job_id, name, owner, server, model, task, state, records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
        written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at, error,
-       target, cached_tokens, retried, duplicates, unknown, malformed
+       target, cached_tokens, retried, duplicates, unknown, malformed,
+       CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings
 FROM batchinf.job_status
 WHERE batchinf.visible(owner_oid);
 COMMENT ON VIEW @extschema@.batch_jobs IS 'state, progress and counts of each job';

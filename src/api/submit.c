@@ -18,6 +18,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "provider/registry.h"
+#include "store/carry.h"
 #include "store/sql.h"
 #include "store/target.h"
 #include "utils/builtins.h"
@@ -338,6 +339,8 @@ batchinf_submit(PG_FUNCTION_ARGS)
 	bi_argument_read(fcinfo, &s.job, &s.key_argument);
 	choose_server(&s);
 	bi_sql_connect();
+	if (OidIsValid(s.job.target))
+		s.job.spec.settings = bi_carry_collect(s.job.owner);
 	s.source = bi_source_open(s.job.spec.query);
 	choose_input(&s);
 	choose_key(&s);

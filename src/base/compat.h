@@ -11,6 +11,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
+#include "utils/guc_tables.h"
 #include "utils/tuplesort.h"
 
 #if PG_VERSION_NUM < 150000
@@ -46,6 +47,19 @@
 #else
 #define bi_drop_temporary_slots() ReplicationSlotCleanup()
 #endif
+
+/* All settings of this process, placeholders too.  Below 16 it is PostgreSQL's own array, which a
+ * new setting moves. */
+static inline struct config_generic **
+bi_guc_variables(int *count)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(count);
+#else
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+#endif
+}
 
 /* What an interrupted DROP DATABASE leaves, since the minor releases of August 2023. */
 #ifdef DATCONNLIMIT_INVALID_DB

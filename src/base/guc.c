@@ -26,6 +26,7 @@ int			bi_guc_sweep_interval = 60 * 60;
 char	   *bi_guc_proxy = NULL;
 char	   *bi_guc_ca_file = NULL;
 char	   *bi_guc_allowed_http_hosts = NULL;
+char	   *bi_guc_carry_settings = NULL;
 
 static void
 define_worker(void)
@@ -97,23 +98,19 @@ define_network(void)
 							   PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
 }
 
-void
-bi_guc_define(void)
-{
-	define_worker();
-	define_bounds();
-	define_network();
-	MarkGUCPrefixReserved("batchinf");
-}
-
-/* Narrows [*text, *text + *len) to what is within spaces, then within brackets. */
+/* Narrows [*text, *text + *len) to what is within spaces. */
 static void
-narrow_host(const char **text, size_t *len)
+trim(const char **text, size_t *len)
 {
 	while (*len > 0 && isspace((unsigned char) (*text)[0]))
 		(*text)++, (*len)--;
 	while (*len > 0 && isspace((unsigned char) (*text)[*len - 1]))
 		(*len)--;
+}
+
+static void
+without_brackets(const char **text, size_t *len)
+{
 	if (*len >= 2 && (*text)[0] == '[' && (*text)[*len - 1] == ']')
 	{
 		(*text)++;
@@ -121,22 +118,144 @@ narrow_host(const char **text, size_t *len)
 	}
 }
 
+/* Advances *list to what follows its first entry; returns the entry without the spaces around it.
+ * False at the end.  Entries are separated by commas. */
+static bool
+next_entry(const char **list, const char **entry, size_t *len)
+{
+	if (*list == NULL)
+		return false;
+	*entry = *list;
+	*len = strcspn(*entry, ",");
+	*list = (*entry)[*len] == ',' ? *entry + *len + 1 : NULL;
+	trim(entry, len);
+	return true;
+}
+
+static bool
+is_same_letter(char a, char b)
+{
+	return pg_ascii_tolower((unsigned char) a) == pg_ascii_tolower((unsigned char) b);
+}
+
+/* True if the name matches the pattern, in which * is any number of characters; case does not
+ * matter. */
+static bool
+matches(const char *pattern, size_t len, const char *name)
+{
+	const char *end = pattern + len;
+	const char *star = NULL;	/* the last * met, and what it has taken so far */
+	const char *taken = NULL;
+
+	while (*name != '\0')
+	{
+		if (pattern < end && *pattern == '*')
+		{
+			star = pattern++;
+			taken = name;
+		}
+		else if (pattern < end && is_same_letter(*pattern, *name))
+		{
+			pattern++;
+			name++;
+		}
+		else if (star != NULL)
+		{
+			pattern = star + 1;
+			name = ++taken;
+		}
+		else
+			return false;
+	}
+	while (pattern < end && *pattern == '*')
+		pattern++;
+	return pattern == end;
+}
+
+/* True if the entry could match a name. */
+static bool
+is_pattern(const char *entry, size_t len)
+{
+	static const char letters[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.*";
+
+	for (size_t i = len > 0 && *entry == '!' ? 1 : 0; i < len; i++)
+		if (!IS_HIGHBIT_SET(entry[i]) && strchr(letters, entry[i]) == NULL)
+			return false;
+	return true;
+}
+
+static bool
+check_carry(char **value, void **extra, GucSource source)
+{
+	const char *list = *value;
+	const char *entry;
+	size_t		len;
+
+	while (next_entry(&list, &entry, &len))
+	{
+		if (is_pattern(entry, len))
+			continue;
+		GUC_check_errdetail("\"%.*s\" is no pattern of names.", (int) Min(len, 100), entry);
+		GUC_check_errhint("In a pattern * is any number of characters; a ! before it leaves out.");
+		return false;
+	}
+	return true;
+}
+
+static void
+define_carry(void)
+{
+	DefineCustomStringVariable("batchinf.carry_settings",
+							   "Lists the custom settings that a job takes from its submit to its write-back.",
+							   "Patterns with *, separated by commas; what one that begins with ! matches is left out.",
+							   &bi_guc_carry_settings,
+							   "*, !request.headers, !request.cookies, !request.header.*, !request.cookie.*",
+							   PGC_SUSET, GUC_LIST_INPUT, check_carry, NULL, NULL);
+}
+
+void
+bi_guc_define(void)
+{
+	define_worker();
+	define_bounds();
+	define_network();
+	define_carry();
+	MarkGUCPrefixReserved("batchinf");
+}
+
 bool
 bi_guc_http_host_allowed(const char *host)
 {
 	const char *next = bi_guc_allowed_http_hosts;
+	const char *entry;
 	size_t		host_len = strlen(host);
+	size_t		len;
 
-	narrow_host(&host, &host_len);
-	while (next != NULL && host_len > 0)
+	trim(&host, &host_len);
+	without_brackets(&host, &host_len);
+	while (host_len > 0 && next_entry(&next, &entry, &len))
 	{
-		const char *entry = next;
-		size_t		len = strcspn(entry, ",");
-
-		next = entry[len] == ',' ? entry + len + 1 : NULL;
-		narrow_host(&entry, &len);
+		without_brackets(&entry, &len);
 		if (len == host_len && pg_strncasecmp(entry, host, len) == 0)
 			return true;
 	}
 	return false;
+}
+
+bool
+bi_guc_carries(const char *name)
+{
+	const char *next = bi_guc_carry_settings;
+	const char *entry;
+	size_t		len;
+	bool		carried = false;
+
+	while (next_entry(&next, &entry, &len))
+	{
+		if (len > 0 && *entry == '!' && matches(entry + 1, len - 1, name))
+			return false;
+		carried = carried || matches(entry, len, name);
+	}
+	return carried;
 }

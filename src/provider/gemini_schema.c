@@ -4,7 +4,7 @@
  * There a schema is a map, whose members have no order on the way to the model: what shall
  * answer in the order of writing says so in "propertyOrdering", which the APIs take in their own
  * schemas and in JSON Schema alike (discovery of aiplatform v1 and generativelanguage v1beta).
- * Whoever has written one of their own keeps it.  Called by gemini_spec.c.
+ * Whoever has written one of their own keeps it.
  */
 #include "postgres.h"
 

@@ -89,6 +89,7 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	append_text(&out, "params", spec->params);
 	append_json(&out, "max_attempts", psprintf("%d", spec->max_attempts));
 	append_json(&out, "owner_superuser", by_superuser ? "true" : "false");
+	append_json(&out, "settings", spec->settings);
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
@@ -175,7 +176,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 				   " j.deadline, NOT (j.install = h.uuid AND j.database = h.database), j.spec->>'query', j.spec->>'prompt',"
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
 				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
-				   " COALESCE((j.spec->>'owner_superuser')::bool, false)"
+				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings'"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -202,6 +203,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->spec.max_attempts = bi_sql_int8(0, 20);
 	job->owner_name = bi_sql_text(cxt, 0, 21);
 	job->owner_superuser = bi_sql_bool(0, 22);
+	job->spec.settings = bi_sql_text(cxt, 0, 23);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
 }

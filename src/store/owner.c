@@ -169,7 +169,7 @@ run_checked(const char *sql, const BiArgs *args)
 }
 
 int64
-bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms)
+bi_owner_run(Oid role, const BiCarried *carried, const char *sql, const BiArgs *args, int lock_ms)
 {
 	Oid			user;
 	int			context;
@@ -182,6 +182,7 @@ bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms)
 	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PG_TRY();
 	{
+		bi_carry_apply(carried);
 		n = run_checked(sql, args);
 	}
 	PG_FINALLY();

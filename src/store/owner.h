@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "store/carry.h"
 #include "store/sql.h"
 
 /*
@@ -18,12 +19,14 @@
 extern Oid	bi_owner_writer(Oid owner, Oid target);
 
 /*
- * Runs one statement as role in a security-restricted operation, with an empty search path and
- * settings that end with it: rows processed, for bi_sql_* to read.  Waits for a lock no longer
- * than lock_ms.  All session-level advisory locks of the process are released: it must hold no
- * others.  An error leaves user and settings to the abort of the subtransaction: call it in one.
+ * Runs one statement as role in a security-restricted operation, with an empty search path, the
+ * job's custom settings, and others that end with it: rows processed, for bi_sql_* to read.  Waits
+ * for a lock no longer than lock_ms.  All session-level advisory locks of the process are released:
+ * it must hold no others.  An error leaves user and settings to the abort of the subtransaction:
+ * call it in one.
  */
-extern int64 bi_owner_run(Oid role, const char *sql, const BiArgs *args, int lock_ms);
+extern int64 bi_owner_run(Oid role, const BiCarried *carried, const char *sql, const BiArgs *args,
+						  int lock_ms);
 
 /* Ereports if this session has something that bi_owner_run takes from it, or gives to the code
  * that it runs.  Needs SPI and a transaction. */

@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "store/carry.h"
 #include "store/owner.h"
 #include "store/path.h"
 #include "store/sql.h"
@@ -35,6 +36,7 @@ struct BiWriteback
 	BiTarget   *target;
 	char	   *sql;
 	char	   *too_costly;		/* why no path is applied, or NULL: the job was submitted by an older version */
+	BiCarried  *carried;
 };
 
 static char *
@@ -106,6 +108,7 @@ bi_writeback_open(const BiJob *job)
 	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
 	wb->sql = build_update(wb->target);
 	wb->too_costly = bi_path_refuse_any(wb->target);
+	wb->carried = bi_carry_read(job->spec.settings);
 	return wb;
 }
 
@@ -330,7 +333,7 @@ update_once(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
 	int			missing = 0;
 
 	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
-	found = bi_owner_run(wb->role, wb->sql, &args, lock_ms);
+	found = bi_owner_run(wb->role, wb->carried, wb->sql, &args, lock_ms);
 	for (int64 i = 0; i < found; i++)
 	{
 		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
@@ -357,7 +360,7 @@ bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int 
 	for (int i = 0; i < n; i++)
 		rest[i]->write_state = BI_TARGET_MISSING;
 	/* Deferred constraints are checked inside the UPDATE: at our commit they would run as us. */
-	bi_owner_run(wb->role, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
+	bi_owner_run(wb->role, wb->carried, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
 	/* Of several with an equal key one UPDATE takes one. */
 	do
 	{

@@ -1,0 +1,2 @@
+-- Custom settings, as carry.sql has them, in a visit.
+\i carry.sql
