@@ -386,6 +386,7 @@ append_members(StringInfo out, json_object *object)
 static void
 append_object(StringInfo out, json_object *object)
 {
+	CHECK_FOR_INTERRUPTS();
 	switch (json_object_get_type(object))
 	{
 		case json_type_null:

@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "provider/fingerprint.h"
 
 static void append_value(StringInfo out, const BiJson *json, const char *except);
@@ -102,6 +103,7 @@ member_order(const void *a, const void *b)
 	const Member *y = b;
 	int			order = strcmp(x->name, y->name);
 
+	CHECK_FOR_INTERRUPTS();
 	return order ? order : strcmp(x->value, y->value);
 }
 
@@ -131,7 +133,7 @@ collect_members(const BiJson *json, const char *except, Member *members)
 		if (is_empty(text.data))
 			pfree(text.data);
 		else
-			members[count++] = (Member) {fold_name(key), text.data};
+			members[count++] = (Member) {fold_name(key), repalloc(text.data, text.len + 1)};
 	}
 	return count;
 }
@@ -161,6 +163,7 @@ append_object(StringInfo out, const BiJson *json, const char *except)
 static void
 append_value(StringInfo out, const BiJson *json, const char *except)
 {
+	CHECK_FOR_INTERRUPTS();
 	switch (bi_json_type(json))
 	{
 		case BI_JSON_INT:
