@@ -37,13 +37,14 @@
 #define SLEEP_MIN_MS 1000
 #define SLEEP_MAX_MS (5 * 60 * 1000)
 #define NO_WORKER_MS 5000		/* between two tries when no worker slot is free */
+#define NO_WORKER_OVER_MS 60000 /* without a try that failed: the lack is over */
 #define RESTART_S 5
 
 static MemoryContext sweep_cxt = NULL;
 static List *unseen = NIL;		/* databases of the last sweep that have found no slot yet */
 static TimestampTz next_sweep = 0;
 static BackgroundWorkerHandle *started[BI_SHMEM_SLOTS];
-static bool told_no_worker = false;
+static TimestampTz no_worker_at = 0;	/* when a visit last found no worker slot */
 
 void
 bi_launcher_register(void)
@@ -175,13 +176,13 @@ start_visit(int slot, Oid database)
 	if (RegisterDynamicBackgroundWorker(&worker, &started[slot]))
 		return true;
 	bi_slot_not_started(slot, false);
-	if (!told_no_worker)
+	if (TimestampDifferenceExceeds(no_worker_at, GetCurrentTimestamp(), NO_WORKER_OVER_MS))
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not start a batchinf visit: no background worker slot is free"),
 				 errdetail("It is tried again until there is one."),
 				 errhint("You might need to increase max_worker_processes.")));
-	told_no_worker = true;
+	no_worker_at = GetCurrentTimestamp();
 	return false;
 }
 
@@ -203,7 +204,6 @@ start_visits(TimestampTz now)
 		else if (!start_visit(slot, database))
 			return TimestampTzPlusMilliseconds(now, NO_WORKER_MS);
 	}
-	told_no_worker = false;		/* whatever is due has found a slot */
 	return next;
 }
 
