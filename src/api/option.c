@@ -244,6 +244,7 @@ static const Option options[] = {
 	{"api_version", ForeignServerRelationId, check_token},
 	{"auth", ForeignServerRelationId, check_word, .words = (const char *const[]) {"x-api-key", "bearer", NULL}},
 	{"prompt_cache", ForeignServerRelationId, check_word, .words = (const char *const[]) {"off", "5m", "1h", NULL}},
+	{"endpoint", ForeignServerRelationId, check_word, .words = (const char *const[]) {"chat", "responses", NULL}},
 	{"metadata", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
 	{"authority_url", ForeignServerRelationId, check_url},
 	{"token_scope", ForeignServerRelationId, check_token},

@@ -243,6 +243,27 @@ row_input(const Submit *s, const BiRow *row)
 	return input;
 }
 
+/*
+ * Chooses the endpoint, and with it the shape of the request lines.  body is the first one where
+ * the query returns bodies, else NULL.
+ */
+static void
+choose_endpoint(Submit *s, const char *body)
+{
+	if (s->provider->choose_endpoint)
+		s->job.spec.endpoint = s->provider->choose_endpoint(&s->job.spec, s->server, body);
+	s->provider->frame(&s->job.spec, s->server, &s->frame);
+}
+
+static void
+look_at_body(Submit *s, const BiRow *row)
+{
+	const char *body = row->values[s->input_column - 1];
+
+	if (body && s->frame.nparts == 0)
+		choose_endpoint(s, body);
+}
+
 static void
 stream_rows(Submit *s, BiPlanner *planner)
 {
@@ -258,6 +279,8 @@ stream_rows(Submit *s, BiPlanner *planner)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("the query returns a row whose key is null"),
 					 errhint("Leave such rows out, or name other columns in the argument \"key\".")));
+		if (s->job.spec.input == BI_INPUT_BODY)
+			look_at_body(s, row);
 		old = MemoryContextSwitchTo(row_cxt);
 		bi_planner_add(planner, row->record_id, row->key, row_input(s, row));
 		MemoryContextSwitchTo(old);
@@ -344,9 +367,10 @@ batchinf_submit(PG_FUNCTION_ARGS)
 	s.source = bi_source_open(s.job.spec.query);
 	choose_input(&s);
 	choose_key(&s);
+	if (s.job.spec.input != BI_INPUT_BODY)
+		choose_endpoint(&s, NULL);
 	check_spec(&s);
 	choose_target(&s);
-	s.provider->frame(&s.job.spec, s.server, &s.frame);
 	stage_job(&s);
 	bi_sql_finish();
 	PG_RETURN_INT64(s.job.id);

@@ -60,11 +60,16 @@ url_of(const BiServer *server, const char *path, const char *query)
 	return url.data;
 }
 
-/* The classic surface's documents name it without /v1, the other's with. */
+/*
+ * The classic surface's documents name it without /v1, the other's with.  A batch of responses is
+ * created as one of chat completions: Azure documents no other name and looks into the file.
+ */
 static const char *
 endpoint_of(const BiServer *server, const BiSpec *spec)
 {
-	return bi_openai_spec_endpoint(spec) + (is_classic(server) ? strlen("/v1") : 0);
+	const char *path = bi_openai_endpoint_is_responses(spec) ? BI_OPENAI_CHAT : bi_openai_endpoint_path(spec);
+
+	return path + (is_classic(server) ? strlen("/v1") : 0);
 }
 
 /* Older versions of the classic surface do not know it. */
@@ -262,7 +267,7 @@ read_check(const BiCall *call, const BiExchange *ex)
 
 static const char *const server_options[] = {
 	"api_version", "completion_window", "metadata", "expires_after", "authority_url",
-	"token_scope", NULL
+	"token_scope", "endpoint", NULL
 };
 static const char *const mapping_options[] = {
 	"api_key", "api_key_file", "api_key_env", "tenant_id", "client_id", "client_secret", NULL
@@ -281,6 +286,7 @@ const BiProvider bi_azure = {
 	},
 	.server_options = server_options,
 	.mapping_options = mapping_options,
+	.choose_endpoint = bi_openai_endpoint_choose,
 	.refuse_job = refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
 	.frame = bi_openai_spec_frame,

@@ -24,7 +24,7 @@ url_of(const BiServer *server, const char *path, const char *query)
 static const char *
 endpoint_of(const BiServer *server, const BiSpec *spec)
 {
-	return bi_openai_spec_endpoint(spec);
+	return bi_openai_endpoint_path(spec);
 }
 
 /* Compatible servers refuse what they do not know: only where the server says so. */
@@ -218,7 +218,7 @@ bi_openai_read_check(const BiCall *call, const BiExchange *ex)
 }
 
 static const char *const server_options[] = {
-	"organization", "project", "completion_window", "metadata", "expires_after", NULL
+	"organization", "project", "completion_window", "metadata", "expires_after", "endpoint", NULL
 };
 static const char *const mapping_options[] = {"api_key", "api_key_file", "api_key_env", NULL};
 
@@ -234,6 +234,7 @@ const BiProvider bi_openai = {
 	},
 	.server_options = server_options,
 	.mapping_options = mapping_options,
+	.choose_endpoint = bi_openai_endpoint_choose,
 	.refuse_job = bi_openai_spec_refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
 	.frame = bi_openai_spec_frame,

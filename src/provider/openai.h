@@ -69,6 +69,24 @@ extern char *bi_openai_request_word_cursor(const char *word);
 /* Was the page asked for with this cursor? */
 extern bool bi_openai_request_has_cursor(const BiExchange *ex, const char *cursor);
 
+/* openai_endpoint.c: which endpoint a job's requests go to */
+
+#define BI_OPENAI_CHAT "/v1/chat/completions"
+
+/* As in provider.h: "responses", or NULL. */
+extern const char *bi_openai_endpoint_choose(const BiSpec *spec, const BiServer *server, const char *body);
+
+/* The URL that the job's lines have: always with /v1. */
+extern const char *bi_openai_endpoint_path(const BiSpec *spec);
+extern bool bi_openai_endpoint_is_responses(const BiSpec *spec);
+
+/* Why these params, or this body (what says which), are surely for another endpoint than the
+ * job's, or NULL. */
+extern char *bi_openai_endpoint_refuse_members(const BiSpec *spec, const BiJson *json, const char *what);
+
+/* The same of a whole body. */
+extern char *bi_openai_endpoint_refuse_body(const BiSpec *spec, const BiJson *body);
+
 /* openai_spec.c: from a job to its request lines */
 
 /* As in provider.h. */
@@ -76,11 +94,9 @@ extern char *bi_openai_spec_refuse_job(const BiSpec *spec, const BiServer *serve
 extern char *bi_openai_spec_refuse_input(const BiSpec *spec, const char *input);
 extern void bi_openai_spec_frame(const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
-/* The task's URL as lines and create have it: always with /v1. */
-extern const char *bi_openai_spec_endpoint(const BiSpec *spec);
-
-/* May "strict" be set for this response schema?  Only the subset that OpenAI takes so. */
-extern bool bi_openai_spec_is_strict(const BiJson *schema);
+/* openai_schema.c: may "strict" be set for this response schema?  Only the subset that OpenAI takes
+ * so. */
+extern bool bi_openai_schema_is_strict(const BiJson *schema);
 
 /* openai_reply.c: what replies mean */
 
@@ -116,5 +132,15 @@ extern void bi_openai_line_read(const BiCall *call, const char *line, size_t len
 
 /* The body of a good answer, whatever envelope it came in. */
 extern void bi_openai_line_body(const BiCall *call, const BiJson *body, BiAnswer *answer);
+
+/* Appends the texts of an array of parts to out; false where it has none.  Sets *refusal where a
+ * part has one. */
+extern bool bi_openai_line_join(const BiJson *parts, StringInfo out, const BiJson **refusal);
+
+/* Tokens told, -1 where they are not told or no count. */
+extern int64 bi_openai_line_count(const BiJson *json);
+
+/* openai_response.c: the body of an answer of /v1/responses. */
+extern void bi_openai_response_body(const BiJson *body, BiAnswer *answer);
 
 #endif							/* BI_OPENAI_H */

@@ -3,7 +3,7 @@
  *
  * Knows the lines of OpenAI's output and error files and of its relatives' (vLLM has one
  * file and words its errors otherwise), the answers of chat completions and of
- * embeddings.  A line may hold anything: whatever is not understood becomes an outcome,
+ * embeddings; those of responses stand in openai_response.c.  A line may hold anything: whatever is not understood becomes an outcome,
  * never an error.  Called through the routine table, once a line.
  */
 #include "postgres.h"
@@ -12,9 +12,8 @@
 #include "provider/openai.h"
 #include "provider/wire.h"
 
-/* Tokens told, -1 where they are not told or no count. */
-static int64
-count_of(const BiJson *json)
+int64
+bi_openai_line_count(const BiJson *json)
 {
 	return Max(bi_json_int(json, -1), -1);
 }
@@ -22,14 +21,14 @@ count_of(const BiJson *json)
 static void
 read_usage(BiAnswer *answer, const BiJson *usage)
 {
-	answer->input_tokens = count_of(bi_json_at(usage, "prompt_tokens", NULL));
-	answer->cached_tokens = count_of(bi_json_at(usage, "prompt_tokens_details", "cached_tokens", NULL));
-	answer->output_tokens = count_of(bi_json_at(usage, "completion_tokens", NULL));
+	answer->input_tokens = bi_openai_line_count(bi_json_at(usage, "prompt_tokens", NULL));
+	answer->cached_tokens =
+		bi_openai_line_count(bi_json_at(usage, "prompt_tokens_details", "cached_tokens", NULL));
+	answer->output_tokens = bi_openai_line_count(bi_json_at(usage, "completion_tokens", NULL));
 }
 
-/* The texts of an array of parts, in one; false where it has none. */
-static bool
-join_parts(const BiJson *parts, StringInfo out, const BiJson **refusal)
+bool
+bi_openai_line_join(const BiJson *parts, StringInfo out, const BiJson **refusal)
 {
 	bool		any = false;
 
@@ -62,7 +61,7 @@ read_content(BiAnswer *answer, const BiJson *message, const BiJson **refusal)
 	initStringInfo(&joined);
 	if (text)
 		appendBinaryStringInfo(&joined, text, (int) len);
-	else if (bi_json_type(content) != BI_JSON_ARRAY || !join_parts(content, &joined, refusal))
+	else if (bi_json_type(content) != BI_JSON_ARRAY || !bi_openai_line_join(content, &joined, refusal))
 		return;
 	bi_line_set_text(answer, joined.data, joined.len);
 }
@@ -117,13 +116,22 @@ read_chat(BiAnswer *answer, const BiJson *body)
 static const BiJson *
 expected(const BiCall *call, const BiJson *body)
 {
-	return bi_json_at(body, call->job->spec.task == BI_TASK_EMBEDDING ? "data" : "choices", NULL);
+	const BiSpec *spec = &call->job->spec;
+
+	if (spec->task == BI_TASK_EMBEDDING)
+		return bi_json_at(body, "data", NULL);
+	return bi_json_at(body, bi_openai_endpoint_is_responses(spec) ? "output" : "choices", NULL);
 }
 
 void
 bi_openai_line_body(const BiCall *call, const BiJson *body, BiAnswer *answer)
 {
 	answer->model = bi_wire_json_words(bi_json_at(body, "model", NULL), BI_WIRE_CODE);
+	if (bi_openai_endpoint_is_responses(&call->job->spec))
+	{
+		bi_openai_response_body(body, answer);
+		return;
+	}
 	read_usage(answer, bi_json_at(body, "usage", NULL));
 	if (call->job->spec.task == BI_TASK_EMBEDDING)
 		bi_line_judge_embedding(answer, bi_json_at(bi_json_item(bi_json_at(body, "data", NULL), 0), "embedding", NULL));

@@ -1,17 +1,16 @@
 /*
  * provider/openai_spec.c: from a job to its request lines, as OpenAI has them.
  *
- * Knows the bodies of chat completions and embeddings and what of a job can go into
- * them; no requests, no replies.  Called through the routine table, by submit and by
+ * Knows the bodies of chat completions, responses and embeddings and what of a job can
+ * go into them; no requests, no replies.  Called through the routine table, by submit and by
  * whoever renders lines.
  */
 #include "postgres.h"
 
 #include "provider/openai.h"
 
-#define STRICT_DEPTH 10			/* objects and lists in each other */
-
 static const char *const chat_keys[] = {"model", "messages", "stream", NULL};
+static const char *const response_keys[] = {"model", "input", "stream", NULL};
 static const char *const embedding_keys[] = {"model", "input", "stream", NULL};
 
 static BiJson *
@@ -26,12 +25,6 @@ equals(const BiJson *json, const char *text)
 	const char *string = bi_json_string(json, NULL);
 
 	return string && strcmp(string, text) == 0;
-}
-
-const char *
-bi_openai_spec_endpoint(const BiSpec *spec)
-{
-	return spec->task == BI_TASK_EMBEDDING ? "/v1/embeddings" : "/v1/chat/completions";
 }
 
 /* base64 would have to be decoded, and no output of ours could tell that it is. */
@@ -52,10 +45,35 @@ has_many_answers(const BiSpec *spec, const BiJson *body)
 	return spec->task == BI_TASK_CHAT && n && bi_json_type(n) != BI_JSON_NULL && bi_json_int(n, 0) != 1;
 }
 
+/* Members that we write. */
+static const char *const *
+own_keys(const BiSpec *spec)
+{
+	if (spec->task == BI_TASK_EMBEDDING)
+		return embedding_keys;
+	return bi_openai_endpoint_is_responses(spec) ? response_keys : chat_keys;
+}
+
+/* What we put into members that params may set too. */
+static char *
+refuse_shared(const BiSpec *spec, const BiJson *params)
+{
+	const BiJson *text = bi_json_get(params, "text");
+
+	if (!bi_openai_endpoint_is_responses(spec))
+		return NULL;
+	if (spec->system_prompt && bi_json_get(params, "instructions"))
+		return pstrdup("params may not set \"instructions\" beside system_prompt");
+	if (spec->response_schema && text && bi_json_type(text) != BI_JSON_OBJECT)
+		return pstrdup("\"text\" in params must be an object");
+	return NULL;
+}
+
 static char *
 refuse_params(const BiSpec *spec)
 {
 	BiJson	   *params = parse(spec->params);
+	char	   *why;
 
 	if (spec->params == NULL)
 		return NULL;
@@ -63,14 +81,15 @@ refuse_params(const BiSpec *spec)
 		return pstrdup("params must be a JSON object");
 	if (spec->input == BI_INPUT_BODY)
 		return bi_json_length(params) == 0 ? NULL : pstrdup("params cannot be used where the query returns whole bodies");
-	for (const char *const *key = spec->task == BI_TASK_EMBEDDING ? embedding_keys : chat_keys; *key; key++)
+	for (const char *const *key = own_keys(spec); *key; key++)
 		if (bi_json_get(params, *key))
 			return psprintf("params may not set \"%s\"", *key);
 	if (is_wrong_encoding(spec, params))
 		return pstrdup("params may not set \"encoding_format\" to anything but \"float\"");
 	if (has_many_answers(spec, params))
 		return pstrdup("params may not set \"n\" to anything but 1");
-	return NULL;
+	why = refuse_shared(spec, params);
+	return why ? why : bi_openai_endpoint_refuse_members(spec, params, "params");
 }
 
 char *
@@ -90,6 +109,48 @@ bi_openai_spec_refuse_job(const BiSpec *spec, const BiServer *server)
 	if (spec->response_schema && bi_json_type(schema) != BI_JSON_OBJECT)
 		return pstrdup("response_schema must be a JSON object");
 	return refuse_params(spec);
+}
+
+/* Parts that /v1/responses has under other names. */
+static char *
+refuse_parts(const BiJson *parts, int message)
+{
+	static const struct
+	{
+		const char *type;
+		const char *instead;
+	}			strays[] = {{"text", "input_text"}, {"image_url", "input_image"}};
+
+	for (int i = 0; bi_json_type(parts) == BI_JSON_ARRAY && i < bi_json_length(parts); i++)
+		for (int j = 0; j < lengthof(strays); j++)
+			if (equals(bi_json_at(bi_json_item(parts, i), "type", NULL), strays[j].type))
+				return psprintf("message %d has a part of type \"%s\": /v1/responses takes \"%s\"",
+								message, strays[j].type, strays[j].instead);
+	return NULL;
+}
+
+/* Items of /v1/responses: messages, and what has a type of its own. */
+static char *
+refuse_items(const BiJson *items)
+{
+	char	   *why = NULL;
+
+	if (bi_json_type(items) != BI_JSON_ARRAY || bi_json_length(items) == 0)
+		return pstrdup("messages must be a JSON array that is not empty");
+	for (int i = 0; why == NULL && i < bi_json_length(items); i++)
+	{
+		const BiJson *item = bi_json_item(items, i);
+
+		if (!bi_json_string(bi_json_at(item, "role", NULL), NULL) &&
+			!bi_json_string(bi_json_at(item, "type", NULL), NULL))
+			why = psprintf("message %d must be an object with a \"role\" or a \"type\"", i + 1);
+		else if (equals(bi_json_at(item, "role", NULL), "tool"))
+			why = psprintf("message %d has the role \"tool\": /v1/responses takes an item of type"
+						   " \"function_call_output\"", i + 1);
+		else
+			why = refuse_parts(bi_json_at(item, "content", NULL), i + 1);
+	}
+	return why;
 }
 
 static char *
@@ -133,12 +194,14 @@ refuse_body(const BiSpec *spec, const BiJson *body)
 		return pstrdup("body may not have more than one \"input\"");
 	if (has_many_answers(spec, body))
 		return pstrdup("body may not set \"n\" to anything but 1");
-	return NULL;
+	return bi_openai_endpoint_refuse_body(spec, body);
 }
 
 char *
 bi_openai_spec_refuse_input(const BiSpec *spec, const char *input)
 {
+	if (spec->input == BI_INPUT_MESSAGES && bi_openai_endpoint_is_responses(spec))
+		return refuse_items(parse(input));
 	if (spec->input == BI_INPUT_MESSAGES)
 		return refuse_messages(parse(input));
 	if (spec->input == BI_INPUT_BODY)
@@ -146,103 +209,9 @@ bi_openai_spec_refuse_input(const BiSpec *spec, const char *input)
 	return NULL;
 }
 
-static bool is_strict(const BiJson *schema, int depth);
-
-static bool
-is_one_of(const char *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
-static bool
-lists(const BiJson *names, const char *name)
-{
-	for (int i = 0; i < bi_json_length(names); i++)
-		if (equals(bi_json_item(names, i), name))
-			return true;
-	return false;
-}
-
-/* All properties required, no others allowed. */
-static bool
-is_closed(const BiJson *schema)
-{
-	const BiJson *required = bi_json_get(schema, "required");
-	void	   *place = NULL;
-	const char *key;
-	BiJson	   *property;
-
-	while (bi_json_next(bi_json_get(schema, "properties"), &place, &key, &property))
-		if (!lists(required, key))
-			return false;
-	return bi_json_type(bi_json_get(schema, "properties")) == BI_JSON_OBJECT &&
-		!bi_json_bool(bi_json_get(schema, "additionalProperties"), true);
-}
-
-static bool
-are_strict(const BiJson *schemas, int depth)
-{
-	void	   *place = NULL;
-	const char *key;
-	BiJson	   *schema;
-
-	for (int i = 0; bi_json_type(schemas) == BI_JSON_ARRAY && i < bi_json_length(schemas); i++)
-		if (!is_strict(bi_json_item(schemas, i), depth))
-			return false;
-	while (bi_json_next(schemas, &place, &key, &schema))
-		if (!is_strict(schema, depth))
-			return false;
-	return true;
-}
-
-static bool
-has_type(const BiJson *schema, const char *type)
-{
-	const BiJson *types = bi_json_get(schema, "type");
-
-	return equals(types, type) || lists(types, type);
-}
-
-static bool
-is_strict(const BiJson *schema, int depth)
-{
-	static const char *const taken[] = {
-		"$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "definitions", "description",
-		"enum", "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems",
-		"minimum", "multipleOf", "pattern", "properties", "required", "title", "type", NULL
-	};
-	void	   *place = NULL;
-	const char *key;
-	BiJson	   *arg;
-
-	if (bi_json_type(schema) != BI_JSON_OBJECT || depth > STRICT_DEPTH)
-		return false;
-	while (bi_json_next(schema, &place, &key, &arg))
-		if (!is_one_of(key, taken))
-			return false;
-	if (!bi_json_get(schema, "type") && !bi_json_get(schema, "$ref") && !bi_json_get(schema, "anyOf"))
-		return false;
-	if ((has_type(schema, "object") || bi_json_get(schema, "properties")) && !is_closed(schema))
-		return false;
-	if (has_type(schema, "array") && !is_strict(bi_json_get(schema, "items"), depth + 1))
-		return false;
-	return are_strict(bi_json_get(schema, "properties"), depth + 1) &&
-		are_strict(bi_json_get(schema, "anyOf"), depth) &&
-		are_strict(bi_json_get(schema, "$defs"), depth) &&
-		are_strict(bi_json_get(schema, "definitions"), depth);
-}
-
-bool
-bi_openai_spec_is_strict(const BiJson *schema)
-{
-	return equals(bi_json_get(schema, "type"), "object") && !bi_json_get(schema, "anyOf") && is_strict(schema, 1);
-}
-
+/* The members of params but one, which may be NULL. */
 static void
-append_params(StringInfo out, const BiJson *params)
+append_params(StringInfo out, const BiJson *params, const char *but)
 {
 	void	   *place = NULL;
 	const char *key;
@@ -250,6 +219,8 @@ append_params(StringInfo out, const BiJson *params)
 
 	while (bi_json_next(params, &place, &key, &value))
 	{
+		if (but && strcmp(key, but) == 0)
+			continue;
 		appendStringInfoChar(out, ',');
 		bi_json_append_string(out, key);
 		appendStringInfoChar(out, ':');
@@ -258,28 +229,47 @@ append_params(StringInfo out, const BiJson *params)
 }
 
 static void
+append_schema(StringInfo out, const BiJson *schema)
+{
+	appendStringInfo(out, "\"name\":\"response\",\"strict\":%s,\"schema\":",
+					 bi_openai_schema_is_strict(schema) ? "true" : "false");
+	bi_json_append(out, schema);
+}
+
+static void
 append_response_format(StringInfo out, const BiJson *schema)
 {
-	appendStringInfo(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"response\",\"strict\":%s,\"schema\":",
-					 bi_openai_spec_is_strict(schema) ? "true" : "false");
-	bi_json_append(out, schema);
+	appendStringInfoString(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{");
+	append_schema(out, schema);
 	appendStringInfoString(out, "}}");
 }
 
-/* What stands before the input, after the custom id. */
+/* The same for /v1/responses, beside what else params have in "text". */
 static void
-append_head(StringInfo out, const BiSpec *spec)
+append_text_format(StringInfo out, const BiJson *text, const BiJson *schema)
 {
-	appendStringInfo(out, "\",\"method\":\"POST\",\"url\":\"%s\",\"body\":", bi_openai_spec_endpoint(spec));
-	if (spec->input == BI_INPUT_BODY)
-		return;
-	appendStringInfoString(out, "{\"model\":");
-	bi_json_append_string(out, spec->model);
-	if (spec->task == BI_TASK_EMBEDDING)
+	appendStringInfoString(out, ",\"text\":{\"format\":{\"type\":\"json_schema\",");
+	append_schema(out, schema);
+	appendStringInfoChar(out, '}');
+	append_params(out, text, "format");
+	appendStringInfoChar(out, '}');
+}
+
+/* Begins the input, where a response's system prompt stands beside it. */
+static void
+begin_response(StringInfo out, const BiSpec *spec)
+{
+	if (spec->system_prompt)
 	{
-		appendStringInfoString(out, ",\"input\":");
-		return;
+		appendStringInfoString(out, ",\"instructions\":");
+		bi_json_append_string(out, spec->system_prompt);
 	}
+	appendStringInfoString(out, spec->input == BI_INPUT_TEXT ? ",\"input\":" : ",\"input\":[");
+}
+
+static void
+begin_chat(StringInfo out, const BiSpec *spec)
+{
 	appendStringInfoString(out, ",\"messages\":[");
 	if (spec->system_prompt)
 	{
@@ -289,6 +279,56 @@ append_head(StringInfo out, const BiSpec *spec)
 	}
 	if (spec->input == BI_INPUT_TEXT)
 		appendStringInfoString(out, "{\"role\":\"user\",\"content\":");
+}
+
+/* What stands before the input, after the custom id. */
+static void
+append_head(StringInfo out, const BiSpec *spec)
+{
+	appendStringInfo(out, "\",\"method\":\"POST\",\"url\":\"%s\",\"body\":", bi_openai_endpoint_path(spec));
+	if (spec->input == BI_INPUT_BODY)
+		return;
+	appendStringInfoString(out, "{\"model\":");
+	bi_json_append_string(out, spec->model);
+	if (spec->task == BI_TASK_EMBEDDING)
+		appendStringInfoString(out, ",\"input\":");
+	else if (bi_openai_endpoint_is_responses(spec))
+		begin_response(out, spec);
+	else
+		begin_chat(out, spec);
+}
+
+/* Nobody fetches a response of ours by its id: the provider need not keep it. */
+static void
+end_response(StringInfo out, const BiSpec *spec, const BiJson *params)
+{
+	const BiJson *text = bi_json_get(params, "text");
+	bool		ours = spec->response_schema && !bi_json_at(text, "format", NULL);
+
+	if (spec->input == BI_INPUT_MESSAGES)
+		appendStringInfoChar(out, ']');
+	if (!bi_json_get(params, "store"))
+		appendStringInfoString(out, ",\"store\":false");
+	append_params(out, params, ours ? "text" : NULL);
+	if (ours)
+		append_text_format(out, text, parse(spec->response_schema));
+}
+
+static void
+end_chat(StringInfo out, const BiSpec *spec, const BiJson *params)
+{
+	appendStringInfoString(out, spec->input == BI_INPUT_TEXT ? "}]" : "]");
+	append_params(out, params, NULL);
+	if (spec->response_schema && !bi_json_get(params, "response_format"))
+		append_response_format(out, parse(spec->response_schema));
+}
+
+static void
+end_embedding(StringInfo out, const BiJson *params)
+{
+	if (!bi_json_get(params, "encoding_format"))
+		appendStringInfoString(out, ",\"encoding_format\":\"float\"");
+	append_params(out, params, NULL);
 }
 
 /* What stands behind the input. */
@@ -302,13 +342,12 @@ append_tail(StringInfo out, const BiSpec *spec)
 		appendStringInfoChar(out, '}');
 		return;
 	}
-	if (spec->task == BI_TASK_CHAT)
-		appendStringInfoString(out, spec->input == BI_INPUT_TEXT ? "}]" : "]");
-	else if (!bi_json_get(params, "encoding_format"))
-		appendStringInfoString(out, ",\"encoding_format\":\"float\"");
-	append_params(out, params);
-	if (spec->response_schema && !bi_json_get(params, "response_format"))
-		append_response_format(out, parse(spec->response_schema));
+	if (spec->task == BI_TASK_EMBEDDING)
+		end_embedding(out, params);
+	else if (bi_openai_endpoint_is_responses(spec))
+		end_response(out, spec, params);
+	else
+		end_chat(out, spec, params);
 	appendStringInfoString(out, "}}");
 }
 

@@ -196,6 +196,13 @@ typedef struct BiProvider
 	/* What is otherwise for this model.  NULL: nothing. */
 	void		(*limit_model) (const char *model, BiLimits *limits);
 
+	/*
+	 * Where the provider has several endpoints for a task: the word by which the job keeps the
+	 * one that it goes to (a constant), NULL: the usual one.  body is the job's first where the
+	 * query returns whole bodies, else NULL.  NULL: it never has several.
+	 */
+	const char *(*choose_endpoint) (const BiSpec *spec, const BiServer *server, const char *body);
+
 	/* Can this job be done here at all?  NULL or the reason (lower case, no period). */
 	char	   *(*refuse_job) (const BiSpec *spec, const BiServer *server);
 

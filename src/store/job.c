@@ -83,6 +83,8 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	append_text(&out, "model", spec->model);
 	append_text(&out, "task", task_names[spec->task]);
 	append_text(&out, "input", input_names[spec->input]);
+	if (spec->endpoint)
+		append_text(&out, "endpoint", spec->endpoint);
 	append_json(&out, "key", key_to_json(spec->key));
 	append_json(&out, "write_back", spec->write_back);
 	append_text(&out, "response_schema", spec->response_schema);
@@ -176,7 +178,8 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 				   " j.deadline, NOT (j.install = h.uuid AND j.database = h.database), j.spec->>'query', j.spec->>'prompt',"
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
 				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
-				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings'"
+				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings',"
+				   " j.spec->>'endpoint'"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -204,6 +207,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->owner_name = bi_sql_text(cxt, 0, 21);
 	job->owner_superuser = bi_sql_bool(0, 22);
 	job->spec.settings = bi_sql_text(cxt, 0, 23);
+	job->spec.endpoint = bi_sql_text(cxt, 0, 24);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
 }

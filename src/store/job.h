@@ -33,6 +33,7 @@ typedef struct BiSpec
 	char	   *model;			/* never NULL: the argument or the server's */
 	BiTask		task;
 	BiInput		input;
+	const char *endpoint;		/* the provider's word for it; NULL: the task's usual one */
 	List	   *key;			/* column names, char * */
 	char	   *write_back;		/* JSON object column -> path, or NULL */
 	char	   *response_schema;	/* JSON object, its members in the order of writing, or NULL */

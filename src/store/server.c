@@ -51,6 +51,7 @@ static const Field text_fields[] = {
 	{"completion_window", offsetof(BiServer, completion_window)},
 	{"auth", offsetof(BiServer, auth)},
 	{"prompt_cache", offsetof(BiServer, prompt_cache)},
+	{"endpoint", offsetof(BiServer, endpoint)},
 	{"metadata", offsetof(BiServer, metadata)},
 	{"authority_url", offsetof(BiServer, authority_url)},
 	{"token_scope", offsetof(BiServer, token_scope)},

@@ -31,6 +31,7 @@ typedef struct BiServer
 	char	   *completion_window;
 	char	   *auth;			/* how the key is sent: x-api-key, bearer */
 	char	   *prompt_cache;	/* off, 5m, 1h */
+	char	   *endpoint;		/* chat, responses: where prompts and messages go */
 	char	   *metadata;		/* on, off: may a batch carry ours? */
 	char	   *authority_url;	/* where tokens are had for a client's secret */
 	char	   *token_scope;

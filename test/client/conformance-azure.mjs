@@ -130,6 +130,21 @@ async function testDeployments() {
   tap.is((await whole(v1, line('a', 'x', 'mini-batch', '/chat/completions'))).status, 'completed', 'the older url');
 }
 
+// Azure documents no endpoint of responses: a batch of chat completions whose lines are of responses is one.
+async function testResponses() {
+  const asked = (url, more = {}) => JSON.stringify({ custom_id: 'r', method: 'POST', url, body: { model: 'mini-batch', input: 'Hi', max_output_tokens: 200, store: false, ...more } });
+  const batch = await whole(v1, asked('/v1/responses'));
+  tap.is([batch.status, batch.endpoint], ['completed', '/v1/chat/completions'], 'a batch of responses');
+  tap.is(JSON.parse(await textOf(v1, batch.output_file_id)).response.body.object, 'response', 'its line');
+  tap.is((await whole(classic, asked('/v1/responses'), '/chat/completions')).status, 'completed', 'the same on the classic surface');
+  const bad = await whole(v1, asked('/v1/responses', { max_tokens: 5 }));
+  tap.is([bad.request_counts.failed, JSON.parse(await textOf(v1, bad.error_file_id)).response.body.error.param], [1, 'max_tokens'], 'its lines are judged as those of responses');
+  tap.is((await whole(v1, `${line('a')}\n${asked('/v1/responses')}`)).errors.data.map((e) => e.code), ['url_mismatch'], 'chat completions and responses in one');
+  const file = await upload(v1, asked('/v1/responses'));
+  await processed(v1, file.id);
+  await throws(create(v1, file.id, '/v1/responses'), OpenAI.BadRequestError, 'an endpoint that is not documented');
+}
+
 async function testTokens() {
   await config({ quotas: { 'mini-batch': 5 } });
   const late = await whole(v1, line('a', 'x'.repeat(100)));
@@ -183,7 +198,7 @@ async function testCompatible() {
   tap.is((await config({ quirks: { status: 'loud' } })).status, 400, 'a quirk that is none');
 }
 
-for (const test of [testClassic, testVersions, testV1, testEntra, testExpiryAndRoom, testDeployments, testTokens, testQuirks, testCompatible]) {
+for (const test of [testClassic, testVersions, testV1, testEntra, testExpiryAndRoom, testDeployments, testResponses, testTokens, testQuirks, testCompatible]) {
   await control('reset', {});
   await tap.group(test.name, test);
 }

@@ -97,6 +97,41 @@ async function testEmbeddingBatch() {
   tap.is(response.body.data.map((d) => [d.index, d.embedding.length]), [[0, 8], [1, 8]], 'a batch of embeddings');
 }
 
+const RESPONSES = '/v1/responses';
+const response = (input, more = {}) => ({ model: 'gpt-5.4-pro', input, max_output_tokens: 200, store: false, ...more });
+
+async function testResponses() {
+  const schema = { type: 'object', properties: { label: { type: 'string', enum: ['bug', 'other'] } }, required: ['label'], additionalProperties: false };
+  const text = { format: { type: 'json_schema', name: 'ans', strict: true, schema } };
+  const answer = await client.responses.create(response('This is a bug', { instructions: 'Be short.', text }));
+  tap.is([answer.object, answer.status, JSON.parse(answer.output_text)], ['response', 'completed', { label: 'bug' }], 'responses.create');
+  tap.ok(answer.output[0].type === 'reasoning' && answer.output[1].type === 'message' && answer.usage.input_tokens_details.cached_tokens === 0, 'reasoning comes first', answer);
+  const items = await client.responses.create(response([{ role: 'user', content: [{ type: 'input_text', text: '[[sim:say=ab]][[sim:items]]' }] }]));
+  tap.is(items.output.map((o) => o.type), ['reasoning', 'message', 'web_search_call', 'message'], 'items');
+  tap.is((await client.responses.create(response('[[sim:length]] hello'))).incomplete_details, { reason: 'max_output_tokens' }, 'incomplete');
+  tap.is((await client.responses.create(response('[[sim:refusal]]'))).output.at(-1).content[0].type, 'refusal', 'a refusal');
+  tap.is((await client.responses.create(response('[[sim:failed=invalid_prompt]]'))).error.code, 'invalid_prompt', 'failed');
+  tap.is((await client.responses.create(response('[[sim:call]]'))).output.at(-1).type, 'function_call', 'a call');
+  for (const [bad, param] of [[{ messages: [] }, 'messages'], [{ max_tokens: 100 }, 'max_tokens'], [{ response_format: { type: 'text' } }, 'response_format'], [{ nonsense: 1 }, 'nonsense'],
+    [{ max_output_tokens: 15 }, 'max_output_tokens'], [{ input: undefined }, 'input'], [{ input: [{ role: 'tool', content: 'x' }] }, 'input[0].role'], [{ temperature: 0 }, 'temperature'],
+    [{ input: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }] }, 'input[0].content[0].type'], [{ text: { format: { type: 'json_schema', schema } } }, 'text.format.name']]) {
+    await throws(client.responses.create(response('x', bad)), OpenAI.BadRequestError, `refused: ${param}`, (e) => e.param === param);
+  }
+  await throws(client.chat.completions.create(chat('x', { model: 'gpt-5.4-pro' })), OpenAI.BadRequestError, 'a model of responses only', (e) => e.param === 'model');
+}
+
+async function testResponseBatch() {
+  const file = await upload([line('r', response('[[sim:say=ab]]'), RESPONSES), line('bad', { ...response('x'), max_tokens: 7 }, RESPONSES), line('no', response('[[sim:failed]]'), RESPONSES)].join('\n'));
+  const batch = await ended((await create(file.id, { endpoint: RESPONSES })).id);
+  tap.is([batch.status, batch.endpoint, batch.request_counts], ['completed', RESPONSES, { total: 3, completed: 2, failed: 1 }], 'a batch of responses');
+  const out = Object.fromEntries((await lines(batch.output_file_id)).map((l) => [l.custom_id, l.response.body]));
+  tap.is([out.r.output.at(-1).content[0].text, out.no.status], ['ab', 'failed'], 'its output file');
+  tap.is((await lines(batch.error_file_id))[0].response.body.error.param, 'max_tokens', 'its error file');
+  tap.is(batch.usage.total_tokens, out.r.usage.total_tokens + out.no.usage.total_tokens, 'its usage');
+  const mixed = await ended((await create(file.id)).id);
+  tap.is([mixed.status, mixed.errors.data[0].code], ['failed', 'url_mismatch'], 'a batch of chat completions with lines of responses');
+}
+
 async function testBatchLists() {
   const file = await upload(line('a', chat('x')));
   const ids = [];
@@ -159,7 +194,7 @@ async function testErrors() {
   tap.ok((await clientOf('sk-sim', 1).models.list()).data.length > 0, 'the client retries a 503');
 }
 
-for (const test of [testFiles, testBatchEndToEnd, testEmbeddingBatch, testBatchLists, testCancel, testFailed, testRealtime, testErrors]) {
+for (const test of [testFiles, testBatchEndToEnd, testEmbeddingBatch, testResponses, testResponseBatch, testBatchLists, testCancel, testFailed, testRealtime, testErrors]) {
   await tap.group(test.name, test);
 }
 await sim.stop();

@@ -72,6 +72,7 @@ make_job(const BiProvider *provider, int shape)
 	job->spec.task = shape & 4 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
 	job->spec.model = pstrdup(shape & 4 ? names[names_of(provider)].embedding : names[names_of(provider)].model);
 	job->spec.input = (shape & 3) == 1 ? BI_INPUT_MESSAGES : (shape & 3) == 2 ? BI_INPUT_BODY : BI_INPUT_TEXT;
+	job->spec.endpoint = shape & 16 && provider->choose_endpoint ? "responses" : NULL;
 	job->spec.max_attempts = 3;
 	return job;
 }
@@ -137,7 +138,7 @@ BiCall *
 fuzz_call(const BiProvider *provider, char **line)
 {
 	BiCall	   *call = palloc0(sizeof(BiCall));
-	int			shape = (int) strtol(fuzz_word(line), NULL, 10) & 15;
+	int			shape = (int) strtol(fuzz_word(line), NULL, 10) & 31;
 	BiJob	   *job = make_job(provider, shape);
 	char	   *model = fuzz_word(line);
 

@@ -54,7 +54,7 @@ sub seed_replies {
 
 sub seed_lines {
 	my ($provider, $text, $file) = @_;
-	my @models = $file =~ /embed/ ? map { "4 $_" } @embeddings : map { "0 $_" } '', @models;
+	my @models = $file =~ /responses/ ? ('16 ') : $file =~ /embed/ ? map { "4 $_" } @embeddings : map { "0 $_" } '', @models;
 	for my $line (split /\n/, $text) { seed('line', "$provider $_", $line) for @models }
 	seed('lines', '300 9', $text);
 	seed('lines', '70000 100000', $text =~ s/\n/ /gr);

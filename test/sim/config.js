@@ -18,6 +18,7 @@ const DEFAULTS = {
   // Azure's
   azure_deployments: {
     'gpt-5.4-mini': { model: 'gpt-5.4-mini', sku: 'GlobalBatch' },
+    'pro-batch': { model: 'gpt-5.4-pro', sku: 'GlobalBatch' },
     'mini-batch': { model: 'gpt-5.4-mini', sku: 'GlobalBatch' },
     'zone-batch': { model: 'gpt-4o-mini', sku: 'DataZoneBatch' },
     'small-batch': { model: 'text-embedding-3-small', sku: 'GlobalBatch' },

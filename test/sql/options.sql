@@ -176,6 +176,7 @@ CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure', base_u
 CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com/openai/v1/', authority_url 'login.microsoftonline.com');
 CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', token_scope 'two scopes');
 CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', metadata 'no');
+CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', endpoint 'completions');
 CREATE SERVER s3 FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'azure_openai', base_url 'https://r.openai.azure.com', api_version '2024-10-21', metadata 'off',
     authority_url 'https://login.microsoftonline.us', token_scope 'https://cognitiveservices.azure.us/.default');
 DROP SERVER s3;
@@ -296,7 +297,7 @@ CREATE TEMP TABLE mapping_options AS SELECT * FROM (VALUES
     ('secret_access_key', 's'), ('session_token', 't'), ('credential_source', 'static')) v(name, value);
 CREATE TEMP TABLE server_options AS SELECT * FROM (VALUES
     ('organization', 'o'), ('project', 'p'), ('completion_window', '24h'), ('api_version', 'v'), ('auth', 'bearer'),
-    ('prompt_cache', 'off'), ('metadata', 'off'), ('authority_url', 'https://a.example'), ('token_scope', 's'),
+    ('prompt_cache', 'off'), ('metadata', 'off'), ('endpoint', 'responses'), ('authority_url', 'https://a.example'), ('token_scope', 's'),
     ('region', 'r'), ('location', 'l'), ('role_arn', 'a'), ('storage_url', 'x'), ('storage_base_url', 'https://s.example'),
     ('storage_style', 'path'), ('storage_kms_key', 'k'), ('storage_owner', 'o'), ('storage_create', 'on'),
     ('runtime_base_url', 'https://r.example'), ('request_labels', 'off'), ('expires_after', '3600'), ('settle_time', '9'),

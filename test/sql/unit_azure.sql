@@ -25,6 +25,8 @@ SELECT surface, routine, unit_request(routine, azure(surface, ',"chunk":{"batch_
 SELECT surface, replace(unit_request('upload', azure(surface)), E'\r', '<CR>') FROM unnest('{v1,classic}'::text[]) AS surface;
 SELECT unit_request('find', azure('classic', ',"cursor":"batch/z=="'));
 SELECT unit_request('create', azure('classic', ',"spec":{"task":"embedding"},"chunk":{"tries":2,"refs":{"input":"file-1"}}', ',"expires_after":2592000,"completion_window":"24h"'));
+-- responses: no endpoint of a create names them
+SELECT unit_request('create', azure(surface, ',"spec":{"endpoint":"responses"},"chunk":{"refs":{"input":"file-1"}}')) FROM unnest('{v1,classic}'::text[]) AS surface;
 -- other addresses: a gateway's prefix, a preview of v1, the endpoint with /openai, no expiry
 SELECT unit_request('poll', azure('"base_url":"https://gw.example.com/aoai/v1"'));
 SELECT unit_request('poll', azure('v1', server => ',"api_version":"preview"'));

@@ -11,6 +11,12 @@ SELECT unit_line('{}', convert_to(line, 'UTF8'))
   FROM string_to_table(convert_from(pg_read_binary_file(:'fixtures' || 'lines.jsonl'), 'UTF8'), E'\n') WITH ORDINALITY AS l(line, n) WHERE line <> '' ORDER BY n;
 SELECT unit_line('{"spec":{"task":"embedding"}}', convert_to(line, 'UTF8'))
   FROM string_to_table(convert_from(pg_read_binary_file(:'fixtures' || 'embeddings.jsonl'), 'UTF8'), E'\n') WITH ORDINALITY AS l(line, n) WHERE line <> '' ORDER BY n;
+-- responses
+SELECT unit_line('{"spec":{"endpoint":"responses"}}', convert_to(line, 'UTF8'))
+  FROM string_to_table(convert_from(pg_read_binary_file(:'fixtures' || 'responses.jsonl'), 'UTF8'), E'\n') WITH ORDINALITY AS l(line, n) WHERE line <> '' ORDER BY n;
+-- a response with one bit wrong, at every byte: each is read to its end
+SELECT count(*) FILTER (WHERE unit_line('{"spec":{"endpoint":"responses"}}', set_byte(line, n, get_byte(line, n) # 1)) ~ '"outcome":"[a-z_]+"') = count(*) AS read
+  FROM (SELECT convert_to(split_part(convert_from(pg_read_binary_file(:'fixtures' || 'responses.jsonl'), 'UTF8'), E'\n', 3), 'UTF8') AS line) AS l, generate_series(0, length(line) - 1) AS n;
 -- no UTF-8, cut in a character, a NUL byte, a byte order mark, nothing
 SELECT unit_line('{}', line) FROM unnest(ARRAY['\x7b22637573746f6d5f6964223a2261ff227d', '\x7b22637573746f6d5f6964223a2261c3', '\x7b22637573746f6d5f6964223a226122007d', '\xefbbbf7b7d', '']::bytea[]) AS line;
 -- a line of 5 MB, a deep one, one that is cut anywhere

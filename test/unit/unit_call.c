@@ -42,6 +42,7 @@ read_job(const BiJson *spec)
 	job->spec.model = text_of(spec, "model", "gpt-5.4-mini");
 	job->spec.task = strcmp(text_of(spec, "task", "chat"), "embedding") == 0 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
 	job->spec.input = input_of(text_of(spec, "input", "text"));
+	job->spec.endpoint = text_of(spec, "endpoint", NULL);
 	job->spec.system_prompt = text_of(spec, "system_prompt", NULL);
 	job->spec.params = bi_json_text(bi_json_at(spec, "params", NULL));
 	job->spec.response_schema = bi_json_text(bi_json_at(spec, "response_schema", NULL));
@@ -58,6 +59,7 @@ read_server(const BiJson *json)
 	server->api_version = text_of(json, "api_version", NULL);
 	server->auth = text_of(json, "auth", NULL);
 	server->prompt_cache = text_of(json, "prompt_cache", NULL);
+	server->endpoint = text_of(json, "endpoint", NULL);
 	server->metadata = text_of(json, "metadata", NULL);
 	server->authority_url = text_of(json, "authority_url", NULL);
 	server->token_scope = text_of(json, "token_scope", NULL);

@@ -361,5 +361,5 @@ unit_fingerprint(PG_FUNCTION_ARGS)
 Datum
 unit_openai_strict(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(bi_openai_spec_is_strict(unit_parse(PG_GETARG_BYTEA_PP(0))));
+	PG_RETURN_BOOL(bi_openai_schema_is_strict(unit_parse(PG_GETARG_BYTEA_PP(0))));
 }

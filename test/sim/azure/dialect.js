@@ -8,6 +8,8 @@ const { Judge, linesOf } = require('../openai/lines');
 
 const ENDPOINTS = { '/chat/completions': '/v1/chat/completions', '/v1/chat/completions': '/v1/chat/completions',
   '/embeddings': '/v1/embeddings', '/v1/embeddings': '/v1/embeddings' };
+const URLS = { ...ENDPOINTS, '/responses': '/v1/responses', '/v1/responses': '/v1/responses' };
+const CHAT = '/v1/chat/completions';
 const BATCH_SKUS = ['GlobalBatch', 'DataZoneBatch'];
 const deployment = (sim, name) => (Object.hasOwn(sim.config.azure_deployments, name) ? sim.config.azure_deployments[name] : undefined);
 const fullWords = (name, limit) => `The number of enqueued tokens has surpassed the configured limit of ${Math.ceil(limit / 1000)}K for the deployment '${name}'. Please either increase the limit or try again once the current jobs have finished.`;
@@ -71,9 +73,10 @@ function line({ id, ...rest }) {
 }
 
 const AZURE = {
-  endpoints: [...Object.keys(ENDPOINTS), '/responses', '/v1/responses'],
+  endpoints: Object.keys(ENDPOINTS), // its documents know no other: a batch of responses is created as one of chat, and the file decides
   endpointOf: (given) => ENDPOINTS[given],
-  urlOf: (given) => ENDPOINTS[given] || given,
+  urlOf: (given) => URLS[given] || given,
+  fits: (url, endpoint) => url === endpoint || (url === '/v1/responses' && endpoint === CHAT),
   fields: { anchor: 'expires_after.anchor', seconds: 'expires_after.seconds', ignored: ['expires_after[anchor]', 'expires_after[seconds]'] },
   life: [1209600, 2592000],
   created: 201,

@@ -1,9 +1,10 @@
 'use strict';
-// The rules of request bodies of /v1/chat/completions and /v1/embeddings. A check returns null or
+// The rules of request bodies of /v1/chat/completions and /v1/embeddings; those of /v1/responses stand in responses.js. A check returns null or
 // {status, body} with OpenAI's error. No side effects.
 
-const { errorOf } = require('./errors');
-const { isObject, typeName } = require('./params');
+const { isObject } = require('./params');
+const { bad, badType, checked, unknownKeys, checkNumber } = require('./bad');
+const responses = require('./responses');
 const { strictViolation } = require('../schema');
 const { tokens } = require('../text');
 
@@ -20,34 +21,9 @@ const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 const RANGES = { temperature: [0, 2], top_p: [0, 1], presence_penalty: [-2, 2], frequency_penalty: [-2, 2] };
 const COUNTS = { max_completion_tokens: [1, 1e6], max_tokens: [1, 1e6], n: [1, 128], top_logprobs: [0, 20] };
 
-class Bad extends Error {
-  constructor(param, message, code, status = 400) {
-    super(message);
-    this.reply = { status, body: errorOf(message, { param, code }) };
-  }
-}
-
-const bad = (param, message, code = 'invalid_value') => { throw new Bad(param, message, code); };
-const badType = (param, wanted, got) => bad(param, `Invalid type for '${param}': expected ${wanted}, but got ${typeName(got)} instead.`, 'invalid_type');
-
-function checked(check, body, model) {
-  try {
-    check(body, model);
-    return null;
-  } catch (error) {
-    if (error instanceof Bad) return error.reply;
-    throw error;
-  }
-}
-
-function unknownKeys(body, known) {
-  const key = Object.keys(body).find((k) => !known.has(k));
-  if (key !== undefined) bad(key, `Unknown parameter: '${key}'.`, 'unknown_parameter');
-}
-
 function chat(body, model) {
   unknownKeys(body, CHAT_KEYS);
-  if (model.kind !== 'chat') bad('model', 'This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/embeddings?', null);
+  if (model.kind !== 'chat' || model.only) bad('model', 'This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/embeddings?', null);
   checkMessages(body.messages);
   if (body.stream) bad('stream', 'Streaming is not supported by this simulator, nor in batches.', 'unsupported_value');
   for (const [key, [low, high]] of Object.entries(RANGES)) checkNumber(body, key, low, high, false);
@@ -57,15 +33,6 @@ function chat(body, model) {
   checkFormat(body);
   const size = promptTokens(body);
   if (size > model.context) bad('messages', `This model's maximum context length is ${model.context} tokens. However, your messages resulted in ${size} tokens. Please reduce the length of the messages.`, 'context_length_exceeded');
-}
-
-function checkNumber(body, key, low, high, integer) {
-  const v = body[key];
-  if (v === undefined || v === null) return;
-  if (typeof v !== 'number' || (integer && !Number.isInteger(v))) badType(key, integer ? 'an integer' : 'a decimal', v);
-  const kind = integer ? 'integer' : 'decimal';
-  if (v < low) bad(key, `Invalid '${key}': ${kind} below minimum value. Expected a value >= ${low}, but got ${v} instead.`, `${kind}_below_min_value`);
-  if (v > high) bad(key, `Invalid '${key}': ${kind} above maximum value. Expected a value <= ${high}, but got ${v} instead.`, `${kind}_above_max_value`);
 }
 
 // Reasoning models refuse max_tokens always, and sampling settings unless their effort is none.
@@ -168,10 +135,17 @@ const inputTokens = (input) => (typeof input === 'string' ? tokens(input) : inpu
 const partText = (part) => (part && typeof part.text === 'string' ? part.text : '');
 const textOf = (content) => (typeof content === 'string' ? content : Array.isArray(content) ? content.map(partText).join('\n') : '');
 
+// Messages, or a response's input that is a list of items; else null.
+function itemsOf(body) {
+  const list = [body.messages, body.input].find(Array.isArray);
+  return list && (list === body.messages || list.some(isObject)) ? list.filter(isObject) : null;
+}
+
 // What the model is asked: the last user content, or the embedding inputs, as one text.
 function questionOf(body) {
-  if (Array.isArray(body.messages)) {
-    const last = body.messages.filter((m) => isObject(m) && m.role === 'user').pop();
+  const items = itemsOf(body);
+  if (items) {
+    const last = items.filter((m) => m.role === 'user').pop();
     return last ? textOf(last.content) : '';
   }
   return typeof body.input === 'string' ? body.input : Array.isArray(body.input) ? body.input.filter((i) => typeof i === 'string').join('\n') : '';
@@ -179,11 +153,14 @@ function questionOf(body) {
 
 // Four bytes a token, and a few for each message. Never throws, whatever the body.
 function promptTokens(body) {
-  if (Array.isArray(body.messages)) return body.messages.reduce((n, m) => n + 4 + (isObject(m) ? tokens(textOf(m.content)) : 0), 3);
+  const items = Array.isArray(body.messages) ? body.messages : itemsOf(body);
+  const told = typeof body.instructions === 'string' ? 4 + tokens(body.instructions) : 0;
+  if (items) return items.reduce((n, m) => n + 4 + (isObject(m) ? tokens(textOf(m.content)) : 0), 3 + told);
+  if (told) return 7 + told + (typeof body.input === 'string' ? tokens(body.input) : 0);
   return (embeddingInputs(body.input) || []).reduce((n, i) => n + inputTokens(i), 0);
 }
 
-const CHECKS = { '/v1/chat/completions': chat, '/v1/embeddings': embeddings };
+const CHECKS = { '/v1/chat/completions': chat, '/v1/embeddings': embeddings, '/v1/responses': responses.check };
 const checkBody = (endpoint, body, model) => checked(CHECKS[endpoint], body, model);
 
 module.exports = { checkBody, embeddingInputs, inputTokens, questionOf, promptTokens };

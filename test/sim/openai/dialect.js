@@ -3,13 +3,14 @@
 
 const { findModel } = require('./models');
 
-const PLAYED = { '/v1/chat/completions': '/v1/chat/completions', '/v1/embeddings': '/v1/embeddings' };
-const KNOWN = ['/v1/responses', '/v1/completions', '/v1/moderations', '/v1/images/generations', '/v1/images/edits', '/v1/videos'];
+const PLAYED = { '/v1/responses': '/v1/responses', '/v1/chat/completions': '/v1/chat/completions', '/v1/embeddings': '/v1/embeddings' };
+const KNOWN = ['/v1/completions', '/v1/moderations', '/v1/images/generations', '/v1/images/edits', '/v1/videos'];
 
 const OPENAI = {
   endpoints: [...Object.keys(PLAYED), ...KNOWN],
   endpointOf: (given) => PLAYED[given], // what is played for it
   urlOf: (given) => given, // the endpoint that a line's url stands for
+  fits: (url, endpoint) => url === endpoint, // may lines of the one be in a batch of the other?
   fields: { anchor: 'expires_after[anchor]', seconds: 'expires_after[seconds]', ignored: [] },
   life: [3600, 2592000],
   created: 200,

@@ -25,6 +25,7 @@ const ROUTES = [
   ['GET', '/v1/models', () => ({ json: { object: 'list', data: MODELS.map(modelObject) } })],
   ['GET', '/v1/models/{id}', getModel],
   ['POST', '/v1/chat/completions', realtime],
+  ['POST', '/v1/responses', realtime],
   ['POST', '/v1/embeddings', realtime],
 ].map(([method, path, serve]) => ({ method, path, serve, regex: new RegExp(`^${path.replace('{id}', '(?<id>[^/]+)')}$`) }));
 
@@ -87,7 +88,7 @@ function getModel(ctx) {
   return { json: modelObject(model) };
 }
 
-// POST /chat/completions and /embeddings, at once. Directives that only a batch can play hang up or answer oddly.
+// POST /chat/completions, /responses and /embeddings, at once. Directives that only a batch can play hang up or answer oddly.
 async function realtime(ctx) {
   const body = await readJson(ctx);
   const { status, body: answer, asked } = run(ctx.sim, ctx.state, ctx.path, body, null);

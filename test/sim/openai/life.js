@@ -159,8 +159,8 @@ class Life {
 
   // Runs one request and writes its lines.
   one(index) {
-    const { custom_id: customId, body } = this.request(index);
-    const result = run(this.sim, this.state, this.batch.endpoint, body, { batch_id: this.batch.id, custom_id: customId });
+    const { custom_id: customId, url, body } = this.request(index);
+    const result = run(this.sim, this.state, this.state.dialect.urlOf(url), body, { batch_id: this.batch.id, custom_id: customId });
     const id = this.state.newId('batch_req_', 24);
     const code = ['expired', 'cancelled', 'timeout'].find((name) => result.status === 0 && result.asked.has(name));
     if (code) return this.writeError(unexecutedLine(id, customId, NOT_EXECUTED[code]));
@@ -202,9 +202,9 @@ class Life {
 }
 
 function addUsage(total, usage) {
-  total.input_tokens += usage.prompt_tokens;
-  total.output_tokens += usage.completion_tokens || 0;
-  total.output_tokens_details.reasoning_tokens += (usage.completion_tokens_details || {}).reasoning_tokens || 0;
+  total.input_tokens += usage.prompt_tokens || usage.input_tokens;
+  total.output_tokens += usage.completion_tokens || usage.output_tokens || 0;
+  total.output_tokens_details.reasoning_tokens += (usage.completion_tokens_details || usage.output_tokens_details || {}).reasoning_tokens || 0;
   total.total_tokens += usage.total_tokens;
 }
 

@@ -10,7 +10,7 @@ const BLOCK = 1 << 20;
 const MAX_ERRORS = 100;
 const LINE_KEYS = ['custom_id', 'method', 'url', 'body'];
 const MAX_INPUTS = 50000;
-const KIND = { '/v1/chat/completions': 'chat', '/v1/embeddings': 'embedding' };
+const KIND = { '/v1/chat/completions': 'chat', '/v1/responses': 'chat', '/v1/embeddings': 'embedding' };
 
 // Yields {bytes, offset} for each line of the open file, without its newline. Memory: one line and one block.
 function* linesOf(fd) {
@@ -83,7 +83,7 @@ class Judge {
   wrongCall({ method, url, body }) {
     if (method !== 'POST') return problem('invalid_method', `The method '${method}' is not supported. Only POST is supported.`, 'method');
     if (this.url === null) this.url = url;
-    if (url !== this.url || this.state.dialect.urlOf(url) !== this.endpoint) return problem('url_mismatch', `The URL provided for this request does not match the batch endpoint. (expected: ${this.endpoint}, got: ${url})`, 'url');
+    if (url !== this.url || !this.state.dialect.fits(this.state.dialect.urlOf(url), this.endpoint)) return problem('url_mismatch', `The URL provided for this request does not match the batch endpoint. (expected: ${this.endpoint}, got: ${url})`, 'url');
     return isObject(body) ? null : problem('invalid_request', 'The body must be a JSON object.', 'body');
   }
 

@@ -5,10 +5,12 @@ const { usualError, errorOf } = require('./errors');
 const { checkBody, embeddingInputs, inputTokens, questionOf, promptTokens } = require('./bodies');
 const directives = require('../directives');
 const model = require('../model');
+const responses = require('./responses');
 const { sha256, tokens, cutBytes } = require('../text');
 
 const REASONING_TOKENS = 64;
 const MAX_BIG = 64 * 1024 * 1024;
+const RESPONSE_DIRECTIVES = new Set(['failed', 'call', 'items']);
 const NOT_RUN = ['status0', 'expired', 'cancelled', 'timeout'];
 
 // Returns {status, body, asked}: asked = the directives. origin: {batch_id, custom_id}, null for realtime.
@@ -16,14 +18,14 @@ function run(sim, state, endpoint, body, origin) {
   const question = questionOf(body);
   let asked;
   try {
-    asked = directives.parse(question);
+    asked = directives.parse(question, endpoint === '/v1/responses' ? RESPONSE_DIRECTIVES : undefined);
   } catch (error) {
     return { status: 400, body: errorOf(error.message), asked: new Map() };
   }
   const refused = refusalOf(state, endpoint, body, question, asked);
   if (refused) return { ...refused, asked };
   if (NOT_RUN.some((name) => asked.has(name))) return { status: 0, body: {}, asked };
-  const answer = endpoint === '/v1/embeddings' ? embed(sim, state, body, asked) : chat(state, body, question, asked);
+  const answer = ANSWERS[endpoint](sim, state, body, question, asked);
   bill(sim, body, answer.usage, question, origin);
   return { status: 200, body: answer, asked };
 }
@@ -55,8 +57,14 @@ function stillFailing(state, name, question, times) {
 
 function bill(sim, body, usage, question, origin) {
   const { batch_id, custom_id } = origin || { batch_id: null, custom_id: null };
-  sim.ledger.bill({ batch_id, custom_id, model: body.model, prompt_tokens: usage.prompt_tokens,
-    completion_tokens: usage.completion_tokens || 0, content_sha256: sha256(question || JSON.stringify(body.input) || '') });
+  sim.ledger.bill({ batch_id, custom_id, model: body.model, prompt_tokens: usage.prompt_tokens || usage.input_tokens,
+    completion_tokens: usage.completion_tokens || usage.output_tokens || 0, content_sha256: sha256(question || JSON.stringify(body.input) || '') });
+}
+
+function respond(state, body, question, asked) {
+  const asChat = responses.asChat(body, state.findModel(body.model));
+  const answer = chat(state, { ...asChat, input: body.input, instructions: body.instructions }, question, asked);
+  return responses.fromChat(answer, body, asked, (prefix, length) => state.newId(prefix, length));
 }
 
 function chat(state, body, question, asked) {
@@ -123,5 +131,11 @@ function embed(sim, state, body, asked) {
     model: known.snapshot, usage: { prompt_tokens: used, total_tokens: used },
   };
 }
+
+const ANSWERS = {
+  '/v1/chat/completions': (sim, state, body, question, asked) => chat(state, body, question, asked),
+  '/v1/responses': (sim, state, body, question, asked) => respond(state, body, question, asked),
+  '/v1/embeddings': (sim, state, body, question, asked) => embed(sim, state, body, asked),
+};
 
 module.exports = { run };
