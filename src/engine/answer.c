@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/heft.h"
+#include "base/loose.h"
 #include "base/schema.h"
 #include "base/utf8.h"
 #include "engine/answer.h"
@@ -105,12 +106,13 @@ check_value(void *arg)
 {
 	Check	   *check = arg;
 	BiResult   *result = check->result;
-	size_t		len = strlen(result->output);
-	BiJson	   *value = bi_json_parse(result->output, len);
+	const char *json = bi_loose_json(result->output);
+	size_t		len = strlen(json);
+	BiJson	   *value = bi_json_parse(json, len);
 	bool		too_costly;
 	char	   *mismatch;
 
-	if (value == NULL && bi_heft_exceeds(result->output, len, BI_HEFT_MAX))
+	if (value == NULL && bi_heft_exceeds(json, len, BI_HEFT_MAX))
 		bi_answer_invalid(result, "too_costly", psprintf("the output as JSON takes more than %zu MB of memory", BI_HEFT_MAX / 1024 / 1024));
 	else if (value == NULL)
 		bi_answer_invalid(result, "not_json", "the output is not JSON, which the response schema asks for");

@@ -17,6 +17,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "store/fit.h"
 #include "store/path.h"
 #include "store/target.h"
 #include "utils/acl.h"
@@ -142,6 +143,7 @@ open_output(Relation rel, const char *name, const char *path)
 				 errdetail("It is an identity column defined as GENERATED ALWAYS.")));
 	column->path = pstrdup(path);
 	column->whole = strcmp(path, "$") == 0;
+	column->fit = bi_fit_matters(column->type);
 	if (!column->whole)
 		column->jsonpath = DirectFunctionCall1(jsonpath_in, CStringGetDatum(path));
 	return column;

@@ -27,6 +27,7 @@ typedef struct BiTargetColumn
 	BiTake		take;
 	char	   *path;			/* SQL/JSON path into the output; NULL for a key */
 	bool		whole;			/* path is "$": the output as it is */
+	bool		fit;			/* values may have to be changed for the type (fit.h) */
 	Datum		jsonpath;		/* compiled path unless whole */
 	char	   *equals;			/* of a key: its qualified equality operator */
 } BiTargetColumn;

@@ -9,12 +9,14 @@
 
 #include "base/compat.h"
 #include "base/heft.h"
+#include "base/loose.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "store/carry.h"
+#include "store/fit.h"
 #include "store/owner.h"
 #include "store/path.h"
 #include "store/sql.h"
@@ -139,7 +141,16 @@ is_json_text(const char *text)
 static bool
 needs_json(const BiTargetColumn *column)
 {
-	return !column->whole || column->take == BI_TAKE_ARRAY || column->take == BI_TAKE_COMPOSITE;
+	return !column->whole || column->take != BI_TAKE_TEXT;
+}
+
+static void
+append_fitted(StringInfo out, const BiTargetColumn *column, Jsonb *value)
+{
+	if (column->fit)
+		bi_fit_append(out, column->type, value);
+	else
+		(void) JsonbToCString(out, &value->root, VARSIZE(value));
 }
 
 /* What a path finds: nothing is null, one item is itself, several are an array. */
@@ -161,7 +172,7 @@ append_path_value(StringInfo out, const BiTargetColumn *column, Datum output)
 	array = item->type == jbvBinary && JsonContainerIsArray(item->val.binary.data);
 	if (JB_ROOT_COUNT(found) == 1 && (array || column->take != BI_TAKE_ARRAY || item->type == jbvNull))
 		found = JsonbValueToJsonb(item);
-	(void) JsonbToCString(out, &found->root, VARSIZE(found));
+	append_fitted(out, column, found);
 }
 
 /* A column whose value is the output as it is, and needs no look at it. */
@@ -182,49 +193,43 @@ bi_writeback_must_find(const BiWriteback *wb, const BiResult *result)
 	return false;
 }
 
-/* The output is no JSON: may that be? */
-static BiFit
-judge_text(const BiWriteback *wb, char **why)
+static bool
+any_needs_json(const BiWriteback *wb)
 {
 	ListCell   *cell;
 
 	foreach(cell, wb->target->columns)
-	{
-		BiTargetColumn *column = lfirst(cell);
-
-		if (!needs_json(column))
-			continue;
-		*why = "the output is not JSON, which its write-back needs";
-		return BI_NOT_JSON;
-	}
-	foreach(cell, wb->target->columns)
-	{
-		BiTargetColumn *column = lfirst(cell);
-
-		if (column->take != BI_TAKE_TEXT)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("invalid input syntax for type %s", format_type_be(column->type)),
-					 errdetail("The output is not JSON.")));
-	}
-	return BI_FITS;
+		if (needs_json(lfirst(cell)))
+			return true;
+	return false;
 }
 
+/* The column's value in cxt, NULL for the output as it is.  *output is json as jsonb, made when
+ * it is first needed. */
 static char *
-find_value(MemoryContext cxt, const BiTargetColumn *column, Datum output)
+find_value(MemoryContext cxt, const BiTargetColumn *column, const char *json, Datum *output)
 {
 	StringInfoData value;
 
+	if (column->whole && !needs_json(column))
+		return NULL;
+	if (column->whole && !column->fit)
+		return MemoryContextStrdup(cxt, json);
+	if (*output == (Datum) 0)
+		*output = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
 	initStringInfo(&value);
-	append_path_value(&value, column, output);
+	if (column->whole)
+		append_fitted(&value, column, DatumGetJsonbP(*output));
+	else
+		append_path_value(&value, column, *output);
 	return MemoryContextStrdup(cxt, value.data);
 }
 
 BiFit
 bi_writeback_find(const BiWriteback *wb, MemoryContext cxt, BiResult *result, char **why)
 {
-	size_t		len = strlen(result->output);
-	Datum		output = (Datum) 0; /* as jsonb, made when first needed */
+	const char *json = result->output_json ? result->output : bi_loose_json(result->output);
+	Datum		output = (Datum) 0;
 	ListCell   *cell;
 
 	result->values = MemoryContextAllocZero(cxt, sizeof(char *) * list_length(wb->target->columns));
@@ -233,33 +238,29 @@ bi_writeback_find(const BiWriteback *wb, MemoryContext cxt, BiResult *result, ch
 		*why = wb->too_costly;
 		return BI_TOO_COSTLY;
 	}
-	if (bi_heft_exceeds(result->output, len, OUTPUT_MEMORY_MAX))
+	if (bi_heft_exceeds(json, strlen(json), OUTPUT_MEMORY_MAX))
 	{
-		*why = MemoryContextStrdup(cxt, psprintf("the output as JSON takes more than %zu MB of memory", OUTPUT_MEMORY_MAX / 1024 / 1024));
+		*why = MemoryContextStrdup(cxt, psprintf("the output as JSON takes more than %zu MB of memory",
+												 OUTPUT_MEMORY_MAX / 1024 / 1024));
 		return BI_TOO_COSTLY;
 	}
-	if (!result->output_json && !is_json_text(result->output))
-		return judge_text(wb, why);
-	foreach(cell, wb->target->columns)
+	if (any_needs_json(wb) && !result->output_json && !is_json_text(json))
 	{
-		BiTargetColumn *column = lfirst(cell);
-
-		if (column->whole)
-			continue;
-		if (output == (Datum) 0)
-			output = DirectFunctionCall1(jsonb_in, CStringGetDatum(result->output));
-		result->values[foreach_current_index(cell)] = find_value(cxt, column, output);
+		*why = "the output is not JSON, which its write-back needs";
+		return BI_NOT_JSON;
 	}
+	foreach(cell, wb->target->columns)
+		result->values[foreach_current_index(cell)] = find_value(cxt, lfirst(cell), json, &output);
 	return BI_FITS;
 }
 
 static void
 append_value(StringInfo doc, const BiTargetColumn *column, const BiResult *result, int i)
 {
-	if (!column->whole)
+	if (result->values && result->values[i])
 		appendStringInfoString(doc, result->values[i]);
 	else if (column->take == BI_TAKE_TEXT && !result->output_json)
-		escape_json(doc, result->output);
+		escape_json(doc, column->fit ? bi_fit_text(column->type, result->output) : result->output);
 	else
 		appendStringInfoString(doc, result->output);
 }

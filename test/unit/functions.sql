@@ -7,6 +7,7 @@ CREATE FUNCTION unit_json(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_json_read(bytea, text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_json_string(text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_canonical(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
+CREATE FUNCTION unit_loose(text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_schema(bytea, bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_schema_suite(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_address(text) RETURNS text AS :'module' LANGUAGE c STRICT;

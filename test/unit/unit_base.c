@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/exchange.h"
 #include "base/json.h"
+#include "base/loose.h"
 #include "base/schema.h"
 #include "base/value.h"
 #include "fmgr.h"
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(unit_json);
 PG_FUNCTION_INFO_V1(unit_json_read);
 PG_FUNCTION_INFO_V1(unit_json_string);
 PG_FUNCTION_INFO_V1(unit_canonical);
+PG_FUNCTION_INFO_V1(unit_loose);
 PG_FUNCTION_INFO_V1(unit_schema);
 PG_FUNCTION_INFO_V1(unit_schema_suite);
 PG_FUNCTION_INFO_V1(unit_backoff);
@@ -40,6 +42,12 @@ unit_json(PG_FUNCTION_ARGS)
 	if (text == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(text));
+}
+
+Datum
+unit_loose(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(bi_loose_json(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 }
 
 /* What every reader says of the member of that key. */

@@ -1,0 +1,282 @@
+/*
+ * store/fit.c: values of an output in the form that a column's type takes.
+ *
+ * JSON has one kind of number: a model that is asked for an integer may write 3.0, which JSON
+ * Schema calls an integer and PostgreSQL's integer input refuses.  And models put blanks
+ * around words, which integers and dates do not mind but enums do.  Nothing else is changed:
+ * 85.5 for an integer stays an error.  Knows types, and no table.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "store/fit.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+/* A longer text is no integer of any type. */
+#define NUMBER_MAX 64
+
+/* Blanks as PostgreSQL's own inputs skip them. */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* base is no domain. */
+static bool
+is_integer(Oid base)
+{
+	return base == INT2OID || base == INT4OID || base == INT8OID || base == OIDOID || base == BOOLOID;
+}
+
+/* Do blanks at the ends of a text say nothing to this type, and does its input not know that?
+ * base is no domain. */
+static bool
+minds_blanks(Oid base)
+{
+	char		category;
+	bool		preferred;
+
+	switch (base)
+	{
+		case BYTEAOID:
+		case XMLOID:
+		case TSVECTOROID:
+		case TSQUERYOID:
+		case JSONOID:
+		case JSONBOID:
+			return false;
+	}
+	get_type_category_preferred(base, &category, &preferred);
+	switch (category)
+	{
+		case TYPCATEGORY_STRING:
+		case TYPCATEGORY_UNKNOWN:
+		case TYPCATEGORY_PSEUDOTYPE:
+		case 'Z':				/* "char" and its like */
+		case TYPCATEGORY_NUMERIC:
+		case TYPCATEGORY_DATETIME:
+		case TYPCATEGORY_TIMESPAN:
+		case TYPCATEGORY_BOOLEAN:
+		case TYPCATEGORY_ARRAY:
+		case TYPCATEGORY_COMPOSITE:
+			return false;
+	}
+	return true;
+}
+
+static bool
+members_matter(Oid base)
+{
+	TupleDesc	row = lookup_rowtype_tupdesc(base, -1);
+	bool		matter = false;
+
+	for (int i = 0; i < row->natts && !matter; i++)
+		matter = !TupleDescAttr(row, i)->attisdropped && bi_fit_matters(TupleDescAttr(row, i)->atttypid);
+	ReleaseTupleDesc(row);
+	return matter;
+}
+
+bool
+bi_fit_matters(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+
+	check_stack_depth();
+	if (OidIsValid(element))
+		return bi_fit_matters(element);
+	if (get_typtype(base) == TYPTYPE_COMPOSITE)
+		return members_matter(base);
+	return is_integer(base) || minds_blanks(base);
+}
+
+/* Is text a JSON number with a point or an exponent of at most two digits? */
+static bool
+is_decimal(const char *text)
+{
+	const char *p = text + (*text == '-' ? 1 : 0);
+	size_t		whole = strspn(p, "0123456789");
+	size_t		fraction = p[whole] == '.' ? 1 + strspn(p + whole + 1, "0123456789") : 0;
+	const char *rest = p + whole + fraction;
+
+	if (whole == 0 || fraction == 1 || strlen(text) > NUMBER_MAX)
+		return false;
+	if (*rest == 'e' || *rest == 'E')
+	{
+		size_t		digits;
+
+		rest++;
+		rest += *rest == '-' || *rest == '+';
+		digits = strspn(rest, "0123456789");
+		return digits >= 1 && digits <= 2 && rest[digits] == '\0';
+	}
+	return fraction > 0 && *rest == '\0';
+}
+
+/* Returns the number without a decimal point where it has no fraction, else text itself. */
+static const char *
+integer_text(const char *text)
+{
+	Datum		number;
+
+	if (!is_decimal(text))
+		return text;
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	number = DirectFunctionCall1(numeric_trim_scale, number);
+	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, number)) > 0)
+		return text;
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
+}
+
+static const char *
+trim(const char *text)
+{
+	size_t		len = strlen(text);
+
+	while (len > 0 && is_blank(text[len - 1]))
+		len--;
+	while (len > 0 && is_blank(*text))
+		text++, len--;
+	return text[len] == '\0' ? text : pnstrdup(text, len);
+}
+
+const char *
+bi_fit_text(Oid type, const char *text)
+{
+	Oid			base = getBaseType(type);
+
+	if (is_integer(base))
+		return integer_text(trim(text));
+	return minds_blanks(base) ? trim(text) : text;
+}
+
+static void append_value(StringInfo out, Oid type, JsonbValue *value);
+
+static void
+append_array(StringInfo out, Oid element, JsonbContainer *array)
+{
+	JsonbIterator *it = JsonbIteratorInit(array);
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	bool		first = true;
+
+	appendStringInfoChar(out, '[');
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		if (!first)
+			appendStringInfoChar(out, ',');
+		first = false;
+		append_value(out, element, &item);
+	}
+	appendStringInfoChar(out, ']');
+}
+
+/* The type of that member, InvalidOid if the row type has none of this name. */
+static Oid
+member_type(TupleDesc row, const JsonbValue *key)
+{
+	for (int i = 0; i < row->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(row, i);
+
+		if (!attr->attisdropped && strlen(NameStr(attr->attname)) == (size_t) key->val.string.len &&
+			strncmp(NameStr(attr->attname), key->val.string.val, key->val.string.len) == 0)
+			return attr->atttypid;
+	}
+	return InvalidOid;
+}
+
+static void
+append_object(StringInfo out, Oid composite, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	TupleDesc	row = lookup_rowtype_tupdesc_copy(composite, -1);
+	Oid			type = InvalidOid;
+	bool		first = true;
+
+	appendStringInfoChar(out, '{');
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			type = member_type(row, &item);
+			if (!first)
+				appendStringInfoChar(out, ',');
+			first = false;
+			escape_json(out, pnstrdup(item.val.string.val, item.val.string.len));
+			appendStringInfoChar(out, ':');
+		}
+		else if (token == WJB_VALUE)
+			append_value(out, type, &item);
+	}
+	appendStringInfoChar(out, '}');
+}
+
+static void
+append_binary(StringInfo out, Oid type, Oid base, JsonbValue *value)
+{
+	JsonbContainer *container = value->val.binary.data;
+	Oid			element = get_element_type(base);
+
+	if (OidIsValid(element) && JsonContainerIsArray(container))
+		append_array(out, element, container);
+	else if (get_typtype(base) == TYPTYPE_COMPOSITE && JsonContainerIsObject(container))
+		append_object(out, base, container);
+	else if (JsonContainerIsArray(container) && bi_fit_matters(type))
+		/* an array within an array of the same type: PostgreSQL's arrays have dimensions */
+		append_array(out, type, container);
+	else
+		(void) JsonbToCString(out, container, value->val.binary.len);
+}
+
+/* type may be invalid: then nothing is known of the value. */
+static void
+append_value(StringInfo out, Oid type, JsonbValue *value)
+{
+	Oid			base = OidIsValid(type) ? getBaseType(type) : InvalidOid;
+	Jsonb	   *scalar;
+
+	check_stack_depth();
+	if (value->type == jbvBinary && OidIsValid(base))
+		append_binary(out, type, base, value);
+	else if (value->type == jbvBinary)
+		(void) JsonbToCString(out, value->val.binary.data, value->val.binary.len);
+	else if (value->type == jbvNumeric && OidIsValid(base) && is_integer(base))
+		appendStringInfoString(out, integer_text(DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)))));
+	else if (value->type == jbvString && OidIsValid(base) && minds_blanks(base))
+		escape_json(out, trim(pnstrdup(value->val.string.val, value->val.string.len)));
+	else
+	{
+		scalar = JsonbValueToJsonb(value);
+		(void) JsonbToCString(out, &scalar->root, VARSIZE(scalar));
+	}
+}
+
+void
+bi_fit_append(StringInfo out, Oid type, Jsonb *value)
+{
+	JsonbValue	root;
+
+	if (JB_ROOT_IS_SCALAR(value))
+		root = *getIthJsonbValueFromContainer(&value->root, 0);
+	else
+	{
+		root.type = jbvBinary;
+		root.val.binary.data = &value->root;
+		root.val.binary.len = VARSIZE(value) - VARHDRSZ;
+	}
+	append_value(out, type, &root);
+}
