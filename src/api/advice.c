@@ -11,7 +11,9 @@
 #include <ctype.h>
 
 #include "api/advice.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "parser/parse_coerce.h"
 
 /* How many columns a hint names. */
 #define COLUMNS_MAX 5
@@ -218,4 +220,19 @@ bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc columns, int64
 		warn_miss(spec->prompt, columns);
 	else if (records > 1)
 		warn_constant(spec, columns, records);
+}
+
+char *
+bi_advice_column(const BiSpec *spec, TupleDesc columns, int column)
+{
+	Form_pg_attribute attribute = column > 0 ? TupleDescAttr(columns, column - 1) : NULL;
+	const char *holds = spec->input == BI_INPUT_BODY ? "the provider's whole request" : "a conversation";
+	const char *name = spec->task == BI_TASK_EMBEDDING ? "input" : "prompt";
+
+	if (spec->input == BI_INPUT_TEXT || attribute == NULL ||
+		TypeCategory(attribute->atttypid) != TYPCATEGORY_STRING)
+		return NULL;
+	return psprintf("A column \"%s\" holds %s, as JSON. If it is the text to send, return it"
+					" under another name: %s AS %s.",
+					NameStr(attribute->attname), holds, NameStr(attribute->attname), name);
 }

@@ -18,4 +18,10 @@
  */
 extern void bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc columns, int64 records);
 
+/*
+ * Returns a hint for an input column, by its number, that cannot be sent: a string type in a column
+ * that holds JSON is probably text under the wrong name.  NULL if there is nothing to say.
+ */
+extern char *bi_advice_column(const BiSpec *spec, TupleDesc columns, int column);
+
 #endif							/* BI_ADVICE_H */

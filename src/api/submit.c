@@ -74,6 +74,15 @@ choose_server(Submit *s)
 	s->limits = bi_registry_limits(s->provider, s->server, spec->model);
 }
 
+/* For an ereport about the input column; 0 if there is no hint. */
+static int
+hint_column(const Submit *s)
+{
+	char	   *hint = bi_advice_column(&s->job.spec, bi_source_columns(s->source), s->input_column);
+
+	return hint ? errhint("%s", hint) : 0;
+}
+
 static void
 check_spec(const Submit *s)
 {
@@ -90,7 +99,8 @@ check_spec(const Submit *s)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("server \"%s\" cannot do this job", s->job.server_name),
-				 errdetail("%s", why)));
+				 errdetail("%s", why),
+				 hint_column(s)));
 }
 
 /* The input: a template, or a column */
@@ -239,7 +249,8 @@ row_input(const Submit *s, const BiRow *row)
 		return input;
 	why = s->provider->refuse_input(&s->job.spec, flatten(input));
 	if (why)
-		INVALID(errmsg("record \"%s\" cannot be sent", bi_planner_shown(row->record_id)), errdetail("%s", why));
+		INVALID(errmsg("record \"%s\" cannot be sent", bi_planner_shown(row->record_id)),
+				errdetail("%s", why), hint_column(s));
 	return input;
 }
 

@@ -1,7 +1,7 @@
 -- Everything that batch_submit refuses, each with words of its own; what it lets pass;
 -- and what it leaves behind.
 \i lib.sql
-SELECT plan(146);
+SELECT plan(150);
 
 -- What a statement says: SQLSTATE, message, detail and hint.
 CREATE FUNCTION said(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -64,7 +64,11 @@ SELECT is(refused($$'SELECT 1 AS id, ''[{"content":"x"}]''::jsonb AS messages', 
 SELECT is(refused($$'SELECT 1 AS id, ''[]''::jsonb AS body', 's'$$), '22023 | record "1" cannot be sent | body must be a JSON object', 'a body that is no object');
 SELECT is(refused($$'SELECT 1 AS id, ''{"model":"gpt-4o-mini"}''::jsonb AS body', 's'$$), '22023 | record "1" cannot be sent | body must have "model" and it must be "gpt-5.4-mini": a batch has one model', 'a body with another model');
 SELECT is(refused($$'SELECT 1 AS id, ''{"model":"gpt-5.4-mini","stream":true}''::jsonb AS body', 's'$$), '22023 | record "1" cannot be sent | body may not set "stream"', 'a body that streams');
-SELECT is(refused($$'SELECT 1 AS id, ''x'' AS body', 's'$$), '22023 | record "1" cannot be sent | body must be a JSON object', 'a body that is no JSON');
+SELECT is(refused($$'SELECT 1 AS id, ''x'' AS body', 's'$$), '22023 | record "1" cannot be sent | body must be a JSON object | A column "body" holds the provider''s whole request, as JSON. If it is the text to send, return it under another name: body AS prompt.', 'a body that is text');
+SELECT is(refused($$'SELECT 1 AS id, ''x''::varchar AS body', 'e', task => 'embedding'$$), '22023 | record "1" cannot be sent | body must be a JSON object | A column "body" holds the provider''s whole request, as JSON. If it is the text to send, return it under another name: body AS input.', '… to embed');
+SELECT is(refused($$'SELECT 1 AS id, ''x'' AS messages', 's'$$), '22023 | record "1" cannot be sent | messages must be a JSON array that is not empty | A column "messages" holds a conversation, as JSON. If it is the text to send, return it under another name: messages AS prompt.', 'messages that are text');
+SELECT is(refused($$'SELECT 1 AS id, ''x'' AS body', 's', system_prompt => 'x'$$), '0A000 | server "s" cannot do this job | system_prompt cannot be used where the query returns whole bodies | A column "body" holds the provider''s whole request, as JSON. If it is the text to send, return it under another name: body AS prompt.', 'a body that is text beside a system prompt');
+SELECT matches(refused($$'SELECT 1 AS id, ''{"model":"gpt-5.4-mini","messages":[{"role":"user","content":"x"}]}'' AS body', 's'$$), '^no error', 'a body of type text that is JSON is sent');
 
 -- The key
 SELECT is(refused($$'SELECT subject, 1 AS id FROM t', 's', 'p', key => 'id'$$), '23505 | the query returns the key "1" more than once | Each record needs a key of its own: name other columns in the argument "key".', 'a duplicate key');
