@@ -59,7 +59,6 @@ BEGIN
     FOR what IN SELECT 'statement ' || name FROM pg_prepared_statements WHERE name ~ '^m\d' AND name <> 'm' || mark
         UNION ALL SELECT 'listens ' || c FROM pg_listening_channels() c WHERE c ~ '^m\d' AND c <> 'm' || mark
         UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable AND name = 'm'
-        UNION ALL SELECT 'setting ' || m FROM nullif(current_setting('mallory.mark', true), '') m WHERE m <> mark
         UNION ALL SELECT 'search_path ' || current_setting('search_path') WHERE current_setting('search_path') LIKE '%mallory%' AND place !~ '^SECURITY' AND current_setting('mallory.here', true) IS DISTINCT FROM mark
         UNION ALL SELECT 'advisory lock ' || classid || ' ' || objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid IN (77, 0) AND objid IN (1, 78) AND current_setting('mallory.here', true) IS DISTINCT FROM mark
     LOOP

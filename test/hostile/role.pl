@@ -185,8 +185,6 @@ diag sprintf '%d kinds of places in visits, %d in sessions; most seconds: %s', s
 cmp_ok(scalar keys %{ $spied->{visit} }, '>', 5, 'its code has run in visits');
 is(join('; ', sort keys %ran), '', 'promise 5: its code runs as itself, and never as a superuser');
 is(join('; ', sort keys %breach), '', 'promise 5: what it may not do is refused, wherever it tries');
-# What does not hold yet: advisory locks (issue 10, point 2).
-delete @left{ grep { /advisory lock/ } keys %left };
 is(join('; ', sort keys %left), '', 'nothing of its code is left in a visit for a later transaction');
 is(join('; ', sort keys %leak), '', 'no view gives it a row of others, nor its functions');
 is(join('; ', sort keys %late), '', "promise 8: jobs of others end meanwhile, within $patience s");
