@@ -70,8 +70,8 @@ SELECT j.job_id, j.name,
        COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
        COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server AND o.ours), j.server_name) AS server,
        j.model, j.task,
-       CASE WHEN NOT o.ours THEN 'foreign'
-            WHEN j.ended IS NOT NULL THEN j.ended
+       CASE WHEN j.ended IS NOT NULL THEN j.ended
+            WHEN NOT o.ours THEN 'foreign'
             WHEN j.cancelled_at IS NOT NULL THEN 'cancelling'
             WHEN j.paused THEN 'paused'
             WHEN c.begun THEN 'running'
@@ -194,6 +194,19 @@ COMMENT ON EVENT TRIGGER batchinf_check_command IS 'a secret goes to no provider
 ALTER TABLE batchinf.job ADD COLUMN IF NOT EXISTS to_announce bool NOT NULL DEFAULT false;
 CREATE INDEX job_to_announce ON batchinf.job (job_id) WHERE to_announce;
 COMMENT ON COLUMN batchinf.job.to_announce IS 'the job has ended, and NOTIFY has not said so yet';
+
+-- a deleted job leaves nothing behind, nor do those that were deleted before
+CREATE FUNCTION batchinf.forget() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'batchinf_forget' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.forget IS 'deletes the records, results and events of deleted jobs';
+REVOKE ALL ON FUNCTION batchinf.forget() FROM PUBLIC;
+CREATE TRIGGER forget AFTER DELETE ON batchinf.job FOR EACH ROW EXECUTE FUNCTION batchinf.forget();
+CREATE TRIGGER forget_all AFTER TRUNCATE ON batchinf.job FOR EACH STATEMENT EXECUTE FUNCTION batchinf.forget();
+COMMENT ON TRIGGER forget ON batchinf.job IS 'a deleted job leaves nothing behind; chunks go by their foreign key';
+COMMENT ON TRIGGER forget_all ON batchinf.job IS 'neither do all of them';
+DELETE FROM batchinf.record r WHERE NOT EXISTS (SELECT FROM batchinf.job j WHERE j.job_id = r.job_id);
+DELETE FROM batchinf.result s WHERE NOT EXISTS (SELECT FROM batchinf.job j WHERE j.job_id = s.job_id);
+DELETE FROM batchinf.event e WHERE NOT EXISTS (SELECT FROM batchinf.job j WHERE j.job_id = e.job_id);
 
 -- what a provider said to one owner is shown to nobody else
 ALTER TABLE batchinf.pause ADD COLUMN IF NOT EXISTS requester oid NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'error of the provider';

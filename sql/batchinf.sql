@@ -179,6 +179,16 @@ COMMENT ON COLUMN batchinf.pause.requester IS 'the owner of the job whose reques
 COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use the server';
 COMMENT ON TABLE batchinf.pause IS 'a server that wants no calls before a time: for all (owner 0), or for the jobs of one owner (his key)';
 
+-- Foreign keys would be checked for each row that is inserted: store/forget.c has the figures.
+CREATE FUNCTION batchinf.forget() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'batchinf_forget' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.forget IS 'deletes the records, results and events of deleted jobs';
+REVOKE ALL ON FUNCTION batchinf.forget() FROM PUBLIC;
+CREATE TRIGGER forget AFTER DELETE ON batchinf.job FOR EACH ROW EXECUTE FUNCTION batchinf.forget();
+CREATE TRIGGER forget_all AFTER TRUNCATE ON batchinf.job FOR EACH STATEMENT EXECUTE FUNCTION batchinf.forget();
+COMMENT ON TRIGGER forget ON batchinf.job IS 'a deleted job leaves nothing behind; chunks go by their foreign key';
+COMMENT ON TRIGGER forget_all ON batchinf.job IS 'neither do all of them';
+
 SELECT pg_catalog.pg_extension_config_dump('batchinf.job', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.chunk', '');
@@ -358,8 +368,8 @@ SELECT j.job_id, j.name,
        COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
        COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server AND o.ours), j.server_name) AS server,
        j.model, j.task,
-       CASE WHEN NOT o.ours THEN 'foreign'
-            WHEN j.ended IS NOT NULL THEN j.ended
+       CASE WHEN j.ended IS NOT NULL THEN j.ended
+            WHEN NOT o.ours THEN 'foreign'
             WHEN j.cancelled_at IS NOT NULL THEN 'cancelling'
             WHEN j.paused THEN 'paused'
             WHEN c.begun THEN 'running'

@@ -120,6 +120,7 @@ batchinf_retry(PG_FUNCTION_ARGS)
 	check_outcomes(PG_GETARG_ARRAYTYPE_P(1));
 	bi_sql_connect();
 	job = bi_job_require(CurrentMemoryContext, job_id, "retry");
+	bi_job_refuse_foreign(job, "retry");
 	records = bi_job_retry(job, PG_GETARG_DATUM(1));
 	bi_sql_finish();
 	if (records > 0)

@@ -179,7 +179,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
 				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
 				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings',"
-				   " j.spec->>'endpoint'"
+				   " j.spec->>'endpoint', j.ended IS NOT NULL"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -208,6 +208,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->owner_superuser = bi_sql_bool(0, 22);
 	job->spec.settings = bi_sql_text(cxt, 0, 23);
 	job->spec.endpoint = bi_sql_text(cxt, 0, 24);
+	job->ended = bi_sql_bool(0, 25);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
 }
@@ -234,12 +235,19 @@ bi_job_require(MemoryContext cxt, int64 job_id, const char *what)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to %s batch job " INT64_FORMAT, what, job_id),
 				 errhint("Only its owner, or a member of that role, may do this.")));
+	if (!job->ended)
+		bi_job_refuse_foreign(job, what);
+	return job;
+}
+
+void
+bi_job_refuse_foreign(const BiJob *job, const char *what)
+{
 	if (job->foreign)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot %s batch job " INT64_FORMAT ": it belongs to another installation", what, job_id),
-				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on here.", job_id)));
-	return job;
+				 errmsg("cannot %s batch job " INT64_FORMAT ": it belongs to another installation", what, job->id),
+				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on here.", job->id)));
 }
 
 bool

@@ -60,6 +60,7 @@ typedef struct BiJob
 	bool		cancelled;		/* asked for */
 	TimestampTz deadline;		/* DT_NOEND: none */
 	bool		foreign;		/* of another install or database */
+	bool		ended;			/* completed, failed or cancelled */
 } BiJob;
 
 /* The functions below need SPI and a transaction. */
@@ -78,9 +79,15 @@ extern BiJob *bi_job_load(MemoryContext cxt, int64 job_id);
  * its owner's name.  InvalidOid if that role does not exist. */
 extern Oid	bi_job_role(const BiJob *job);
 
-/* The job, if the current user has the rights of its owner; else, or if there is none,
- * an error.  what is a verb for the message ("cancel"). */
+/*
+ * Returns the job if the current user has the rights of its owner, otherwise raises an error, as
+ * for a job that does not exist and for a foreign one that has not ended.  what is a verb for the
+ * message ("cancel").
+ */
 extern BiJob *bi_job_require(MemoryContext cxt, int64 job_id, const char *what);
+
+/* Raises an error if the job is foreign, ended or not: nothing of it is sent here. */
+extern void bi_job_refuse_foreign(const BiJob *job, const char *what);
 
 /* The owner's wishes; the caller has asked bi_job_require. false: it has ended already. */
 extern bool bi_job_cancel(int64 job_id);

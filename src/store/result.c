@@ -213,7 +213,9 @@ bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 			   "   u.input_tokens, u.cached_tokens, u.output_tokens, u.error_code, u.error, u.request_id, u.write_state, u.write_error"
 			   "  FROM unnest($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) AS u(seq, outcome, retryable, output,"
 			   "   output_json, finish_reason, model, input_tokens, cached_tokens, output_tokens, error_code, error, request_id,"
-			   "   write_state, write_error)"
+			   "   write_state, write_error),"
+			   /* Locked first: where the job is being deleted, nothing is inserted behind its back. */
+			   "  (SELECT FROM batchinf.chunk c WHERE c.chunk_id = $2 FOR NO KEY UPDATE) c"
 			   "  ON CONFLICT (job_id, seq, attempt) DO NOTHING"
 			   "  RETURNING outcome, retryable, input_tokens, cached_tokens, output_tokens, write_state),"
 			   " n AS (SELECT COALESCE(sum(input_tokens), 0) AS input_tokens, COALESCE(sum(cached_tokens), 0) AS cached_tokens,"

@@ -26,7 +26,9 @@ sub labels { return sql($_[0], "SELECT count(*) FROM tickets WHERE label IS NOT 
 
 sub pipe_dump {
     my ($from, $to, @options) = @_;
+    my $before = ref $options[-1] ? pop @options : [];
     $cluster->do_sql('postgres', "CREATE DATABASE $to");
+    $cluster->do_sql($to, @$before) if @$before;
     my $connection = join ' ', $cluster->connection;
     my $restore = grep({ $_ eq '-Fc' } @options) ? "$bin/pg_restore --exit-on-error" : "$bin/psql -XqAt -o /dev/null -v ON_ERROR_STOP=1";
     my $file = "$Cluster::dir/$to.dump";
@@ -55,15 +57,21 @@ my $dump = qx{$bin/pg_dump @{[$cluster->connection]} source};
 unlike($dump, qr/batchinf\.install\b/, 'the identity of the install is not dumped');
 like($dump, qr/COPY batchinf\.\Q$_\E /, "batchinf.$_ is dumped") for qw(job chunk record result event);
 
-for (['plain'], ['inserts', '--inserts'], ['custom', '-Fc']) {
+# Without the schema: into a database that has the extension, the server and the tables.
+my @made = ($sim->server_sql('openai'), 'CREATE TABLE tickets (id int PRIMARY KEY, body text, label text)', 'GRANT ALL ON tickets TO jim, ann',
+    'GRANT USAGE ON FOREIGN SERVER openai TO jim, ann', "CREATE USER MAPPING FOR jim SERVER openai OPTIONS (api_key 'sk-sim')",
+    "CREATE USER MAPPING FOR ann SERVER openai OPTIONS (api_key 'sk-sim')");
+for (['plain'], ['inserts', '--inserts'], ['custom', '-Fc'], ['data', '--data-only'], ['data_custom', '--data-only', '-Fc'], ['data_inserts', '--data-only', '--inserts']) {
     my ($copy, @options) = @$_;
-    is(pipe_dump('source', $copy, @options), '', "$copy: pg_dump and restore");
+    my @before = "@options" =~ /--data-only/ ? ('CREATE EXTENSION batchinf', @made) : ();
+    is(pipe_dump('source', $copy, @options, \@before), '', "$copy: pg_dump and restore");
+    is(sql($copy, "SELECT count(*) FROM batchinf.$_"), sql('source', "SELECT count(*) FROM batchinf.$_"), "$copy: with each row of batchinf.$_") for qw(job chunk record result);
     isnt(sql($copy, 'SELECT uuid FROM batchinf.install'), sql('source', 'SELECT uuid FROM batchinf.install'), "$copy: the restored database is another install");
-    is(state_of($copy, $jobs), 'foreign foreign foreign', "$copy: its jobs are foreign");
+    is(state_of($copy, $jobs), 'completed foreign foreign', "$copy: its jobs are foreign, but for the one that had ended");
     is(sql($copy, 'SELECT count(*) FROM batch_records WHERE outcome IS NOT NULL'), 10, "$copy: with their outcomes");
 }
 $cluster->do_sql('postgres', 'CREATE DATABASE template_copy TEMPLATE source');
-is(state_of('template_copy', $jobs), 'foreign foreign foreign', 'template_copy: CREATE DATABASE … TEMPLATE: foreign too');
+is(state_of('template_copy', $jobs), 'completed foreign foreign', 'template_copy: CREATE DATABASE … TEMPLATE: foreign too');
 is(state_of('source', $jobs), 'completed running paused', 'in the source they are what they were');
 
 # ---- nothing of them runs ----
@@ -84,6 +92,19 @@ for my $copy (sort keys %before) {
 }
 is($cluster->poll_sql('source', "SELECT state FROM batch_jobs WHERE job_id = $flying", 'completed'), 'completed', 'the source goes on');
 
+# ---- a job that had ended ----
+
+for my $copy (qw(plain data)) {
+    is(sql($copy, "SELECT state, succeeded FROM batch_jobs WHERE job_id = $ended"), 'completed|10', "$copy: a job that had ended stays what it was");
+    like(sql($copy, "CALL batch_wait($ended)"), qr/^NOTICE:  batch job.* is completed: 10 of 10/, "$copy: … nobody waits for it");
+    like(sql($copy, "SELECT batch_$_($ended)"), qr/^NOTICE:  batch job $ended has ended already/, "$copy: … batch_$_ says so") for qw(cancel pause resume);
+    like(sql($copy, "SELECT batch_retry($ended, '{errored}')"), qr/ERROR:  cannot retry batch job $ended: it belongs to another installation\n.*batch_adopt\($ended\)/s,
+        "$copy: … batch_retry says what to do first");
+}
+is(sql('data', 'SET ROLE jim', "SELECT batch_adopt($ended)"), '', 'data: batch_adopt of a job that had ended');
+is(sql('data', 'SET ROLE jim', "SELECT batch_retry($ended, '{errored}')"), '0', '… lets batch_retry look at it');
+is(state_of('data', $ended), 'completed', '… and changes nothing else');
+
 # ---- batch_adopt ----
 
 like(sql('plain', "SELECT batch_adopt(99999)"), qr/ERROR:  batch job 99999 does not exist/, 'batch_adopt of a job that is not');
@@ -92,10 +113,10 @@ like(sql('plain', 'SET ROLE jim', "SELECT batch_adopt($queued)"), qr/ERROR:  per
 $cluster->do_sql('plain', 'REVOKE USAGE ON FOREIGN SERVER openai FROM jim', 'GRANT ALL ON tickets TO jim');
 like(sql('plain', 'SET ROLE jim', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied for foreign server openai/, 'batch_adopt without USAGE on the server');
 $cluster->do_sql('plain', 'GRANT USAGE ON FOREIGN SERVER openai TO jim');
-is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
+is(state_of('plain', $jobs), 'completed foreign foreign', '… changes nothing');
 like(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), qr/ERROR:  permission denied to adopt batch job $queued\n/, 'batch_adopt by a stranger: what it holds was read with its owner\'s rights');
 is(sql('plain', 'SET ROLE ann', 'SELECT batch_adopt(NULL)'), '', '… of all: none is a stranger\'s');
-is(state_of('plain', $jobs), 'foreign foreign foreign', '… changes nothing');
+is(state_of('plain', $jobs), 'completed foreign foreign', '… changes nothing');
 $cluster->do_sql('postgres', 'GRANT jim TO ann');
 is(sql('plain', 'SET ROLE ann', "SELECT batch_adopt($queued)"), '', 'batch_adopt by a role with the rights');
 is(sql('plain', "SELECT owner, state FROM batch_jobs WHERE job_id = $queued"), 'jim|paused', '… lets it go on as the role that it belonged to');

@@ -86,6 +86,8 @@ sub check_version {
     do_sql($database, "CREATE ROLE caller_of_$database", 'REVOKE ALL ON FUNCTION batch_submit FROM PUBLIC', "GRANT EXECUTE ON FUNCTION batch_submit TO caller_of_$database WITH GRANT OPTION");
     my $callers = "SELECT proacl FROM pg_proc WHERE proname = 'batch_submit'";
     my $before = sql($database, $callers);
+    do_sql($database, "INSERT INTO batchinf.record (job_id, seq, attempt, record_id) VALUES (999, 1, 1, 'of a deleted job')", "INSERT INTO batchinf.result (job_id, seq, attempt, outcome) VALUES (999, 1, 1, 'skipped')",
+        "INSERT INTO batchinf.event (job_id, event) VALUES (999, 'x')");
     my $json = do_sql($database, 'SET client_min_messages = error', submit_sql($params));
     my ($job, $cancelled, $paused, $resumed, $adopted, $foreign) = map { do_sql($database, 'SET client_min_messages = error', submit_sql($_ == 0 ? $write_back : ())) } 0 .. 5;
     like(sql($database, "SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x')"), qr/no background worker.*extension version \Q$old\E.*\d/s,
@@ -120,6 +122,8 @@ sub check_version {
         "$old: ... each as was wished; a foreign one stays so");
     is(sql($database, 'SELECT reason FROM batchinf.pause_here'), 'ours', "$old: ... and so does a pause");
     is($sim->ledger->{billed_requests}, 41, "$old: ... each record is billed once");
+    is(sql($database, 'SELECT count(*) FROM (SELECT job_id FROM batchinf.record UNION ALL SELECT job_id FROM batchinf.result UNION ALL SELECT job_id FROM batchinf.event) x WHERE job_id = 999'), 0,
+        "$old: ... what jobs that were deleted had left is gone");
     is(difference(snapshot($database), $fresh), '', "$old: updated, the catalogs are those of a fresh install");
 }
 
