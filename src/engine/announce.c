@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "engine/announce.h"
-#include "store/job.h"
+#include "store/notify.h"
 #include "utils/timestamp.h"
 
 #define AGAIN_MS 60000
@@ -21,7 +21,7 @@ static TimestampTz not_before = 0;	/* after a failure */
 static void
 announce_phase(void *arg)
 {
-	bi_job_announce();
+	bi_notify_send();
 }
 
 void

@@ -22,6 +22,7 @@
 #include "storage/latch.h"
 #include "store/chunk.h"
 #include "store/job.h"
+#include "store/notify.h"
 #include "utils/backend_status.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -154,7 +155,7 @@ look_phase(void *arg)
 		if (!is_second_probe(loop, lfirst(cell)))
 			claim_one(loop, lfirst(cell));
 	loop->next_due = bi_chunk_next_due(&loop->unfinished);
-	loop->news = bi_job_is_unannounced();
+	loop->news = bi_notify_is_due();
 }
 
 static void

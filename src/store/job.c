@@ -7,13 +7,11 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "store/chunk.h"
 #include "store/job.h"
+#include "store/notify.h"
 #include "store/result.h"
 #include "store/sql.h"
 #include "utils/acl.h"
@@ -23,9 +21,6 @@
 #include "utils/timestamp.h"
 
 static const char *const task_names[] = {"chat", "embedding"};
-/* Of one transaction. */
-#define ANNOUNCE_MAX "1000"
-
 static const char *const input_names[] = {"text", "messages", "body"};
 
 int64
@@ -96,19 +91,6 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	return out.data;
 }
 
-/* In a session: until ALTER EXTENSION UPDATE our tables may be those of an older version. */
-static void
-set_to_announce(int64 job_id, bool to_announce)
-{
-	BiArgs		args = {0};
-
-	if (get_attnum(get_relname_relid("job", get_namespace_oid("batchinf", false)), "to_announce") == InvalidAttrNumber)
-		return;
-	bi_sql_arg_int8(&args, job_id);
-	bi_sql_arg_bool(&args, to_announce);
-	bi_sql_run("UPDATE batchinf.job SET to_announce = $2 WHERE job_id = $1 AND to_announce <> $2", &args);
-}
-
 void
 bi_job_insert(const BiJob *job, int64 records, int64 skipped)
 {
@@ -134,7 +116,7 @@ bi_job_insert(const BiJob *job, int64 records, int64 skipped)
 			   " SELECT $1, h.uuid, h.database, $2, $3::jsonb, $4, $5::name, $6, $7::name, $8, $9, $10, $11, $12, $13, $14,"
 			   " CASE WHEN $12 = $13 THEN 'completed' END, CASE WHEN $12 = $13 THEN now() END FROM batchinf.here h", &args);
 	if (records == skipped)
-		set_to_announce(job->id, true);
+		bi_notify_mark(job->id, true);
 }
 
 static int
@@ -342,7 +324,7 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 		bi_sql_arg_int8(&again, job->id);
 		bi_sql_run("UPDATE batchinf.job SET paused = paused AND ended IS NULL, ended = NULL, finished_at = NULL, error = NULL, cancelled_at = NULL,"
 				   " deadline = CASE WHEN deadline > now() THEN deadline END WHERE job_id = $1", &again);
-		set_to_announce(job->id, false);
+		bi_notify_mark(job->id, false);
 	}
 	return records;
 }
@@ -428,29 +410,6 @@ bi_job_finish_due(void)
 		ereport(LOG,
 				(errmsg("batch job " INT64_FORMAT " has ended: %s, " INT64_FORMAT " records",
 						bi_sql_int8(i, 1), bi_sql_text(CurrentMemoryContext, i, 2), bi_sql_int8(i, 3))));
-}
-
-bool
-bi_job_is_unannounced(void)
-{
-	return bi_sql_run("SELECT FROM batchinf.job j, batchinf.here h WHERE j.to_announce AND j.install = h.uuid AND j.database = h.database LIMIT 1", NULL) > 0;
-}
-
-/* Every listener of the database gets it: no text of a user or a provider may stand in it. */
-void
-bi_job_announce(void)
-{
-	/* The commit of a NOTIFY takes this lock, and may do so without a lock_timeout: here there is one. */
-	LockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
-	bi_sql_run("WITH ended AS (SELECT k.job_id FROM batchinf.job k, batchinf.here h"
-			   "   WHERE k.to_announce AND k.install = h.uuid AND k.database = h.database"
-			   "   ORDER BY k.finished_at, k.job_id LIMIT " ANNOUNCE_MAX " FOR NO KEY UPDATE OF k SKIP LOCKED),"
-			   " told AS (UPDATE batchinf.job j SET to_announce = false FROM ended e WHERE j.job_id = e.job_id RETURNING j.job_id)"
-			   " SELECT pg_notify('batchinf', json_build_object('job_id', s.job_id, 'state', s.state, 'records', s.records,"
-			   "   'succeeded', s.succeeded, 'invalid_output', s.invalid_output, 'errored', s.errored, 'expired', s.expired,"
-			   "   'cancelled', s.cancelled, 'missing', s.missing, 'skipped', s.skipped,"
-			   "   'written', s.written, 'write_failed', s.write_failed)::text)"
-			   " FROM told t JOIN batchinf.job_status s ON s.job_id = t.job_id ORDER BY s.finished_at, s.job_id", NULL);
 }
 
 bool

@@ -109,16 +109,6 @@ extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
  * somebody has locked are left for the next time. */
 extern void bi_job_finish_due(void);
 
-/* Has a job of this database ended and not been announced? */
-extern bool bi_job_is_unannounced(void);
-
-/*
- * Sends NOTIFY on channel batchinf for jobs that have ended, and takes the mark from them.
- * In a transaction of its own: its commit fails where the server's notify queue is full, or
- * where another session's NOTIFY does not get through, and all of it is undone.
- */
-extern void bi_job_announce(void);
-
 typedef struct BiProgress
 {
 	char	   *state;			/* as in batch_jobs */
