@@ -17,7 +17,9 @@ bash test/regress.sh >"$folder/0" 2>&1 & pids+=($!)
 bash test/pgtap/run.sh rights.sql >"$folder/1" 2>&1 & pids+=($!)
 bash test/pgtap/run.sh install.sql submit.sql types.sql >"$folder/2" 2>&1 & pids+=($!)
 bash test/pgtap/run.sh views.sql worker-work.sql >"$folder/3" 2>&1 & pids+=($!)
-for run in 0 1 2 3; do
+# whose code differs by version
+bash test/pgtap/run.sh adopt.sql carry.sql remains.sql >"$folder/4" 2>&1 & pids+=($!)
+for run in 0 1 2 3 4; do
 	wait "${pids[run]}" || status=1
 	cat "$folder/$run"
 done

@@ -69,7 +69,7 @@ is_template(Oid database)
 
 /* DEFAULT and no option at all are NULL. */
 static const char *
-find_option(List *options, const char *name)
+option_value(List *options, const char *name)
 {
 	ListCell   *lc;
 
@@ -95,11 +95,11 @@ wanted_database(Node *stmt, bool *dropping)
 		name = ((DropdbStmt *) stmt)->dbname;
 	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
 		name = ((RenameStmt *) stmt)->subname;
-	else if (IsA(stmt, AlterDatabaseStmt) && find_option(((AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
+	else if (IsA(stmt, AlterDatabaseStmt) && option_value(((AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
 		name = ((AlterDatabaseStmt *) stmt)->dbname;
 	else if (IsA(stmt, CreatedbStmt))
 	{
-		name = find_option(((CreatedbStmt *) stmt)->options, "template");
+		name = option_value(((CreatedbStmt *) stmt)->options, "template");
 		database = get_database_oid(name == NULL ? "template1" : name, true);
 		if (OidIsValid(database) && may_create_database(GetUserId()) &&
 			(is_template(database) || bi_database_ownercheck(database, GetUserId())))
