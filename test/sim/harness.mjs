@@ -33,8 +33,8 @@ export async function startSim(args = [], env = {}) {
 }
 
 // One request on a connection of its own. Never throws: {status, headers, body, json, error}.
-// json() is null if the body is none.
-export function call(sim, method, target, { headers = {}, body, tls, timeout = 60000 } = {}) {
+// json() is null if the body is none. It ends after timeout ms without a byte, and after longest ms in all.
+export function call(sim, method, target, { headers = {}, body, tls, timeout = 60000, longest } = {}) {
   return new Promise((done) => {
     const chunks = [];
     let reply = { status: null, headers: {} };
@@ -49,6 +49,7 @@ export function call(sim, method, target, { headers = {}, body, tls, timeout = 6
       res.on('error', finish);
     });
     req.setTimeout(timeout, () => req.destroy(new Error('client timeout')));
+    if (longest) setTimeout(() => req.destroy(new Error('long enough')), longest);
     req.on('error', finish);
     req.end(body);
   });

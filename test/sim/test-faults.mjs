@@ -15,9 +15,9 @@ const fault = (action, match = {}, more = {}) => control('faults', { match, acti
 const models = (more = {}, door = sim) => call(door, 'GET', '/v1/models/gpt-5.4-mini', { ...KEY, ...more });
 const whole = (await models()).json;
 
-async function told(action, timeout) {
+async function told(action, more) {
   await fault(action);
-  return models({ timeout });
+  return models(more);
 }
 
 await tap.group('lies', async () => {
@@ -38,9 +38,9 @@ await tap.group('lies', async () => {
   tap.is([unpacked.headers['content-encoding'], unpacked.json && unpacked.json.id], ['gzip', whole.id], 'gzip, only said');
   const bomb = await told({ bomb: 20 });
   tap.is([bomb.body.length < 1e6, zlib.gunzipSync(bomb.body).length], [true, JSON.stringify(whole).length + 20e6], 'bomb: small as it comes');
-  const endless = await told({ endless: true, drip: 20000 }, 1000);
+  const endless = await told({ endless: true, drip: 20000 }, { longest: 1000 });
   tap.ok(endless.error && endless.body.length > 10 * JSON.stringify(whole).length, 'endless', endless.body.length);
-  const stalled = await told({ stall: 5 }, 2000);
+  const stalled = await told({ stall: 5 }, { timeout: 2000 });
   tap.is([stalled.body.length, stalled.error && stalled.error.message], [5, 'client timeout'], 'stall: no more than that comes');
   for (const [lie, written] of [['unicode', '"\\u0069\\u0064":"\\u0067\\u0070'], ['partly', '"i\\u0064":"g\\u0070t'], ['slashes', '"id":"gpt']]) {
     const reply = await told({ lie });
