@@ -40,7 +40,7 @@ SELECT matches(sim.psql('SET ROLE adopt_bob', format('CALL batch_wait(%s)', :job
 SET ROLE adopt_alice;
 SELECT is(tool.seen(), '1 1 1 t', '… but to the role that has its owner''s name');
 SELECT is(waiting_for, NULL, '… without the pause of a server that only has its server''s old oid') FROM batch_chunks;
-SELECT throws_ok(format('SELECT batch_cancel(%s)', :job), '55000', NULL, '… which cannot manage it before batch_adopt');
+SELECT throws_ok(format('SELECT batch_retry(%s)', :job), '55000', NULL, '… which cannot manage it before batch_adopt');
 SET ROLE adopt_member;
 SELECT is(tool.seen(), '1 1 1 t', '… and to its members');
 RESET ROLE;
