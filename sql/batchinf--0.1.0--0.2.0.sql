@@ -211,11 +211,19 @@ DELETE FROM batchinf.event e WHERE NOT EXISTS (SELECT FROM batchinf.job j WHERE 
 -- what a provider said to one owner is shown to nobody else
 ALTER TABLE batchinf.pause ADD COLUMN IF NOT EXISTS requester oid NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'error of the provider';
 UPDATE batchinf.pause SET requester = owner;
+ALTER TABLE batchinf.pause ADD COLUMN IF NOT EXISTS since timestamptz,
+    ADD COLUMN IF NOT EXISTS cause text NOT NULL DEFAULT 'failing' CHECK (cause IN ('failing', 'denied', 'missing'));
+UPDATE batchinf.pause SET since = at WHERE since IS NULL;
+ALTER TABLE batchinf.chunk ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
+ALTER TABLE batchinf.job ADD COLUMN IF NOT EXISTS paused_at timestamptz;
+COMMENT ON COLUMN batchinf.pause.since IS 'the first of the failures in a row';
+COMMENT ON COLUMN batchinf.pause.cause IS 'the server fails; it denies this key; the key, its user mapping or USAGE is missing here';
+COMMENT ON COLUMN batchinf.chunk.waiting_since IS 'since when each step has ended with a reason in waiting_for';
 COMMENT ON COLUMN batchinf.pause.requester IS 'the owner of the job whose request the provider answered with reason: nobody else is shown these words';
 COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use the server';
 
 CREATE OR REPLACE VIEW batchinf.pause_here AS
-SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind
+SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind, q.since, q.cause
 FROM batchinf.pause q
 JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
 
@@ -248,7 +256,7 @@ LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN 
                    WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
                    ORDER BY q.until DESC LIMIT 1) p ON true
 LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
-                   WHERE q.server = s.oid AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
+                   WHERE q.server = s.oid AND q.failures > 0 AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
 WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
 
 -- custom settings of a job are shown to its owner only
@@ -260,10 +268,71 @@ CREATE OR REPLACE FUNCTION batchinf.visible(owner oid) RETURNS bool
     LANGUAGE sql STABLE
     RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR batchinf.is_owner(owner);
 
+-- why a job waits
+CREATE FUNCTION batchinf.no_worker() RETURNS text
+    AS 'MODULE_PATHNAME', 'batchinf_no_worker' LANGUAGE C STRICT STABLE;
+COMMENT ON FUNCTION batchinf.no_worker IS 'why no background worker works in this database; NULL: one does';
+
+CREATE VIEW batchinf.job_wait AS
+SELECT j.job_id, w.kind || ' ' || pg_catalog.split_part(w.reason, ':', 1) AS topic, w.reason, w.since, w.until,
+       w.reason || COALESCE('; since ' || pg_catalog.to_char(w.since, 'YYYY-MM-DD HH24:MI:SS TZ'), '')
+                || COALESCE('; next try ' || pg_catalog.to_char(w.until, 'YYYY-MM-DD HH24:MI:SS TZ'), '') AS waiting_for
+FROM batchinf.job j
+JOIN batchinf.job_here o ON o.job_id = j.job_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server), j.server_name) AS server,
+           pg_catalog.pg_get_userbyid(j.owner) AS owner) n
+CROSS JOIN LATERAL (
+    SELECT * FROM (
+    SELECT 1 AS rank, 'foreign' AS kind, pg_catalog.format('the job belongs to another installation; batch_adopt(%s) lets it go on here', j.job_id) AS reason,
+           NULL::timestamptz AS since, NULL::timestamptz AS until
+    WHERE NOT o.ours
+    UNION ALL
+    SELECT 2, 'paused', pg_catalog.format('the job is paused; batch_resume(%s) lets it go on', j.job_id), j.paused_at, NULL
+    WHERE o.ours AND j.paused AND j.cancelled_at IS NULL
+    UNION ALL
+    SELECT 4, 'no worker', pg_catalog.format('no background worker does this job: %s CALL batch_work() does it in a session', batchinf.no_worker()), d.at, NULL
+    FROM (SELECT min(LEAST(u.step_at, u.write_at)) AS at FROM batchinf.due u WHERE u.job_id = j.job_id
+          HAVING NOT bool_or(u.held)) d
+    WHERE d.at < pg_catalog.now() - interval '5 seconds' AND batchinf.no_worker() IS NOT NULL
+    UNION ALL
+    (SELECT 5, 'server',
+            CASE WHEN q.cause = 'missing' THEN q.reason
+                 WHEN q.cause = 'denied' THEN pg_catalog.format('server "%s" refuses the key of role "%s": %s; batch_check(%L) tries it, ALTER USER MAPPING gives another',
+                                                                n.server, n.owner, y.words, n.server)
+                 WHEN q.owner = j.owner THEN pg_catalog.format('server "%s" takes no more from role "%s" now: %s; the job goes on by itself', n.server, n.owner, y.words)
+                 ELSE pg_catalog.format('server "%s" does not work now: %s; the job goes on by itself when it does', n.server, y.words) END,
+            q.since, q.until
+     FROM batchinf.pause_here q
+     CROSS JOIN LATERAL (SELECT CASE WHEN q.requester = j.owner THEN q.reason ELSE q.kind END) y(words)
+     WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.failures > 0 AND EXISTS (SELECT FROM pg_catalog.pg_foreign_server s WHERE s.oid = q.server)
+       AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL)
+     ORDER BY q.until DESC LIMIT 1)
+    UNION ALL
+    (SELECT 6, 'chunk',
+            CASE WHEN k.state = 'ambiguous' THEN pg_catalog.format('it is not known whether the provider has a batch: %s; batch_cancel(%s) gives it up', k.waiting_for, j.job_id)
+                 WHEN k.waiting_for LIKE 'room at the server%' THEN k.waiting_for || '; it goes on when a batch there has ended'
+                 ELSE k.waiting_for END, k.waiting_since, k.next_step_at
+     FROM batchinf.chunk k
+     WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL AND k.waiting_for IS NOT NULL
+     ORDER BY k.state <> 'ambiguous', k.waiting_for LIKE 'room at the server%', k.waiting_since LIMIT 1)
+    UNION ALL
+    (SELECT 7, 'write', pg_catalog.format('answers that could not be written to %s: %s; they are written as soon as that is possible', j.target_name, s.write_error),
+            s.finished_at, k.write_at
+     FROM batchinf.chunk k
+     JOIN LATERAL (SELECT r.write_error, r.finished_at FROM batchinf.result r WHERE r.chunk_id = k.chunk_id AND r.write_state = 'waiting' LIMIT 1) s ON true
+     WHERE k.job_id = j.job_id AND k.write_waiting > 0 LIMIT 1)) v
+    WHERE o.ours OR v.rank = 1
+    ORDER BY v.rank LIMIT 1) w
+WHERE j.ended IS NULL;
+COMMENT ON VIEW batchinf.job_wait IS 'why each job that has not ended waits: the most important reason, since when and until when; topic changes with the reason';
+
 CREATE OR REPLACE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
 SELECT job_id, name, owner, server, model, task, state, records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
        written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at, error,
        target, cached_tokens, retried, duplicates, unknown, malformed,
-       CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings
-FROM batchinf.job_status
+       CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings,
+       (SELECT w.waiting_for FROM batchinf.job_wait w WHERE w.job_id = s.job_id) AS waiting_for
+FROM batchinf.job_status s
 WHERE batchinf.visible(owner_oid);
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, interval) IS 'waits until a job has completed, failed or been cancelled, and says what it waits for';

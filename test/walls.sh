@@ -30,7 +30,7 @@ wall 'libcrypto is used in base/ only' lines '<openssl/' base/
 wall 'versions are asked for in base/compat.h only' lines 'PG_(MAJOR)?VERSION|LIBCURL_VERSION' base/compat.h:
 wall 'settings are defined in base/guc.c only' lines 'DefineCustom' base/guc.c:
 wall 'SPI is used in store/, in api/ (the query of the user, procedures) and in engine/xact.c only' \
-	lines '\bSPI_[a-z]' store/ api/source.c: api/manage.c: engine/xact.c:
+	lines '\bSPI_[a-z]' store/ api/source.c: api/manage.c: api/procedure.c: api/wait.c: engine/xact.c:
 wall 'transactions begin and end in engine/xact.c and worker/ only' \
 	lines '(StartTransaction|CommitTransaction|AbortCurrentTransaction|AbortOutOfAnyTransaction|SPI_commit|SPI_rollback)' engine/xact.c: worker/
 

@@ -2,31 +2,26 @@
  * api/manage.c: what the owner of a job can do with it, and batch_work.
  *
  * Cancel, pause and resume write a wish that the worker reads; nothing here calls a
- * provider.  batch_wait and batch_work are procedures: while they wait no transaction
- * holds anything.  Called from SQL.
+ * provider.  batch_work is a procedure: while it waits no transaction holds anything.
+ * Called from SQL.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "api/procedure.h"
 #include "engine/drive.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
-#include "pgstat.h"
 #include "provider/registry.h"
 #include "store/job.h"
 #include "store/owner.h"
 #include "store/server.h"
 #include "store/sql.h"
-#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
-#include "utils/wait_event.h"
 #include "worker/version.h"
 #include "worker/wake.h"
 
@@ -34,12 +29,8 @@ PG_FUNCTION_INFO_V1(batchinf_cancel);
 PG_FUNCTION_INFO_V1(batchinf_pause);
 PG_FUNCTION_INFO_V1(batchinf_resume);
 PG_FUNCTION_INFO_V1(batchinf_retry);
-PG_FUNCTION_INFO_V1(batchinf_wait);
 PG_FUNCTION_INFO_V1(batchinf_work);
 PG_FUNCTION_INFO_V1(batchinf_server_limits);
-
-/* How often batch_wait looks, and how often it tells. */
-#define WAIT_LOOK_MS 250
 
 static void
 tell_ended(int64 job_id)
@@ -131,128 +122,6 @@ batchinf_retry(PG_FUNCTION_ARGS)
 /* Procedures */
 
 static void
-require_no_block(FunctionCallInfo fcinfo, const char *name)
-{
-	if (fcinfo->context && IsA(fcinfo->context, CallContext) && !castNode(CallContext, fcinfo->context)->atomic)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-			 errmsg("%s cannot run inside a transaction block", name),
-			 errhint("It commits as it goes: CALL it on its own.")));
-}
-
-static void
-require_not_null(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
-}
-
-static TimestampTz
-until_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	TimestampTz until;
-
-	TIMESTAMP_NOEND(until);
-	if (PG_ARGISNULL(i))
-		return until;
-	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(i)));
-	if (until < GetCurrentTimestamp())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", name)));
-	return until;
-}
-
-static void
-connect_procedure(void)
-{
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect_ext failed");
-}
-
-typedef struct Look
-{
-	int64		job_id;
-	MemoryContext cxt;
-	BiProgress	progress;
-} Look;
-
-static void
-look_phase(void *arg)
-{
-	Look	   *look = arg;
-
-	(void) bi_job_require(CurrentMemoryContext, look->job_id, "wait for");
-	(void) bi_job_progress(look->cxt, look->job_id, &look->progress);
-}
-
-static bool
-has_ended(const char *state)
-{
-	return strcmp(state, "completed") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
-}
-
-static void
-tell_progress(const BiProgress *now, BiProgress *told)
-{
-	if (told->state && strcmp(told->state, now->state) == 0 && told->pending == now->pending)
-		return;
-	ereport(NOTICE,
-			(errmsg("batch job is %s: " INT64_FORMAT " of " INT64_FORMAT " records done, " INT64_FORMAT " succeeded",
-					now->state, now->records - now->pending, now->records, now->succeeded)));
-	told->state = pstrdup(now->state);
-	told->pending = now->pending;
-}
-
-static void
-pause_phase(void *arg)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, *(int *) arg, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
-Datum
-batchinf_wait(PG_FUNCTION_ARGS)
-{
-	Look		look = {.job_id = PG_GETARG_INT64(0)};
-	BiProgress	told = {0};
-	TimestampTz until;
-	int			wait_ms = WAIT_LOOK_MS;
-
-	require_no_block(fcinfo, "batch_wait");
-	require_not_null(fcinfo, 0, "job_id");
-	until = until_argument(fcinfo, 1, "timeout");
-	look.cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf wait look", ALLOCSET_SMALL_SIZES);
-	connect_procedure();
-	for (;;)
-	{
-		ErrorData  *error;
-
-		MemoryContextReset(look.cxt);
-		error = bi_xact_run(BI_XACT_PROCEDURE, look_phase, &look);
-		if (error)
-			ReThrowError(error);
-		tell_progress(&look.progress, &told);
-		if (has_ended(look.progress.state))
-			break;
-		if (GetCurrentTimestamp() >= until)
-			ereport(ERROR,
-					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("batch job " INT64_FORMAT " has not ended in time", look.job_id),
-					 errdetail("It is %s, " INT64_FORMAT " of " INT64_FORMAT " records are pending.",
-							   look.progress.state, look.progress.pending, look.progress.records),
-					 errhint("The job goes on; call batch_wait again, or look at batch_chunks for what it waits for.")));
-		bi_xact_wait(BI_XACT_PROCEDURE, pause_phase, &wait_ms);
-	}
-	SPI_finish();
-	PG_RETURN_VOID();
-}
-
-static void
 check_session_phase(void *arg)
 {
 	bi_owner_check_session();
@@ -266,15 +135,15 @@ batchinf_work(PG_FUNCTION_ARGS)
 	char	   *why;
 
 	PreventCommandDuringRecovery("batch_work()");
-	require_no_block(fcinfo, "batch_work");
+	bi_procedure_require_no_block(fcinfo, "batch_work");
 	if (bi_version_found(&why) && why)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("batch jobs cannot be worked on"),
 				 errdetail_internal("%s", why),
 				 errhint(BI_VERSION_HINT)));
-	drive.until = until_argument(fcinfo, 0, "max_time");
-	connect_procedure();
+	drive.until = bi_procedure_until(fcinfo, 0, "max_time");
+	bi_procedure_connect();
 	error = bi_xact_run(drive.mode, check_session_phase, NULL);
 	if (error)
 		ReThrowError(error);

@@ -17,6 +17,8 @@
 #include "store/event.h"
 #include "store/flight.h"
 #include "store/gather.h"
+#include "store/pause.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 /* In the claim's transaction: the chunk stays where it is and says why. */
@@ -37,28 +39,60 @@ account_digest(const BiStep *step)
 	return bi_secret_digest(parts, lengthof(parts));
 }
 
+/* What the owner lacks to use the server, and what gives it; NULL if they have all. */
+static const char *
+load_key(BiStep *step)
+{
+	BiServer   *server = step->server;
+	const char *owner = quote_identifier(GetUserNameFromId(step->job->owner, false));
+	const char *name = quote_identifier(server->name);
+	char	   *why = NULL;
+
+	if (!bi_server_usable(server->oid, step->job->owner))
+		return psprintf("the job's owner lacks USAGE on server \"%s\"; GRANT USAGE ON FOREIGN SERVER %s TO %s gives it",
+						server->name, name, owner);
+	step->provider = bi_registry_find(server->provider);
+	if (step->provider == NULL)
+		return psprintf("server \"%s\" has the unknown provider \"%s\"", server->name, server->provider);
+	if (!OidIsValid(server->mapping))
+		return psprintf("the job's owner has no user mapping for server \"%s\"; CREATE USER MAPPING FOR %s SERVER %s OPTIONS (…) gives the key",
+						server->name, owner, name);
+	step->secret = bi_registry_secret(step->provider, server, &why);
+	if (step->secret == NULL)
+		return psprintf("no key for server \"%s\": %s; ALTER USER MAPPING … SERVER %s changes where it comes from", server->name, why, name);
+	return NULL;
+}
+
+/* A key that is missing holds up all jobs of its owner at that server, as one that is refused. */
+static void
+wait_for_key(BiStep *step, const char *missing)
+{
+	BiPause		pause = {
+		.server = step->job->server, .server_name = step->server->name,
+		.owner = step->job->owner, .requester = step->job->owner, .delay_ms = BI_STEP_AGAIN_MS,
+		.cause = "missing", .kind = "no key", .reason = missing,
+	};
+
+	wait_for(step, missing, BI_STEP_AGAIN_MS);
+	bi_pause_set(&pause);
+}
+
 /* Server, mapping, right and key, or the reason why not. */
 static const char *
 load_server(BiStep *step)
 {
 	BiJob	   *job = step->job;
-	char	   *why = NULL;
+	const char *missing;
 
 	if (GetUserNameFromId(job->owner, true) == NULL)
-		return "the job's owner does not exist any more";
+		return psprintf("the job's owner does not exist any more; a superuser can give the job to another role:"
+						" batch_adopt(" INT64_FORMAT ", 'role')", job->id);
 	step->server = bi_server_load(job->server, job->owner);
 	if (step->server == NULL)
 		return psprintf("server \"%s\" does not exist any more", job->server_name);
-	if (!bi_server_usable(job->server, job->owner))
-		return psprintf("the job's owner lacks USAGE on server \"%s\"", job->server_name);
-	step->provider = bi_registry_find(step->server->provider);
-	if (step->provider == NULL)
-		return psprintf("server \"%s\" has the unknown provider \"%s\"", job->server_name, step->server->provider);
-	if (!OidIsValid(step->server->mapping))
-		return psprintf("the job's owner has no user mapping for server \"%s\"", job->server_name);
-	step->secret = bi_registry_secret(step->provider, step->server, &why);
-	if (step->secret == NULL)
-		return psprintf("no key for server \"%s\": %s", job->server_name, why);
+	missing = load_key(step);
+	if (missing)
+		return missing;
 	step->blot = bi_blot_new(step->cxt);
 	bi_blot_add(step->blot, step->secret);
 	step->call.job = job;
@@ -178,13 +212,13 @@ no_room(BiStep *step)
 		return NULL;
 	flight = bi_flight_at(step->job->server, chunk, planned);
 	if (is_beyond(flight.batches, 1, limits->max_batches))
-		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " batches in flight", flight.batches);
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " batches in flight, max_batches is " INT64_FORMAT, flight.batches, limits->max_batches);
 	if (flight.batches > 0 && is_beyond(flight.tokens, chunk->tokens, limits->max_enqueued_tokens))
-		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " tokens enqueued", flight.tokens);
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " tokens enqueued, max_enqueued_tokens is " INT64_FORMAT, flight.tokens, limits->max_enqueued_tokens);
 	if (flight.batches > 0 && is_beyond(flight.requests, chunk->records, limits->max_enqueued_requests))
-		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " requests enqueued", flight.requests);
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " requests enqueued, max_enqueued_requests is " INT64_FORMAT, flight.requests, limits->max_enqueued_requests);
 	if (planned && is_beyond(flight.files, 1, limits->max_files))
-		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " files there", flight.files);
+		return psprintf(BI_FLIGHT_ROOM ": " INT64_FORMAT " files there, max_files is " INT64_FORMAT, flight.files, limits->max_files);
 	if (!planned || !flight.behind)
 		return NULL;
 	bi_flight_wake(step->job->server, 1);
@@ -325,7 +359,11 @@ prepare(BiStep *step, const BiDue *due)
 	missing = load_server(step);
 	if (missing && is_server_gone(step) && abandon(step, missing))
 		return;
-	if (missing)
+	if (missing && is_server_gone(step))
+		wait_for(step, psprintf("%s; batch_cancel(" INT64_FORMAT ") ends the job", missing, step->job->id), BI_STEP_AGAIN_MS);
+	else if (missing && step->server)
+		wait_for_key(step, missing);
+	else if (missing)
 		wait_for(step, missing, BI_STEP_AGAIN_MS);
 	else
 		choose_move(step);

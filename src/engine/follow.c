@@ -77,9 +77,6 @@ refused_for_now(BiStep *step, const BiFault *fault)
 	 * the room.  This one waits longer each time, unless one of them ends. */
 	r->pause_ms = bi_react_poll_ms(step);
 	r->delay_ms = bi_react_backoff(bi_react_poll_ms(step), 2, QUOTA_CAP_MS, Max(chunk->tries - 1, 0));
-	if (step->server_failures == 0)
-		ereport(LOG,
-				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));
 	bi_step_record(step, NULL);
 }
 

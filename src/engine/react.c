@@ -89,6 +89,7 @@ bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 		bi_login_drop(step->server);
 	r->detail = bi_react_text(verdict);
 	r->waiting_for = r->detail;
+	r->denied = verdict->kind == BI_DENIED;
 	r->pause_ms = pause_length(step, verdict, &r->pause_owner);
 	/* What fails by itself waits longer each time, however good the server is to others. */
 	r->delay_ms = Max(r->pause_ms, bi_react_backoff(Min(BI_REACT_DEFER_BASE_MS, bi_react_poll_ms(step)), 2, BI_REACT_DEFER_CAP_MS, step->chunk->failures));
@@ -100,9 +101,6 @@ bi_react_defer(BiStep *step, const BiVerdict *verdict, BiState back)
 		if (step->unwanted_at != 0 && back != BI_FETCHING)
 			r->delay_ms = 0;
 	}
-	if (r->pause_ms && step->server_failures == 0)
-		ereport(LOG,
-				(errmsg("server \"%s\" is paused for batch jobs: %s", step->server->name, r->detail)));
 	bi_step_record(step, NULL);
 }
 

@@ -62,6 +62,19 @@ pause_kind(const BiRecordOf *r)
 }
 
 static void
+set_pause(const BiStep *step)
+{
+	const BiRecordOf *r = &step->record;
+	BiPause		pause = {
+		.server = step->job->server, .server_name = step->server->name,
+		.owner = r->pause_owner, .requester = step->job->owner, .delay_ms = r->pause_ms,
+		.cause = r->denied ? "denied" : "failing", .kind = pause_kind(r), .reason = r->waiting_for,
+	};
+
+	bi_pause_set(&pause);
+}
+
+static void
 save(BiStep *step)
 {
 	BiRecordOf *r = &step->record;
@@ -70,9 +83,9 @@ save(BiStep *step)
 	if (r->event)
 		bi_event_add(step->chunk, r->event, r->detail, r->status, r->request_id);
 	if (r->pause_ms > 0)
-		bi_pause_set(step->job->server, r->pause_owner, step->job->owner, r->pause_ms, pause_kind(r), r->waiting_for);
+		set_pause(step);
 	else if (r->heard && step->server_failures > 0)
-		bi_pause_clear(step->job->server, step->job->owner);
+		bi_pause_clear(step->job->server, step->server->name, step->job->owner);
 	if (r->also)
 		r->also(step);
 	if (r->room)

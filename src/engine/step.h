@@ -39,6 +39,7 @@ typedef struct BiRecordOf
 	bool		room;			/* the batch no longer counts at the server */
 	int64		pause_ms;		/* > 0: the server is paused … */
 	Oid			pause_owner;	/* … for this owner's jobs only, or for all */
+	bool		denied;			/* … because the key was refused */
 	void		(*also) (BiStep *step); /* more of the same transaction */
 } BiRecordOf;
 

@@ -278,6 +278,7 @@ bi_chunk_save(const BiChunk *chunk, BiState from, bool release,
 				   " claimed_at = $9, failures = $10, polls = $11, attempts_left = $16,"
 				   " holder_pid = CASE WHEN NOT $12 THEN holder_pid END, holder_start = CASE WHEN NOT $12 THEN holder_start END,"
 				   " next_step_at = clock_timestamp() + $13 * interval '1 second', waiting_for = $14, error = COALESCE($15, error),"
+				   " waiting_since = CASE WHEN $14 IS NOT NULL THEN COALESCE(waiting_since, now()) WHEN NOT $12 THEN waiting_since END,"
 				   " submitted_at = CASE WHEN $6 <> COALESCE(batch_id, '') THEN now() ELSE submitted_at END,"
 				   " ended_at = CASE WHEN $7 IS NOT NULL THEN COALESCE(ended_at, now()) END"
 				   " WHERE chunk_id = $1 AND intent = $17 AND state = $2 AND attempt = $3 AND holder_pid = pg_backend_pid()", &args) != 1)
@@ -297,6 +298,7 @@ bi_chunk_let_go(int64 chunk_id, bool writes, int64 delay_ms, const char *reason)
 	bi_sql_arg(&args, FLOAT8OID, Float8GetDatum(delay_ms / 1000.0), false);
 	bi_sql_arg_text(&args, reason);
 	if (bi_sql_run("UPDATE batchinf.chunk c SET holder_pid = NULL, holder_start = NULL, waiting_for = $4,"
+				   " waiting_since = COALESCE(c.waiting_since, now()),"
 				   " next_step_at = CASE WHEN $2 OR c.next_step_at IS NULL THEN c.next_step_at ELSE t.later END,"
 				   " write_at = CASE WHEN $2 THEN t.later ELSE c.write_at END, write_tries = c.write_tries + $2::int"
 				   " FROM (SELECT k.waiting_for FROM batchinf.chunk k WHERE k.chunk_id = $1) o,"

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "store/chunk.h"
@@ -89,6 +90,13 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	append_json(&out, "settings", spec->settings);
 	appendStringInfoChar(&out, '}');
 	return out.data;
+}
+
+/* In a session: until ALTER EXTENSION UPDATE our tables may be those of an older version. */
+static bool
+has_column(const char *relation, const char *column)
+{
+	return get_attnum(get_relname_relid(relation, get_namespace_oid("batchinf", false)), column) != InvalidAttrNumber;
 }
 
 void
@@ -248,7 +256,10 @@ bi_job_pause(int64 job_id, bool paused)
 
 	bi_sql_arg_int8(&args, job_id);
 	bi_sql_arg_bool(&args, paused);
-	return bi_sql_run("UPDATE batchinf.job SET paused = $2 WHERE job_id = $1 AND ended IS NULL", &args) > 0;
+	if (!has_column("job", "paused_at"))
+		return bi_sql_run("UPDATE batchinf.job SET paused = $2 WHERE job_id = $1 AND ended IS NULL", &args) > 0;
+	return bi_sql_run("UPDATE batchinf.job SET paused = $2, paused_at = CASE WHEN NOT $2 THEN NULL WHEN paused THEN paused_at ELSE now() END"
+					  " WHERE job_id = $1 AND ended IS NULL", &args) > 0;
 }
 
 void
@@ -373,9 +384,22 @@ bi_job_foreign_ids(MemoryContext cxt)
 	"batchinf.job j JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database" \
 	" CROSS JOIN LATERAL (SELECT bool_and(k.state IN ('cleaning', 'done', 'cancelled', 'failed') AND k.write_waiting = 0) AS over," \
 	"   bool_and(k.batch_end IS NOT DISTINCT FROM 'failed') AS failed," \
-	"   max(k.error) FILTER (WHERE k.batch_end = 'failed') AS error" \
+	"   max(k.error) FILTER (WHERE k.batch_end = 'failed') AS error," \
+	"   COALESCE(sum(k.succeeded), 0) AS succeeded, COALESCE(sum(k.written), 0) AS written" \
 	"   FROM batchinf.chunk k WHERE k.job_id = j.job_id) f" \
 	" WHERE j.ended IS NULL AND f.over IS NOT FALSE"
+
+/* The commonest reason of a job none of whose records has succeeded, or none of whose answers
+ * was written, with its count; NULL for other jobs. */
+#define COMMONEST_ERROR \
+	"CASE WHEN o.failed THEN o.error WHEN o.cancelled THEN NULL WHEN o.succeeded = 0 THEN" \
+	" (SELECT format('%s of %s records ended as %s: %s', count(*), j.records, s.outcome, left(min(COALESCE(s.error, s.error_code)), 1000))" \
+	"   FROM batchinf.record r JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt" \
+	"   WHERE r.job_id = j.job_id AND s.outcome <> 'skipped' GROUP BY s.outcome, s.error_code ORDER BY count(*) DESC, s.outcome LIMIT 1)" \
+	" WHEN o.written = 0 AND j.target <> 0 THEN" \
+	" (SELECT format('%s of %s answers are %s: %s', count(*), o.succeeded, s.write_state, left(min(s.write_error), 1000))" \
+	"   FROM batchinf.record r JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt" \
+	"   WHERE r.job_id = j.job_id AND s.write_state <> 'written' GROUP BY s.write_state ORDER BY count(*) DESC, s.write_state LIMIT 1) END"
 
 /* Locks them; whether they are over is asked again by a statement that sees what a
  * batch_retry has committed meanwhile. */
@@ -399,31 +423,15 @@ bi_job_finish_due(void)
 
 	if (!lock_finished(&args))
 		return;
-	n = bi_sql_run("WITH over AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled, f.failed, f.error FROM "
+	n = bi_sql_run("WITH over AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled, f.failed, f.error, f.succeeded, f.written FROM "
 				   OURS_UNENDED " AND j.job_id = ANY ($1)),"
 				   " done AS (UPDATE batchinf.job j SET finished_at = now(), to_announce = true,"
 				   "   ended = CASE WHEN o.cancelled THEN 'cancelled' WHEN o.failed THEN 'failed' ELSE 'completed' END,"
-				   "   error = CASE WHEN o.failed THEN o.error END"
+				   "   error = " COMMONEST_ERROR
 				   "   FROM over o WHERE j.job_id = o.job_id RETURNING j.job_id, j.ended, j.records)"
 				   " SELECT job_id, ended, records FROM done", &args);
 	for (int64 i = 0; i < n; i++)
 		ereport(LOG,
 				(errmsg("batch job " INT64_FORMAT " has ended: %s, " INT64_FORMAT " records",
 						bi_sql_int8(i, 1), bi_sql_text(CurrentMemoryContext, i, 2), bi_sql_int8(i, 3))));
-}
-
-bool
-bi_job_progress(MemoryContext cxt, int64 job_id, BiProgress *progress)
-{
-	BiArgs		args = {0};
-
-	bi_sql_arg_int8(&args, job_id);
-	if (bi_sql_run("SELECT state, records, pending, succeeded, error FROM batchinf.job_status WHERE job_id = $1", &args) == 0)
-		return false;
-	progress->state = bi_sql_text(cxt, 0, 1);
-	progress->records = bi_sql_int8(0, 2);
-	progress->pending = bi_sql_int8(0, 3);
-	progress->succeeded = bi_sql_int8(0, 4);
-	progress->error = bi_sql_text(cxt, 0, 5);
-	return true;
 }

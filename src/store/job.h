@@ -109,16 +109,5 @@ extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
  * somebody has locked are left for the next time. */
 extern void bi_job_finish_due(void);
 
-typedef struct BiProgress
-{
-	char	   *state;			/* as in batch_jobs */
-	int64		records;
-	int64		pending;
-	int64		succeeded;
-	char	   *error;
-} BiProgress;
-
-/* false: no such job; the caller has asked bi_job_require. */
-extern bool bi_job_progress(MemoryContext cxt, int64 job_id, BiProgress *progress);
 
 #endif							/* BI_JOB_H */

@@ -6,14 +6,24 @@
 
 #include "postgres.h"
 
-/*
- * No calls for delay_ms; one more in a row.  owner: for that role's jobs only; InvalidOid: for
- * all.  reason is what the provider said to requester, whom alone it is shown to; everybody
- * else who may use the server sees kind.
- */
-extern void bi_pause_set(Oid server, Oid owner, Oid requester, int64 delay_ms, const char *kind, const char *reason);
+/* What holds a server up; a pause as it is set.  Lives as long as its caller's variables. */
+typedef struct BiPause
+{
+	Oid			server;
+	const char *server_name;
+	Oid			owner;			/* for the jobs of this role only; InvalidOid: for all */
+	Oid			requester;		/* who alone is shown reason */
+	int64		delay_ms;		/* no calls for so long */
+	const char *cause;			/* "failing", "denied", "missing": as in the table */
+	const char *kind;			/* what everybody else is shown who may use the server */
+	const char *reason;			/* what the provider said, or what is missing */
+} BiPause;
 
-/* The server answered a call of owner's: nothing holds it up. */
-extern void bi_pause_clear(Oid server, Oid owner);
+/* Records one more failure in a row, and reports the first one in the server's log. */
+extern void bi_pause_set(const BiPause *pause);
+
+/* Records that the server answered a call of owner's: nothing holds it up.  Reports it in the
+ * server's log if something did. */
+extern void bi_pause_clear(Oid server, const char *server_name, Oid owner);
 
 #endif							/* BI_PAUSE_H */

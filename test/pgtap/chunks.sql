@@ -70,7 +70,7 @@ SELECT is(succeeded || ' ' || written, '20 20', '… and all records succeed') F
 SELECT submit('batches', 30) AS job \gset
 SELECT sim.work_beside();
 CALL sim.await(format('EXISTS (SELECT FROM batch_chunks WHERE job_id = %s AND state = ''waiting'')', :job));
-SELECT matches(min(waiting_for), '^room at the server: 2 batches in flight$', 'max_batches: a chunk waits for room and says so') FROM batch_chunks WHERE job_id = :job AND state = 'waiting';
+SELECT matches(min(waiting_for), '^room at the server: 2 batches in flight, max_batches is 2$', 'max_batches: a chunk waits for room and says so') FROM batch_chunks WHERE job_id = :job AND state = 'waiting';
 CALL watch(:job);
 SELECT is(max(batches), 2, '… never more at once, and as many as may be') FROM seen WHERE server = 'batches';
 SELECT is(succeeded || ' ' || written, '30 30', '… and all records succeed') FROM batch_jobs WHERE job_id = :job;

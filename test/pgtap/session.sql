@@ -33,11 +33,11 @@ SELECT matches(sim.psql('SET ROLE session_other', 'CALL batch_work()'), 'ERROR: 
 -- batch_wait
 --
 SELECT matches(sim.psql(format('CALL batch_wait(%s, ''300 ms'')', :job)),
-    format(E'NOTICE:  batch job is (?:queued|running): 0 of 5 records done, 0 succeeded\nERROR:  batch job %s has not ended in time\nDETAIL:  It is (?:queued|running), 5 of 5 records are pending.\nHINT:  The job goes on', :job), 'batch_wait: a timeout is an error');
+    format(E'^NOTICE:  no background worker does batch job %1$s\nDETAIL:  batchinf.enabled is off.\nHINT:  CALL batch_work\\(\\) does it in a session.\nNOTICE:  batch job %1$s is (?:queued|running): 0 of 5 records done, 0 succeeded\nERROR:  batch job %1$s has not ended in time\nDETAIL:  It is (?:queued|running), 5 of 5 records are pending.\nHINT:  The job goes on', :job), 'batch_wait: a timeout is an error');
 SELECT sim.start('worker', 'CALL batch_work()');
-SELECT matches(sim.psql(format('CALL batch_wait(%s, ''30 s'')', :job)), E'NOTICE:  batch job is completed: 5 of 5 records done, 5 succeeded$', 'batch_wait tells progress and returns at the end');
+SELECT matches(sim.psql(format('CALL batch_wait(%s, ''30 s'')', :job)), format(E'NOTICE:  batch job %s is completed: 5 of 5 records done, 5 succeeded$', :job), 'batch_wait tells progress and returns at the end');
 SELECT is(sim.finish('worker'), '', 'batch_work returns too');
-SELECT is(sim.psql(format('CALL batch_wait(%s)', :job)), 'NOTICE:  batch job is completed: 5 of 5 records done, 5 succeeded', 'batch_wait for what has ended returns at once');
+SELECT is(sim.psql(format('CALL batch_wait(%s)', :job)), format('NOTICE:  batch job %s is completed: 5 of 5 records done, 5 succeeded', :job), 'batch_wait for what has ended returns at once');
 SELECT submit(5) AS foreign_job \gset
 UPDATE batchinf.job SET install = gen_random_uuid() WHERE job_id = :foreign_job;
 SELECT matches(sim.psql(format('CALL batch_wait(%s)', :foreign_job)), format('ERROR:  cannot wait for batch job %s: it belongs to another installation', :foreign_job), 'batch_wait for a foreign job is an error');

@@ -82,7 +82,7 @@ SELECT sim.fault('{"match": {"method": "POST", "path_regex": "/batches$"}, "acti
 SELECT submit('scales', 1) AS running \gset
 SELECT is(sim.until(format('SELECT step FROM batch_chunks WHERE job_id = %s', :running), 'running', 10), 'running', 'while a batch is under way');
 SELECT submit_as('share_ann', 'scales', 1, repeat('word ', 720)) AS large \gset
-SELECT is(sim.until(format('SELECT (waiting_for ~ ''^room at the server: \d+ tokens enqueued$'')::text FROM batch_chunks WHERE job_id = %s', :large), 'true', 10), 'true', '… a large one waits for room');
+SELECT is(sim.until(format('SELECT (waiting_for ~ ''^room at the server: \d+ tokens enqueued, max_enqueued_tokens is \d+$'')::text FROM batch_chunks WHERE job_id = %s', :large), 'true', 10), 'true', '… a large one waits for room');
 SELECT submit_as('share_bob', 'scales', 1) AS small \gset
 SELECT is(sim.until(format('SELECT waiting_for FROM batch_chunks WHERE job_id = %s', :small), 'room at the server: others come first', 10), 'room at the server: others come first', '… and a small one, which would fit, comes after it');
 SELECT submit_as('share_bob', 'scales', 12) AS more \gset
