@@ -21,6 +21,7 @@ int			bi_guc_connect_timeout = 10 * 1000;
 int			bi_guc_stall_timeout = 60 * 1000;
 int			bi_guc_settle_time = 20 * 1000;
 int			bi_guc_write_timeout = 30 * 1000;
+int			bi_guc_write_give_up = 3 * 24 * 60 * 60;
 int			bi_guc_max_result_size = 0;
 int			bi_guc_sweep_interval = 60 * 60;
 char	   *bi_guc_proxy = NULL;
@@ -76,6 +77,11 @@ define_bounds(void)
 							"What takes longer waits, as for a lock, and is tried again.",
 							&bi_guc_write_timeout, 30 * 1000, 1000, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("batchinf.write_give_up",
+							"Sets the time for which an answer that cannot be written or saved for a reason that may pass is tried again.",
+							"Afterwards its row is write_failed; batch_rewrite() brings it back.",
+							&bi_guc_write_give_up, 3 * 24 * 60 * 60, 1, INT_MAX / 1000,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 static void

@@ -12,6 +12,7 @@ extern int	bi_guc_connect_timeout; /* ms */
 extern int	bi_guc_stall_timeout;	/* ms */
 extern int	bi_guc_settle_time; /* ms */
 extern int	bi_guc_write_timeout;	/* ms */
+extern int	bi_guc_write_give_up;	/* s */
 extern int	bi_guc_max_result_size;	/* kB; 0: automatic */
 extern int	bi_guc_sweep_interval;	/* s */
 extern char *bi_guc_proxy;		/* may hold a password: never show it */

@@ -27,9 +27,6 @@
 /* More tokens than any request has, of one kind. */
 #define TOKENS_MAX 1000000000
 
-/* How much is kept of a line that cannot be read. */
-#define RAW_MAX_BYTES (64 * 1024)
-
 BiDeliver *
 bi_answer_new(BiStep *step)
 {
@@ -165,7 +162,7 @@ mark_damage(const BiStep *step, const BiAnswer *answer, const char *line, size_t
 	size_t		size;
 
 	if (answer->line == BI_LINE_UNREADABLE)
-		result->output = bi_utf8_repair(bi_blot_text(step->blot, line, len), len, RAW_MAX_BYTES, &size);
+		result->output = bi_utf8_repair(bi_blot_text(step->blot, line, len), len, BI_ANSWER_RAW_MAX, &size);
 	else if (is_damaged(answer) && result->outcome == BI_SUCCEEDED)
 		bi_answer_invalid(result, "invalid_utf8", "the output holds bytes that are no UTF-8");
 }

@@ -12,6 +12,9 @@
 #define BI_ANSWER_GROUP 500
 #define BI_ANSWER_GROUP_BYTES (4 * 1024 * 1024)
 
+/* How much is kept of a line or an output that cannot be kept in whole. */
+#define BI_ANSWER_RAW_MAX (64 * 1024)
+
 /* Where an API has several ways to tell whose an answer is: how many came by which. */
 typedef struct BiChannel
 {
@@ -50,6 +53,9 @@ struct BiDeliver
 	int64		damaged;		/* lines that tell whose they are, and cannot be read in whole */
 	bool		salvaging;		/* the pass over the same lines that takes those, and no others */
 	BiChannel	channels[BI_CHANNELS];
+	int64		unsaved;		/* answers that could not be saved now: the chunk fetches them again */
+	char	   *unsaved_why;	/* the first reason, in the step's context */
+	bool		overdue;		/* that has gone on for batchinf.write_give_up */
 	bool		late;			/* cancelled by us for the deadline, not by the user */
 };
 

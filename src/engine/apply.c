@@ -10,8 +10,10 @@
 #include "base/backoff.h"
 #include "base/crash.h"
 #include "base/guc.h"
+#include "base/utf8.h"
 #include "common/pg_prng.h"
 #include "engine/apply.h"
+#include "engine/blame.h"
 #include "engine/budget.h"
 #include "engine/limit.h"
 #include "engine/remains.h"
@@ -66,7 +68,9 @@ write_rows(void *arg)
 static void
 note_write(BiResult *row, const ErrorData *error)
 {
-	row->write_state = bi_xact_is_for_now(error) ? BI_WRITE_WAITING : BI_WRITE_FAILED;
+	bool		waits = bi_blame_write_waits(error->sqlerrcode) && !row->overdue;
+
+	row->write_state = waits ? BI_WRITE_WAITING : BI_WRITE_FAILED;
 	row->write_error = error->detail ? psprintf("%s (%s)", error->message, error->detail) : pstrdup(error->message);
 }
 
@@ -258,8 +262,54 @@ deliver_one(BiStep *step, BiResult *result, const ErrorData *no_write)
 	return bi_xact_run(step->mode, deliver_phase, &group);
 }
 
-/* Something in the group broke its transaction: a record on its own, and if that breaks
- * too, what can be kept of it. */
+/* The record waits: the chunk fetches its results again, see settle in deliver.c. */
+static void
+put_off(BiStep *step, const ErrorData *error)
+{
+	BiDeliver  *d = step->deliver;
+
+	d->unsaved++;
+	if (d->unsaved_why == NULL)
+		d->unsaved_why = MemoryContextStrdup(step->cxt, error->message);
+	bi_fault_kept(step->process_faults, error);
+}
+
+/* True if an answer that cannot be saved for this reason ends as what can be kept of it. */
+static bool
+is_final(const BiStep *step, const ErrorData *error)
+{
+	BiBlame		blame = bi_blame(error->sqlerrcode);
+
+	return blame == BI_BLAME_VALUE || (blame == BI_BLAME_UNCLEAR && step->deliver->overdue);
+}
+
+/* Saves the beginning of an output that cannot be saved in whole; if that fails too, nothing of
+ * it but the reason.  Returns the error if even that cannot be saved. */
+static ErrorData *
+keep_some(BiStep *step, BiResult *result, const ErrorData *why)
+{
+	BiResult	some = *result;
+	ErrorData  *error;
+	size_t		len;
+
+	bi_answer_invalid(&some, "not_storable", why->message);
+	some.output_json = false;
+	if (some.output)
+		some.output = bi_utf8_repair(some.output, strlen(some.output), BI_ANSWER_RAW_MAX, &len);
+	*result = some;
+	error = deliver_one(step, result, why);
+	if (error == NULL || !is_final(step, error))
+		return error;
+	*result = some;
+	result->output = result->finish_reason = result->model = result->request_id = NULL;
+	return deliver_one(step, result, why);
+}
+
+/*
+ * Something in the group broke its transaction.  Saves a record on its own, and if that breaks
+ * too, without its write.  If it cannot be saved either, the record itself is at fault and what
+ * can be kept of it is, or it waits.
+ */
 static void
 deliver_alone(BiStep *step, BiResult *result)
 {
@@ -272,14 +322,11 @@ deliver_alone(BiStep *step, BiResult *result)
 	error = deliver_one(step, result, error);
 	if (error == NULL)
 		return;
-	if (bi_xact_is_for_now(error))
-		ReThrowError(error);
 	*result = kept;
-	bi_answer_invalid(result, "not_storable", error->message);
-	result->output = NULL;
-	error = deliver_one(step, result, error);
+	if (is_final(step, error))
+		error = keep_some(step, result, error);
 	if (error)
-		ReThrowError(error);
+		put_off(step, error);
 }
 
 int
@@ -348,7 +395,5 @@ bi_apply_again(BiStep *step, BiResult *results)
 	/* What broke the transaction is met again alone: the order is the same. */
 	if (error && rewrite(step, results, 1, NULL) == NULL)
 		return NULL;
-	if (error && !bi_xact_is_for_now(error))
-		error = rewrite(step, results, 1, error);
-	return error;
+	return error ? rewrite(step, results, 1, error) : NULL;
 }

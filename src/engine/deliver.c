@@ -6,6 +6,9 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
+#include "base/guc.h"
 #include "engine/apply.h"
 #include "engine/deliver.h"
 #include "engine/join.h"
@@ -15,6 +18,9 @@
 
 /* The chunk's reference that says how often its results came short. */
 #define SHORT "short"
+
+/* The chunk's reference that says since when (seconds since 1970) answers could not be saved. */
+#define UNSAVED "unsaved"
 
 /* So often are answers that are not there asked for again. */
 #define UNANSWERED_TRIES 2
@@ -170,6 +176,34 @@ describe(const BiStep *step)
 	return text.len > 0 ? text.data : NULL;
 }
 
+/* True if answers of this chunk could not be saved for batchinf.write_give_up. */
+static bool
+is_overdue(const BiStep *step)
+{
+	const char *since = bi_ref_get(step->chunk->refs, UNSAVED);
+
+	return since && (int64) time(NULL) - strtoll(since, NULL, 10) >= bi_guc_write_give_up;
+}
+
+/* Some answers could not be saved, for a reason that is not theirs.  They have been paid for: what
+ * is at the provider stays there, and is fetched again later.  Those saved already are passed over. */
+static void
+fetch_again(BiStep *step)
+{
+	BiVerdict	verdict = {BI_UNCLEAR, "local_error"};
+
+	verdict.message = psprintf("could not save " INT64_FORMAT " answers: %s", step->deliver->unsaved, step->deliver->unsaved_why);
+	if (bi_ref_get(step->chunk->refs, UNSAVED) == NULL)
+	{
+		step->chunk->refs = bi_ref_set(step->chunk->refs, UNSAVED, psprintf(INT64_FORMAT, (int64) time(NULL)));
+		ereport(LOG,
+				(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " %s", step->chunk->id, step->chunk->job_id,
+						verdict.message),
+				 errdetail("They stay at the provider and are fetched again.")));
+	}
+	bi_react_defer(step, &verdict, BI_FETCHING);
+}
+
 static void
 settle(BiStep *step)
 {
@@ -189,10 +223,15 @@ settle(BiStep *step)
 		step->work = deliver_group;
 		return;
 	}
+	if (step->deliver->unsaved > 0)
+	{
+		fetch_again(step);
+		return;
+	}
 	r = bi_step_begin_record(step);
 	step->chunk->state = BI_CLEANING;
 	step->chunk->failures = 0;
-	step->chunk->refs = bi_ref_set(step->chunk->refs, SHORT, NULL);
+	step->chunk->refs = bi_ref_set(bi_ref_set(step->chunk->refs, SHORT, NULL), UNSAVED, NULL);
 	r->event = "delivered";
 	r->detail = verdict.message;
 	r->also = settle_also;
@@ -215,6 +254,7 @@ bi_deliver_start(BiStep *step)
 	ErrorData  *error;
 
 	step->deliver = bi_answer_new(step);
+	step->deliver->overdue = is_overdue(step);
 	error = bi_xact_run(step->mode, read_bounds, step);
 	if (error)
 		ReThrowError(error);

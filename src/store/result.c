@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "store/result.h"
 #include "store/sql.h"
@@ -342,7 +343,9 @@ bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, in
 	bi_sql_arg_int8(&args, chunk->id);
 	bi_sql_arg_int4(&args, limit);
 	bi_sql_arg_int8(&args, chunk->write_tries);
-	n = bi_sql_run("SELECT s.seq, s.outcome, s.output, s.output_json, r.record_id, r.key FROM batchinf.result s"
+	bi_sql_arg_int4(&args, bi_guc_write_give_up);
+	n = bi_sql_run("SELECT s.seq, s.outcome, s.output, s.output_json, r.record_id, r.key,"
+				   " s.finished_at <= now() - $4 * interval '1 second' FROM batchinf.result s"
 				   " JOIN batchinf.record r ON r.job_id = s.job_id AND r.seq = s.seq"
 				   " WHERE s.chunk_id = $1 AND s.write_state = 'waiting'"
 				   " ORDER BY hashint8extended(s.seq, $3), s.seq LIMIT $2", &args);
@@ -355,6 +358,7 @@ bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, in
 		results[i].output_json = bi_sql_bool(i, 4);
 		results[i].record_id = bi_sql_text(cxt, i, 5);
 		results[i].key = read_key(cxt, i, 6);
+		results[i].overdue = bi_sql_bool(i, 7);
 		results[i].known = true;
 	}
 	return (int) n;

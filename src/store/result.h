@@ -53,6 +53,9 @@ typedef struct BiResult
 	char	   *record_id;
 	List	   *key;			/* parts of a composite key, cstrings */
 
+	/* set by bi_result_waiting */
+	bool		overdue;		/* it has waited for batchinf.write_give_up */
+
 	/* set by the write-back */
 	char	  **values;			/* by column, the JSON text that its path found; see writeback.h */
 	const char *write_state;
