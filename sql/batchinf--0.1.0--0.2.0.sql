@@ -99,10 +99,14 @@ CROSS JOIN LATERAL (
            COALESCE(bool_or(k.state <> 'planned'), false) AS begun
     FROM batchinf.chunk k WHERE k.job_id = j.job_id) c;
 
+-- what a model thought aloud
+ALTER TABLE batchinf.result ADD COLUMN IF NOT EXISTS reasoning text;
+COMMENT ON COLUMN batchinf.result.reasoning IS 'what the server''s reasoning_tags took off the head of the output';
+
 CREATE OR REPLACE VIEW @extschema@.batch_records WITH (security_barrier) AS
 SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
        s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
-       r.chunk_id, s.request_id
+       r.chunk_id, s.request_id, s.reasoning
 FROM batchinf.record r
 JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt

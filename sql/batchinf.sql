@@ -145,8 +145,10 @@ CREATE TABLE batchinf.result (
     write_state   text CHECK (write_state IN ('written', 'waiting', 'stale', 'target_missing', 'write_failed')),
     write_error   text,
     finished_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    reasoning     text,
     PRIMARY KEY (job_id, seq, attempt)
 );
+COMMENT ON COLUMN batchinf.result.reasoning IS 'what the server''s reasoning_tags took off the head of the output';
 CREATE INDEX result_write_waiting ON batchinf.result (chunk_id) WHERE write_state = 'waiting';
 CREATE INDEX result_retryable ON batchinf.result (chunk_id) WHERE retryable;
 COMMENT ON TABLE batchinf.result IS 'how an attempt of a record ended; the one of the record''s own attempt is the record''s. Append-only but for the write-back state';
@@ -490,7 +492,7 @@ COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, w
 CREATE VIEW @extschema@.batch_records WITH (security_barrier) AS
 SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
        s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
-       r.chunk_id, s.request_id
+       r.chunk_id, s.request_id, s.reasoning
 FROM batchinf.record r
 JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt

@@ -31,6 +31,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "base/url.h"
+#include "provider/reasoning.h"
 #include "provider/registry.h"
 #include "store/server.h"
 
@@ -234,6 +235,13 @@ check_word(const Option *option, const char *value)
 	refuse_value(option, psprintf("Valid values are: %s.", choices.valid.data));
 }
 
+static void
+check_tags(const Option *option, const char *value)
+{
+	if (!bi_reasoning_is_list(value))
+		refuse_value(option, psprintf("The value must be 1 to %d names of tags, separated by commas, such as \"think\".", BI_REASONING_TAGS));
+}
+
 static const Option options[] = {
 	{"provider", ForeignServerRelationId, check_provider},
 	{"base_url", ForeignServerRelationId, check_url},
@@ -269,6 +277,7 @@ static const Option options[] = {
 	{"poll_interval", ForeignServerRelationId, check_count, 1, 3600},
 	{"expires_after", ForeignServerRelationId, check_count, 3600, 2592000, true},
 	{"settle_time", ForeignServerRelationId, check_count, 1, 3600, true},
+	{"reasoning_tags", ForeignServerRelationId, check_tags},
 	{"api_key", UserMappingRelationId, check_key},
 	{"api_key_file", UserMappingRelationId, check_file},
 	{"api_key_env", UserMappingRelationId, check_environment},

@@ -74,21 +74,22 @@ first_time(BiDeliver *d, int64 seq)
 	return true;
 }
 
-/* A text cannot hold NUL: what came is kept with replacement characters. */
-static void
-replace_nuls(BiResult *result, const char *output, size_t len)
+/* A text cannot hold NUL: what came is kept with replacement characters.  text itself where
+ * there is nothing to replace. */
+static char *
+replace_nuls(char *text, size_t len)
 {
-	StringInfoData text;
+	StringInfoData replaced;
 
-	initStringInfo(&text);
+	if (text == NULL || strlen(text) >= len)
+		return text;
+	initStringInfo(&replaced);
 	for (size_t i = 0; i < len; i++)
-		if (output[i] == '\0')
-			appendStringInfoString(&text, BI_UTF8_REPLACEMENT);
+		if (text[i] == '\0')
+			appendStringInfoString(&replaced, BI_UTF8_REPLACEMENT);
 		else
-			appendStringInfoChar(&text, output[i]);
-	result->output = text.data;
-	if (result->outcome == BI_SUCCEEDED)
-		bi_answer_invalid(result, "nul_character", "the output holds the character \\u0000, which text cannot");
+			appendStringInfoChar(&replaced, text[i]);
+	return replaced.data;
 }
 
 /* One output against the schema. */
@@ -173,7 +174,8 @@ fill_result(const BiStep *step, const BiAnswer *answer, const char *line, size_t
 {
 	result->outcome = answer->outcome;
 	result->retryable = answer->retryable;
-	result->output = answer->output;
+	result->output = replace_nuls(answer->output, answer->output_len);
+	result->reasoning = replace_nuls(answer->reasoning, answer->reasoning_len);
 	result->output_json = answer->output_is_json;
 	result->finish_reason = answer->finish_reason;
 	result->model = answer->model;
@@ -185,8 +187,8 @@ fill_result(const BiStep *step, const BiAnswer *answer, const char *line, size_t
 	result->request_id = answer->request_id;
 	if (step->deliver->late && result->outcome == BI_CANCELLED_RECORD)
 		result->outcome = BI_EXPIRED;
-	if (answer->output && strlen(answer->output) < answer->output_len)
-		replace_nuls(result, answer->output, answer->output_len);
+	if (result->output != answer->output && result->outcome == BI_SUCCEEDED)
+		bi_answer_invalid(result, "nul_character", "the output holds the character \\u0000, which text cannot");
 	mark_damage(step, answer, line, len, result);
 	check_schema(step->deliver, result);
 }
@@ -253,6 +255,7 @@ blot_texts(const BiStep *step, BiAnswer *answer)
 
 	if (answer->output)
 		answer->output = without_secrets(step, answer->output, Max(answer->output_len, strlen(answer->output)));
+	answer->reasoning = without_secrets(step, answer->reasoning, answer->reasoning_len);
 	for (int i = 0; i < lengthof(texts); i++)
 		*texts[i] = without_secrets(step, *texts[i], *texts[i] ? strlen(*texts[i]) : 0);
 }
@@ -388,6 +391,7 @@ static void
 keep_result(BiResult *result)
 {
 	result->output = copy(result->output);
+	result->reasoning = copy(result->reasoning);
 	result->finish_reason = copy(result->finish_reason);
 	result->model = copy(result->model);
 	result->error_code = copy(result->error_code);

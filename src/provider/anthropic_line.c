@@ -171,7 +171,7 @@ read_result(BiAnswer *answer, const BiJson *result)
 void
 bi_anthropic_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_line_read(line, len, "custom_id", answer);
+	BiJson	   *json = bi_line_read(call, line, len, "custom_id", answer);
 
 	if (json)
 		read_result(answer, bi_json_at(json, "result", NULL));

@@ -197,7 +197,7 @@ read_error(BiAnswer *answer, const BiJson *error)
 void
 bi_bedrock_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_line_read(line, len, "recordId", answer);
+	BiJson	   *json = bi_line_read(call, line, len, "recordId", answer);
 	const BiJson *output = bi_json_at(json, "modelOutput", NULL);
 	const BiJson *error = bi_json_at(json, "error", NULL);
 

@@ -92,7 +92,7 @@ find_name(const BiCall *call, const BiJson *json, const char *line, size_t len, 
 BiJson *
 bi_gemini_line_open(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_line_parse(line, len, answer);
+	BiJson	   *json = bi_line_parse(call, line, len, answer);
 	const BiJson *echo = echo_of(json);
 	char	   *other = find_name(call, json, line, len, answer);
 

@@ -7,6 +7,7 @@
 
 #include "base/salvage.h"
 #include "provider/line.h"
+#include "provider/reasoning.h"
 #include "provider/wire.h"
 
 void
@@ -26,12 +27,13 @@ fail_line(BiAnswer *answer, const char *message)
 }
 
 BiJson *
-bi_line_parse(const char *line, size_t len, BiAnswer *answer)
+bi_line_parse(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
 	bool		repaired;
 	BiJson	   *json = bi_json_parse_lenient(line, len, &repaired);
 
 	memset(answer, 0, sizeof(BiAnswer));
+	answer->reasoning_tags = call->server->reasoning_tags;
 	answer->input_tokens = answer->cached_tokens = answer->output_tokens = -1;
 	if (json && repaired)
 		answer->line = BI_LINE_REPAIRED;
@@ -43,10 +45,10 @@ bi_line_parse(const char *line, size_t len, BiAnswer *answer)
 }
 
 BiJson *
-bi_line_read(const char *line, size_t len, const char *name, BiAnswer *answer)
+bi_line_read(const BiCall *call, const char *line, size_t len, const char *name, BiAnswer *answer)
 {
 	const char *const path[] = {name, NULL};
-	BiJson	   *json = bi_line_parse(line, len, answer);
+	BiJson	   *json = bi_line_parse(call, line, len, answer);
 
 	answer->custom_id = json ? bi_json_cstring(bi_json_get(json, name))
 		: bi_salvage_string(line, len, path);
@@ -73,14 +75,25 @@ set_output(BiAnswer *answer, char *output, size_t len, bool is_json)
 	answer->output_is_json = is_json;
 }
 
-void
-bi_line_set_text(BiAnswer *answer, const char *text, size_t len)
+/* What stands behind a NUL too. */
+static char *
+copy_bytes(const char *text, size_t len)
 {
 	char	   *copy = palloc(len + 1);
 
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	set_output(answer, copy, len, false);
+	return copy;
+}
+
+void
+bi_line_set_text(BiAnswer *answer, const char *text, size_t len)
+{
+	BiReasoning split = bi_reasoning_split(text, len, answer->reasoning_tags);
+
+	set_output(answer, copy_bytes(split.answer, split.answer_len), split.answer_len, false);
+	answer->reasoning = split.thought_len > 0 ? copy_bytes(split.thought, split.thought_len) : NULL;
+	answer->reasoning_len = split.thought_len;
 }
 
 void

@@ -11,17 +11,18 @@
  * Begins an answer with nothing in it, and returns the tree of its line.  NULL, with the answer
  * errored and its line BI_LINE_UNREADABLE, if the line cannot be parsed.
  */
-extern BiJson *bi_line_parse(const char *line, size_t len, BiAnswer *answer);
+extern BiJson *bi_line_parse(const BiCall *call, const char *line, size_t len, BiAnswer *answer);
 
 /* The same of a line that has the request's id as its member name.  The id is set whenever it can
  * be found; NULL, with the answer errored, also for a line that has no id. */
-extern BiJson *bi_line_read(const char *line, size_t len, const char *name, BiAnswer *answer);
+extern BiJson *bi_line_read(const BiCall *call, const char *line, size_t len, const char *name, BiAnswer *answer);
 
 /* Sets an outcome that is no success; code and message are copied. */
 extern void bi_line_fail(BiAnswer *answer, BiOutcome outcome, bool retryable, const char *code,
 						 const char *message);
 
-/* Sets the output to a copy of len bytes of text. */
+/* Sets the output to a copy of len bytes of text, and reasoning to what the server's
+ * reasoning_tags take off its head. */
 extern void bi_line_set_text(BiAnswer *answer, const char *text, size_t len);
 
 /* Sets the output to json's text. */

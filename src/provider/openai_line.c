@@ -221,7 +221,7 @@ read_response(const BiCall *call, const BiJson *response, const BiJson *error, B
 void
 bi_openai_line_read(const BiCall *call, const char *line, size_t len, BiAnswer *answer)
 {
-	BiJson	   *json = bi_line_read(line, len, "custom_id", answer);
+	BiJson	   *json = bi_line_read(call, line, len, "custom_id", answer);
 	const BiJson *response = bi_json_at(json, "response", NULL);
 	const BiJson *error = bi_json_at(json, "error", NULL);
 

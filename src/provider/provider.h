@@ -152,6 +152,9 @@ typedef struct BiAnswer
 	char	   *output;			/* text, or JSON where output_is_json; or NULL */
 	size_t		output_len;		/* output may hold NUL bytes */
 	bool		output_is_json;
+	const char *reasoning_tags; /* the server's: a text has what stands between them taken off */
+	char	   *reasoning;		/* that; NULL: nothing */
+	size_t		reasoning_len;	/* it may hold NUL bytes */
 	char	   *finish_reason;
 	char	   *model;
 	int64		input_tokens;	/* -1: not told */

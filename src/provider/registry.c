@@ -42,7 +42,7 @@ bi_registry_name(int i)
 static const char *const common_options[] = {
 	"provider", "base_url", "model", "max_requests", "min_requests", "max_bytes", "max_batches",
 	"max_enqueued_tokens", "max_enqueued_requests", "max_files", "poll_interval", "settle_time",
-	NULL
+	"reasoning_tags", NULL
 };
 
 static bool

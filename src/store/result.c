@@ -208,13 +208,15 @@ bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 	arg_texts(&args, fresh, nfresh, offsetof(BiResult, request_id));
 	arg_texts(&args, fresh, nfresh, offsetof(BiResult, write_state));
 	arg_texts(&args, fresh, nfresh, offsetof(BiResult, write_error));
+	arg_texts(&args, fresh, nfresh, offsetof(BiResult, reasoning));
 	bi_sql_run("WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id, outcome, retryable, output, output_json,"
-			   "   finish_reason, model, input_tokens, cached_tokens, output_tokens, error_code, error, request_id, write_state, write_error)"
+			   "   finish_reason, model, input_tokens, cached_tokens, output_tokens, error_code, error, request_id, write_state, write_error,"
+			   "   reasoning)"
 			   "  SELECT $1, u.seq, $3, $2, u.outcome, u.retryable, u.output, u.output_json, u.finish_reason, u.model,"
-			   "   u.input_tokens, u.cached_tokens, u.output_tokens, u.error_code, u.error, u.request_id, u.write_state, u.write_error"
-			   "  FROM unnest($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) AS u(seq, outcome, retryable, output,"
+			   "   u.input_tokens, u.cached_tokens, u.output_tokens, u.error_code, u.error, u.request_id, u.write_state, u.write_error, u.reasoning"
+			   "  FROM unnest($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) AS u(seq, outcome, retryable, output,"
 			   "   output_json, finish_reason, model, input_tokens, cached_tokens, output_tokens, error_code, error, request_id,"
-			   "   write_state, write_error),"
+			   "   write_state, write_error, reasoning),"
 			   /* Locked first: where the job is being deleted, nothing is inserted behind its back. */
 			   "  (SELECT FROM batchinf.chunk c WHERE c.chunk_id = $2 FOR NO KEY UPDATE) c"
 			   "  ON CONFLICT (job_id, seq, attempt) DO NOTHING"
@@ -305,9 +307,9 @@ bi_result_repeat(const BiChunk *chunk, const char *code, const char *error)
 	bi_sql_arg_text(&args, code);
 	bi_sql_arg_text(&args, error);
 	bi_sql_run("WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id, outcome, output, output_json, finish_reason,"
-			   "   model, error_code, error, request_id)"
+			   "   model, error_code, error, request_id, reasoning)"
 			   "  SELECT r.job_id, r.seq, r.attempt, r.chunk_id, COALESCE(p.outcome, 'errored'), p.output, COALESCE(p.output_json, false),"
-			   "   p.finish_reason, p.model, COALESCE(p.error_code, $2), COALESCE(p.error, $3), p.request_id"
+			   "   p.finish_reason, p.model, COALESCE(p.error_code, $2), COALESCE(p.error, $3), p.request_id, p.reasoning"
 			   "  FROM batchinf.record r LEFT JOIN LATERAL (SELECT * FROM batchinf.result s"
 			   "   WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt < r.attempt ORDER BY s.attempt DESC LIMIT 1) p ON true"
 			   "  WHERE r.chunk_id = $1 ON CONFLICT (job_id, seq, attempt) DO NOTHING RETURNING outcome),"

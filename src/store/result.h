@@ -46,6 +46,7 @@ typedef struct BiResult
 	char	   *error_code;
 	char	   *error;
 	char	   *request_id;
+	char	   *reasoning;
 
 	/* set by bi_result_lookup */
 	bool		known;			/* it is a record of this chunk */

@@ -66,6 +66,7 @@ static const Field text_fields[] = {
 	{"storage_create", offsetof(BiServer, storage_create)},
 	{"runtime_base_url", offsetof(BiServer, runtime_base_url)},
 	{"request_labels", offsetof(BiServer, request_labels)},
+	{"reasoning_tags", offsetof(BiServer, reasoning_tags)},
 };
 
 static const Field number_fields[] = {

@@ -46,6 +46,7 @@ typedef struct BiServer
 	char	   *storage_create; /* on, off: make a missing bucket? */
 	char	   *runtime_base_url;	/* of real-time calls: not used for batches */
 	char	   *request_labels; /* on, off: may a request carry ours? */
+	char	   *reasoning_tags; /* names, separated by commas: what models think aloud in */
 	int64		max_requests;
 	int64		min_requests;
 	int64		max_bytes;

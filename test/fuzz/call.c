@@ -87,6 +87,7 @@ make_server(const BiProvider *provider, int shape)
 	server->base_url = "https://host.example/v1";
 	server->model = pstrdup(names[names_of(provider)].model);
 	server->metadata = shape & 8 ? "off" : NULL;
+	server->reasoning_tags = shape & 8 ? "think,reasoning" : NULL;
 	server->max_requests = server->min_requests = server->max_bytes = server->max_batches = -1;
 	server->max_enqueued_tokens = server->max_enqueued_requests = server->max_files = server->poll_interval = server->expires_after = -1;
 	server->settle_time = -1;

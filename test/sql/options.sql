@@ -61,6 +61,13 @@ ALTER SERVER s1 OPTIONS (SET min_requests '100', SET max_requests '100');
 ALTER SERVER s1 OPTIONS (SET min_requests '60000', DROP max_requests);
 ALTER SERVER s1 OPTIONS (DROP min_requests, DROP max_requests);
 
+-- names of tags
+ALTER SERVER s1 OPTIONS (ADD reasoning_tags '<think>');
+ALTER SERVER s1 OPTIONS (ADD reasoning_tags 'think,');
+ALTER SERVER s1 OPTIONS (ADD reasoning_tags 'a,b,c,d,e,f,g,h,i');
+ALTER SERVER s1 OPTIONS (ADD reasoning_tags 'think, ns:thought_2.b-c');
+ALTER SERVER s1 OPTIONS (DROP reasoning_tags);
+
 -- sizes
 ALTER SERVER s1 OPTIONS (SET max_bytes '200000000');
 ALTER SERVER s1 OPTIONS (SET max_bytes '1.5 GB');
@@ -302,7 +309,7 @@ CREATE TEMP TABLE server_options AS SELECT * FROM (VALUES
     ('storage_style', 'path'), ('storage_kms_key', 'k'), ('storage_owner', 'o'), ('storage_create', 'on'),
     ('runtime_base_url', 'https://r.example'), ('request_labels', 'off'), ('expires_after', '3600'), ('settle_time', '9'),
     ('max_requests', '500'), ('min_requests', '1'), ('max_bytes', '1MB'), ('max_batches', '1'), ('max_enqueued_tokens', '1'),
-    ('max_enqueued_requests', '1'), ('max_files', '1'), ('poll_interval', '1')) v(name, value);
+    ('max_enqueued_requests', '1'), ('max_files', '1'), ('poll_interval', '1'), ('reasoning_tags', 'think')) v(name, value);
 SELECT format('CREATE SERVER kind_%s FOREIGN DATA WRAPPER batchinf OPTIONS (provider %L%s)', name, name, needs) FROM providers \gexec
 SELECT p.name, string_agg(o.name, ' ' ORDER BY o.name COLLATE "C") AS "user mapping" FROM providers p, mapping_options o
 WHERE pg_temp.takes(format('CREATE USER MAPPING FOR PUBLIC SERVER kind_%s OPTIONS (%I %L)', p.name, o.name, o.value)) IS NOT NULL

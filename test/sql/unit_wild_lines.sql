@@ -95,6 +95,10 @@ SELECT l, a->>'custom_id', a->>'channel' FROM unnest(ARRAY[
   LATERAL (SELECT unit_line((SELECT convert_to(call, 'UTF8') FROM shape WHERE name = 'vertex gemini'), convert_to(l, 'UTF8'))::jsonb AS a) x ORDER BY i;
 -- 5 MB of brackets, and of keys
 SELECT unit_line('{}', convert_to('{"custom_id":"deep","x":' || repeat('[{"custom_id":', 300000), 'UTF8')), unit_line('{}', convert_to('{' || repeat('"custom_id":', 400000) || '"a"', 'UTF8'));
+-- 11, reasoning_tags: at each shape
+SELECT name || ': ' || concat_ws(' | ', a->>'outcome', a->>'code', a->>'reasoning', a->>'text') FROM shape, LATERAL (SELECT
+    unit_line(convert_to(jsonb_set(call::jsonb, '{server,reasoning_tags}', '"think"')::text, 'UTF8'),
+              convert_to(replace(replace(line, 'REASON', 'null'), 'TEXT', '"<think>so</think>yes"'), 'UTF8'))::jsonb AS a) x ORDER BY n;
 \pset format aligned
 \pset tuples_only off
 SET client_min_messages = warning;

@@ -73,6 +73,7 @@ read_server(const BiJson *json)
 	server->storage_owner = text_of(json, "storage_owner", NULL);
 	server->storage_create = text_of(json, "storage_create", NULL);
 	server->request_labels = text_of(json, "request_labels", NULL);
+	server->reasoning_tags = text_of(json, "reasoning_tags", NULL);
 	server->may_use_host = bi_json_bool(bi_json_at(json, "may_use_host", NULL), false);
 	server->key.tenant_id = text_of(json, "tenant_id", NULL);
 	server->key.client_id = text_of(json, "client_id", NULL);

@@ -332,6 +332,7 @@ unit_line(PG_FUNCTION_ARGS)
 	unit_call_add_text(&out, "code", answer.error_code);
 	unit_call_add_text(&out, "error", answer.error);
 	unit_call_add_text(&out, "request_id", answer.request_id);
+	unit_call_add_text(&out, "reasoning", answer.reasoning);
 	if (answer.output)
 	{
 		appendStringInfo(&out, ",\"%s\":", answer.output_is_json ? "json" : "text");
