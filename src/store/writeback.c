@@ -20,6 +20,7 @@
 #include "store/owner.h"
 #include "store/path.h"
 #include "store/sql.h"
+#include "store/statement.h"
 #include "store/target.h"
 #include "store/writeback.h"
 #include "utils/acl.h"
@@ -36,64 +37,28 @@ struct BiWriteback
 {
 	Oid			role;			/* with whose rights the rows are written */
 	BiTarget   *target;
-	char	   *sql;
+	char	   *update;
+	char	   *look;			/* for rows that the UPDATE has not found */
 	char	   *too_costly;		/* why no path is applied, or NULL: the job was submitted by an older version */
 	BiCarried  *carried;
 };
 
-static char *
-type_name(const BiTargetColumn *column)
-{
-	return format_type_extended(column->type, column->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
-/* A JSON key travels as text: json_to_recordset would make an SQL NULL of JSON's null. */
+/* True if the role may read what it is to write. */
 static bool
-is_cast_key(const BiTargetColumn *column, char prefix)
-{
-	return prefix == 'k' && column->take == BI_TAKE_JSON;
-}
-
-static void
-append_column_defs(StringInfo sql, const List *columns, char prefix)
+may_read(const BiTarget *target, Oid role)
 {
 	ListCell   *cell;
 
-	foreach(cell, columns)
-	{
-		BiTargetColumn *column = lfirst(cell);
-
-		appendStringInfo(sql, ", %c%d %s", prefix, foreach_current_index(cell),
-						 is_cast_key(column, prefix) ? "pg_catalog.text" : type_name(column));
-	}
-}
-
-static char *
-build_update(const BiTarget *target)
-{
-	StringInfoData sql;
-	ListCell   *cell;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s AS t SET ", target->name);
+	if (pg_class_aclcheck(target->relid, role, ACL_SELECT) == ACLCHECK_OK)
+		return true;
 	foreach(cell, target->columns)
-		appendStringInfo(&sql, "%s%s = w.c%d", foreach_current_index(cell) ? ", " : "",
-						 quote_identifier(((BiTargetColumn *) lfirst(cell))->name), foreach_current_index(cell));
-	appendStringInfoString(&sql, " FROM pg_catalog.json_to_recordset($1) AS w(seq pg_catalog.int8");
-	append_column_defs(&sql, target->keys, 'k');
-	append_column_defs(&sql, target->columns, 'c');
-	appendStringInfoString(&sql, ") WHERE ");
-	foreach(cell, target->keys)
 	{
-		BiTargetColumn *key = lfirst(cell);
+		AttrNumber	attnum = get_attnum(target->relid, ((BiTargetColumn *) lfirst(cell))->name);
 
-		appendStringInfo(&sql, "%st.%s %s w.k%d", foreach_current_index(cell) ? " AND " : "",
-						 quote_identifier(key->name), key->equals, foreach_current_index(cell));
-		if (is_cast_key(key, 'k'))
-			appendStringInfo(&sql, "::%s", type_name(key));
+		if (pg_attribute_aclcheck(target->relid, attnum, role, ACL_SELECT) != ACLCHECK_OK)
+			return false;
 	}
-	appendStringInfoString(&sql, " RETURNING w.seq");
-	return sql.data;
+	return true;
 }
 
 BiWriteback *
@@ -108,7 +73,8 @@ bi_writeback_open(const BiJob *job)
 				 errmsg("the owner of the batch job does not exist any more")));
 	wb->role = bi_owner_writer(job->owner, job->target);
 	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
-	wb->sql = build_update(wb->target);
+	wb->update = bi_statement_update(wb->target);
+	wb->look = bi_statement_look(wb->target, may_read(wb->target, wb->role));
 	wb->too_costly = bi_path_refuse_any(wb->target);
 	wb->carried = bi_carry_read(job->spec.settings);
 	return wb;
@@ -272,7 +238,7 @@ append_key(StringInfo doc, const BiTargetColumn *key, const char *text)
 	StringInfoData value;
 
 	initStringInfo(&value);
-	if (is_cast_key(key, 'k') && !is_json_text(text))
+	if (bi_statement_is_cast_key(key) && !is_json_text(text))
 		escape_json(&value, text);
 	escape_json(doc, value.len > 0 ? value.data : text);
 }
@@ -324,30 +290,65 @@ compare_seq(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The one of results[0..n), in order of seq, with that seq; NULL if there is none. */
+static BiResult *
+find_seq(BiResult **results, int n, int64 seq)
+{
+	BiResult	wanted = {.seq = seq};
+	BiResult   *key = &wanted;
+	BiResult  **hit = bsearch(&key, results, n, sizeof(BiResult *), compare_seq);
+
+	return hit ? *hit : NULL;
+}
+
+/* Runs a statement that takes these rows as a document; how many rows it returns. */
+static int64
+run_with_rows(const BiWriteback *wb, const char *sql, BiResult **results, int n, int lock_ms)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
+	return bi_owner_run(wb->role, wb->carried, sql, &args, lock_ms);
+}
+
 /* One UPDATE; those of results, in order of seq, that it found no row for are moved to
  * the front.  How many they are. */
 static int
 update_once(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
 {
-	BiArgs		args = {0};
-	int64		found;
+	int64		found = run_with_rows(wb, wb->update, results, n, lock_ms);
 	int			missing = 0;
 
-	bi_sql_arg(&args, JSONOID, CStringGetTextDatum(build_document(wb->target, results, n)), false);
-	found = bi_owner_run(wb->role, wb->carried, wb->sql, &args, lock_ms);
 	for (int64 i = 0; i < found; i++)
 	{
-		BiResult	wanted = {.seq = bi_sql_int8(i, 1)};
-		BiResult   *key = &wanted;
-		BiResult  **hit = bsearch(&key, results, n, sizeof(BiResult *), compare_seq);
+		BiResult   *hit = find_seq(results, n, bi_sql_int8(i, 1));
 
 		if (hit)
-			(*hit)->write_state = BI_WRITTEN;
+			hit->write_state = BI_WRITTEN;
 	}
 	for (int i = 0; i < n; i++)
 		if (strcmp(results[i]->write_state, BI_TARGET_MISSING) == 0)
 			results[missing++] = results[i];
 	return missing;
+}
+
+/* The UPDATE has not touched these.  A row that is there, and that the role sees, was kept as it
+ * was: by a trigger that leaves out what changes nothing, or for a reason of the table's own. */
+static void
+look_for(const BiWriteback *wb, BiResult **results, int n, int lock_ms)
+{
+	int64		found = run_with_rows(wb, wb->look, results, n, lock_ms);
+
+	for (int64 i = 0; i < found; i++)
+	{
+		BiResult   *hit = find_seq(results, n, bi_sql_int8(i, 1));
+
+		if (hit == NULL)
+			continue;
+		hit->write_state = bi_sql_bool(i, 2) ? BI_WRITTEN : BI_WRITE_FAILED;
+		if (!bi_sql_bool(i, 2))
+			hit->write_error = pstrdup("a trigger or policy of the table kept the row from being updated");
+	}
 }
 
 void
@@ -359,7 +360,10 @@ bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int 
 	memcpy(rest, results, sizeof(BiResult *) * n);
 	qsort(rest, n, sizeof(BiResult *), compare_seq);
 	for (int i = 0; i < n; i++)
+	{
 		rest[i]->write_state = BI_TARGET_MISSING;
+		rest[i]->write_error = NULL;
+	}
 	/* Deferred constraints are checked inside the UPDATE: at our commit they would run as us. */
 	bi_owner_run(wb->role, wb->carried, "SET CONSTRAINTS ALL IMMEDIATE", NULL, lock_ms);
 	/* Of several with an equal key one UPDATE takes one. */
@@ -368,4 +372,6 @@ bi_writeback_update(const BiWriteback *wb, BiResult *const *results, int n, int 
 		tried = n;
 		n = update_once(wb, rest, n, lock_ms);
 	} while (n > 0 && n < tried);
+	if (n > 0)
+		look_for(wb, rest, n, lock_ms);
 }

@@ -36,7 +36,8 @@ extern BiFit bi_writeback_find(const BiWriteback *wb, MemoryContext cxt, BiResul
 
 /*
  * Writes the rows of results[0..n), whose values have been found, in one statement as the job's owner, and sets their
- * write_state to written or target_missing.  Any row that fails makes it ereport: call
+ * write_state to written, target_missing or, where the table kept a row as it was, write_failed.
+ * Any row that fails makes it ereport: call
  * it in a subtransaction.  A lock is waited for no longer than lock_ms.  Nothing of the
  * owner's is left to run at commit.
  */
