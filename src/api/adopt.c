@@ -150,7 +150,7 @@ find_target(const BiJob *job)
 	if (job->foreign || get_rel_name(target) == NULL)
 		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))),
 								  AccessShareLock, false);
-	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec);
+	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec, 0);
 	return target;
 }
 

@@ -1,5 +1,5 @@
 /*
- * api/advice.c: what a prompt was probably meant to say.
+ * api/advice.c: what a prompt, or a column that holds the input, was probably meant to say.
  *
  * A prompt without {{column}} is valid, and each of its requests is paid for.  Where it is
  * sent for several records it is hardly ever meant, and where it has a column's name in the
@@ -10,10 +10,14 @@
 
 #include <ctype.h>
 
+#include "access/transam.h"
 #include "api/advice.h"
+#include "base/json.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* How many columns a hint names. */
 #define COLUMNS_MAX 5
@@ -222,17 +226,117 @@ bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc columns, int64
 		warn_constant(spec, columns, records);
 }
 
+/* Input columns */
+
+static const char *
+held_by(const BiSpec *spec)
+{
+	return spec->input == BI_INPUT_BODY ? "the provider's whole request" : "a conversation";
+}
+
+/* Where text to send is looked for. */
+static const char *
+text_column(const BiSpec *spec)
+{
+	return spec->task == BI_TASK_EMBEDDING ? "input" : "prompt";
+}
+
+static bool
+is_json(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == JSONOID || base == JSONBOID;
+}
+
+/* A value that is JSON, and not what its column holds. */
+static char *
+hint_of_value(const BiSpec *spec, const char *name, const char *value)
+{
+	BiJson	   *json = bi_json_parse(value, strlen(value));
+	BiJsonType	type = bi_json_length(json) > 0 ? bi_json_type(json) : BI_JSON_ABSENT;
+
+	if (spec->input == BI_INPUT_MESSAGES && type == BI_JSON_OBJECT)
+		return psprintf("One message too is an array: jsonb_build_array(%s) AS messages.", name);
+	if (spec->input == BI_INPUT_BODY && type == BI_JSON_ARRAY && spec->task == BI_TASK_CHAT)
+		return psprintf("An array of messages is returned as a column \"messages\": %s AS messages.", name);
+	return NULL;
+}
+
 char *
-bi_advice_column(const BiSpec *spec, TupleDesc columns, int column)
+bi_advice_column(const BiSpec *spec, TupleDesc columns, int column, const char *value)
 {
 	Form_pg_attribute attribute = column > 0 ? TupleDescAttr(columns, column - 1) : NULL;
-	const char *holds = spec->input == BI_INPUT_BODY ? "the provider's whole request" : "a conversation";
-	const char *name = spec->task == BI_TASK_EMBEDDING ? "input" : "prompt";
+	char	   *hint;
 
-	if (spec->input == BI_INPUT_TEXT || attribute == NULL ||
-		TypeCategory(attribute->atttypid) != TYPCATEGORY_STRING)
+	if (spec->input == BI_INPUT_TEXT || attribute == NULL)
 		return NULL;
+	hint = value ? hint_of_value(spec, NameStr(attribute->attname), value) : NULL;
+	if (hint || TypeCategory(attribute->atttypid) != TYPCATEGORY_STRING)
+		return hint;
 	return psprintf("A column \"%s\" holds %s, as JSON. If it is the text to send, return it"
 					" under another name: %s AS %s.",
-					NameStr(attribute->attname), holds, NameStr(attribute->attname), name);
+					NameStr(attribute->attname), held_by(spec), NameStr(attribute->attname), text_column(spec));
+}
+
+/* May a value of this type be JSON?  Types that are neither text nor their maker's own never are. */
+static bool
+may_hold_json(Oid type)
+{
+	char		category = TypeCategory(type);
+
+	return is_json(type) || category == TYPCATEGORY_STRING || category == TYPCATEGORY_UNKNOWN ||
+		(category == TYPCATEGORY_USER && type >= FirstNormalObjectId);
+}
+
+static void
+refuse_type(const BiSpec *spec, const char *name, Oid type)
+{
+	bool		converts = TypeCategory(type) == TYPCATEGORY_ARRAY || type_is_rowtype(type);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of the query must be of type json or jsonb", name),
+			 errdetail("It is of type %s, and holds %s.", format_type_be(type), held_by(spec)),
+			 converts
+			 ? errhint("to_jsonb(%s) AS %s makes JSON of it.", name, name)
+			 : errhint("If it is the text to send, return it under another name: %s AS %s.", name, text_column(spec))));
+}
+
+void
+bi_advice_check_column(const BiSpec *spec, TupleDesc columns, int column)
+{
+	Form_pg_attribute attribute = TupleDescAttr(columns, column - 1);
+	const char *name = NameStr(attribute->attname);
+
+	if (spec->input != BI_INPUT_TEXT && !may_hold_json(attribute->atttypid))
+		refuse_type(spec, name, attribute->atttypid);
+	if (spec->input == BI_INPUT_TEXT && spec->task == BI_TASK_EMBEDDING && is_json(attribute->atttypid))
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("column \"%s\" of type %s is embedded as its text", name, format_type_be(attribute->atttypid)),
+				 errdetail("Each record has one embedding, also where its JSON is an array."),
+				 errhint("%s::text AS %s says that this is meant.", name, name)));
+}
+
+static bool
+has_column(TupleDesc columns, const char *name)
+{
+	for (int i = 0; i < columns->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0)
+			return true;
+	return false;
+}
+
+char *
+bi_advice_nothing(const BiSpec *spec, TupleDesc columns)
+{
+	if (spec->task == BI_TASK_CHAT && has_column(columns, "input"))
+		return pstrdup("A column \"input\" is text to embed, with task => 'embedding'. For a chat return it AS prompt.");
+	if (spec->task == BI_TASK_EMBEDDING && has_column(columns, "prompt"))
+		return pstrdup("A column \"prompt\" is for a chat. To embed it return it AS input.");
+	if (spec->task == BI_TASK_EMBEDDING && has_column(columns, "messages"))
+		return pstrdup("A column \"messages\" is for a chat: leave out task => 'embedding', or return the text to embed AS input.");
+	return psprintf("Give the argument \"prompt\", or return a column %s from the query.",
+					spec->task == BI_TASK_CHAT ? "\"prompt\", \"messages\" or \"body\"" : "\"input\" or \"body\"");
 }

@@ -1,5 +1,5 @@
 /*
- * api/advice.h: what a prompt was probably meant to say.
+ * api/advice.h: what a prompt, or a column that holds the input, was probably meant to say.
  */
 #ifndef BI_ADVICE_H
 #define BI_ADVICE_H
@@ -20,8 +20,18 @@ extern void bi_advice_give(const BiSpec *spec, const BiTemplate *t, TupleDesc co
 
 /*
  * Returns a hint for an input column, by its number, that cannot be sent: a string type in a column
- * that holds JSON is probably text under the wrong name.  NULL if there is nothing to say.
+ * that holds JSON is probably text under the wrong name.  value is the one at fault, or NULL for
+ * all.  NULL if there is nothing to say.
  */
-extern char *bi_advice_column(const BiSpec *spec, TupleDesc columns, int column);
+extern char *bi_advice_column(const BiSpec *spec, TupleDesc columns, int column, const char *value);
+
+/*
+ * Raises an error for an input column of a type that can never hold what its name says, and a
+ * WARNING for JSON that is to be embedded as text.
+ */
+extern void bi_advice_check_column(const BiSpec *spec, TupleDesc columns, int column);
+
+/* Returns a hint for a query that has no column with an input. */
+extern char *bi_advice_nothing(const BiSpec *spec, TupleDesc columns);
 
 #endif							/* BI_ADVICE_H */

@@ -74,11 +74,11 @@ choose_server(Submit *s)
 	s->limits = bi_registry_limits(s->provider, s->server, spec->model);
 }
 
-/* For an ereport about the input column; 0 if there is no hint. */
+/* For an ereport about the input column, or this value of it; 0 if there is no hint. */
 static int
-hint_column(const Submit *s)
+hint_column(const Submit *s, const char *value)
 {
-	char	   *hint = bi_advice_column(&s->job.spec, bi_source_columns(s->source), s->input_column);
+	char	   *hint = bi_advice_column(&s->job.spec, bi_source_columns(s->source), s->input_column, value);
 
 	return hint ? errhint("%s", hint) : 0;
 }
@@ -100,7 +100,7 @@ check_spec(const Submit *s)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("server \"%s\" cannot do this job", s->job.server_name),
 				 errdetail("%s", why),
-				 hint_column(s)));
+				 hint_column(s, NULL)));
 }
 
 /* The input: a template, or a column */
@@ -139,9 +139,8 @@ choose_input_column(Submit *s)
 	}
 	if (chosen == NULL)
 		INVALID(errmsg("there is nothing to send"),
-				spec->task == BI_TASK_CHAT
-				? errhint("Give the argument \"prompt\", or return a column \"prompt\", \"messages\" or \"body\" from the query.")
-				: errhint("Give the argument \"prompt\", or return a column \"input\" or \"body\" from the query."));
+				errhint("%s", bi_advice_nothing(spec, bi_source_columns(s->source))));
+	bi_advice_check_column(spec, bi_source_columns(s->source), s->input_column);
 	s->one_line = spec->input != BI_INPUT_TEXT;
 	bi_source_want(s->source, s->input_column);
 }
@@ -211,6 +210,14 @@ choose_key(Submit *s)
 	bi_source_set_key(s->source, columns);
 }
 
+static int
+embedding_size(const Submit *s)
+{
+	if (s->job.spec.task != BI_TASK_EMBEDDING || s->provider->embedding_size == NULL)
+		return 0;
+	return s->provider->embedding_size(&s->job.spec);
+}
+
 static void
 choose_target(Submit *s)
 {
@@ -220,7 +227,7 @@ choose_target(Submit *s)
 	if (!OidIsValid(s->job.target))
 		return;
 	s->target = bi_target_open(s->job.target, s->job.spec.key, s->job.spec.write_back);
-	bi_target_check(s->target, &s->job.spec);
+	bi_target_check(s->target, &s->job.spec, embedding_size(s));
 	s->job.target_name = s->target->name;
 }
 
@@ -250,7 +257,7 @@ row_input(const Submit *s, const BiRow *row)
 	why = s->provider->refuse_input(&s->job.spec, flatten(input));
 	if (why)
 		INVALID(errmsg("record \"%s\" cannot be sent", bi_planner_shown(row->record_id)),
-				errdetail("%s", why), hint_column(s));
+				errdetail("%s", why), hint_column(s, input));
 	return input;
 }
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "provider/anthropic.h"
+#include "provider/body.h"
 #include "provider/wire.h"
 
 /* The first version without them. */
@@ -175,8 +176,12 @@ refuse_messages(const BiJson *messages)
 static char *
 refuse_body(const BiSpec *spec, const BiJson *body, const char *version)
 {
+	char	   *why;
+
 	if (bi_json_type(body) != BI_JSON_OBJECT)
 		return pstrdup("body must be a JSON object");
+	if ((why = bi_body_refuse_without(body, "messages")) != NULL)
+		return why;
 	if (version && bi_json_get(body, "model"))
 		return pstrdup("body may not set \"model\": it stands in the batch");
 	if (version && !equals(bi_json_at(body, "anthropic_version", NULL), version))

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "provider/azure.h"
+#include "provider/embedding.h"
 #include "provider/openai.h"
 #include "provider/wire.h"
 
@@ -181,6 +182,16 @@ refuse_job(const BiSpec *spec, const BiServer *server)
 	return bi_openai_spec_refuse_job(spec, server);
 }
 
+/* A model is a deployment's name, which does not tell what is deployed. */
+static int
+embedding_size(const BiSpec *spec)
+{
+	static const BiEmbeddingModel none[] = {{NULL}};
+	const BiJson *params = spec->params ? bi_json_parse(spec->params, strlen(spec->params)) : NULL;
+
+	return bi_embedding_size(spec, bi_json_get(params, "dimensions"), none);
+}
+
 /* Requests. */
 
 static void
@@ -289,6 +300,7 @@ const BiProvider bi_azure = {
 	.choose_endpoint = bi_openai_endpoint_choose,
 	.refuse_job = refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
+	.embedding_size = embedding_size,
 	.frame = bi_openai_spec_frame,
 	.login = login,
 	.read_login = read_login,

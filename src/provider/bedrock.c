@@ -177,6 +177,7 @@ const BiProvider bi_bedrock = {
 	.storage = "s3://",
 	.refuse_job = bi_bedrock_spec_refuse_job,
 	.refuse_input = bi_bedrock_spec_refuse_input,
+	.embedding_size = bi_bedrock_family_embedding_size,
 	.frame = bi_bedrock_spec_frame,
 	.secret = bi_aws_secret,
 	.account = bi_aws_account,

@@ -84,6 +84,12 @@ typedef enum BiBedrockFamily
 /* Of a model's id, with or without a region before it, or of an ARN. */
 extern BiBedrockFamily bi_bedrock_family(const char *model);
 
+/* Why this body is surely none that an embedding model of the family takes, or NULL. */
+extern char *bi_bedrock_family_refuse_body(BiBedrockFamily family, const BiJson *body);
+
+/* As in provider.h. */
+extern int	bi_bedrock_family_embedding_size(const BiSpec *spec);
+
 /* NULL, or why params may not be so for embeddings of that family. */
 extern char *bi_bedrock_family_refuse(BiBedrockFamily family, const BiJson *params);
 

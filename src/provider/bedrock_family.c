@@ -7,6 +7,8 @@
 #include "postgres.h"
 
 #include "provider/bedrock.h"
+#include "provider/body.h"
+#include "provider/embedding.h"
 
 static bool
 begins(const char *text, const char *words)
@@ -50,16 +52,18 @@ bi_bedrock_family(const char *model)
 	return family;
 }
 
-/* The members that are ours, and the one that lists the forms of numbers. */
+/* The members that are ours, the one that lists the forms of numbers, and the one for their count. */
 static const struct
 {
 	const char *ours[5];
 	const char *types;
+	const char *size;
 }			members[] =
 {
-	[BI_BEDROCK_TITAN] = {{"inputText", "inputImage"}, "embeddingTypes"},
-	[BI_BEDROCK_COHERE] = {{"texts", "images", "inputs"}, "embedding_types"},
-	[BI_BEDROCK_NOVA] = {{"text", "image", "video", "audio"}, NULL},
+	[BI_BEDROCK_TITAN] = {{"inputText", "inputImage"}, "embeddingTypes", "dimensions"},
+	[BI_BEDROCK_COHERE] = {{"texts", "images", "inputs"}, "embedding_types", "output_dimension"},
+	[BI_BEDROCK_NOVA] = {{"text", "image", "video", "audio"}, NULL, "embeddingDimension"},
+	[BI_BEDROCK_EMBEDDING] = {{NULL}, NULL, NULL},
 };
 
 /* Bytes and bits would have to be told from numbers. */
@@ -82,6 +86,36 @@ bi_bedrock_family_refuse(BiBedrockFamily family, const BiJson *params)
 	if (types && bi_json_get(params, types) && !is_only_float(bi_json_get(params, types)))
 		return psprintf("params may not set \"%s\" to anything but [\"float\"]", types);
 	return NULL;
+}
+
+char *
+bi_bedrock_family_refuse_body(BiBedrockFamily family, const BiJson *body)
+{
+	if (family == BI_BEDROCK_NOVA)
+		return bi_json_get(body, "segmentedEmbeddingParams") ? NULL
+			: bi_body_refuse_without(body, "singleEmbeddingParams");
+	if (family != BI_BEDROCK_TITAN && family != BI_BEDROCK_COHERE)
+		return NULL;
+	for (const char *const *key = members[family].ours; *key; key++)
+		if (bi_json_get(body, *key))
+			return NULL;
+	return bi_body_refuse_without(body, members[family].ours[0]);
+}
+
+/* As the pages on models' parameters in Bedrock's user guide say.  Amazon Nova is asked for a size,
+ * or its page leaves the default open. */
+int
+bi_bedrock_family_embedding_size(const BiSpec *spec)
+{
+	static const BiEmbeddingModel models[] = {
+		{"amazon.titan-embed-text-v1", 1536}, {"amazon.titan-embed-text-v2:0", 1024},
+		{"cohere.embed-english-v3", 1024}, {"cohere.embed-multilingual-v3", 1024},
+		{"cohere.embed-v4:0", 1536}, {NULL}
+	};
+	const BiJson *params = spec->params ? bi_json_parse(spec->params, strlen(spec->params)) : NULL;
+	const char *wish = members[bi_bedrock_family(spec->model)].size;
+
+	return bi_embedding_size(spec, wish ? bi_json_get(params, wish) : NULL, models);
 }
 
 /* All members, each with a comma before it, but for the one named except. */

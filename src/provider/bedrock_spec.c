@@ -10,6 +10,7 @@
 
 #include "provider/anthropic.h"
 #include "provider/bedrock.h"
+#include "provider/body.h"
 
 /* A job's time, in hours. */
 #define HOURS_MIN 24
@@ -303,7 +304,7 @@ refuse_messages(const BiJson *messages)
 
 /* All of several answers are paid for, and one is read. */
 static char *
-refuse_body(const BiJson *body)
+refuse_body(const BiSpec *spec, const BiJson *body)
 {
 	static const char *const ours[] = {"model", "modelId"};
 
@@ -318,7 +319,9 @@ refuse_body(const BiJson *body)
 		return pstrdup("body may not set \"n\" to anything but 1");
 	if (bi_json_length(bi_json_at(body, "texts", NULL)) > 1)
 		return pstrdup("body may not have more than one of \"texts\"");
-	return NULL;
+	if (bi_json_get(body, "modelInput"))
+		return psprintf("body must be the model's own request%s", bi_body_whose(body));
+	return bi_bedrock_family_refuse_body(bi_bedrock_family(spec->model), body);
 }
 
 char *
@@ -327,7 +330,7 @@ bi_bedrock_spec_refuse_input(const BiSpec *spec, const char *input)
 	if (spec->input == BI_INPUT_MESSAGES)
 		return refuse_messages(parse(input));
 	if (spec->input == BI_INPUT_BODY)
-		return refuse_body(parse(input));
+		return refuse_body(spec, parse(input));
 	return NULL;
 }
 

@@ -269,6 +269,7 @@ const BiProvider bi_gemini = {
 	.mapping_options = mapping_options,
 	.refuse_job = refuse_job,
 	.refuse_input = bi_gemini_spec_refuse_input,
+	.embedding_size = bi_gemini_embedding_size,
 	.frame = frame,
 	.authorize = authorize,
 	.upload = bi_gemini_file_upload,

@@ -40,6 +40,9 @@ extern char *bi_gemini_embedding_refuse_job(const BiSpec *spec);
 extern char *bi_gemini_embedding_refuse_input(const BiSpec *spec, const char *input);
 extern void bi_gemini_embedding_frame(const BiGeminiDialect *dialect, const BiSpec *spec, BiFrame *frame);
 
+/* The same, also for the older models at Vertex AI. */
+extern int	bi_gemini_embedding_size(const BiSpec *spec);
+
 /* Is it an option that says what the embedding shall be? */
 extern bool bi_gemini_embedding_is_option(const char *name);
 

@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "provider/body.h"
+#include "provider/embedding.h"
 #include "provider/fingerprint.h"
 #include "provider/gemini.h"
 #include "provider/line.h"
@@ -95,7 +97,20 @@ bi_gemini_embedding_refuse_input(const BiSpec *spec, const char *input)
 		return NULL;
 	if (bi_json_type(body) != BI_JSON_OBJECT)
 		return pstrdup("body must be a JSON object");
-	return bi_json_at(body, "content", NULL) ? NULL : pstrdup("body must have \"content\"");
+	return bi_body_refuse_without(body, "content");
+}
+
+/* As the documents of the Gemini API and of Vertex AI say.  What is asked for counts whatever the
+ * API makes of it: longer vectors are cut by us. */
+int
+bi_gemini_embedding_size(const BiSpec *spec)
+{
+	static const BiEmbeddingModel models[] = {
+		{"gemini-embedding-001", 3072}, {"gemini-embedding-2", 3072}, {"text-embedding-004", 768},
+		{"text-embedding-005", 768}, {"text-multilingual-embedding-002", 768}, {NULL}
+	};
+
+	return bi_embedding_size(spec, bi_fingerprint_member(parse(spec->params), "outputDimensionality"), models);
 }
 
 /* Lines */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "provider/body.h"
 #include "provider/fingerprint.h"
 #include "provider/gemini.h"
 
@@ -148,7 +149,9 @@ refuse_body(const BiJson *body)
 		return pstrdup("body must be a JSON object");
 	if (bi_fingerprint_member(body, "labels"))
 		return pstrdup("body may not set \"labels\": the request's id goes there");
-	why = refuse_request(body, "body");
+	why = bi_body_refuse_without(body, "contents");
+	if (why == NULL)
+		why = refuse_request(body, "body");
 	return why ? why : refuse_contents(bi_json_at(body, "contents", NULL), "\"contents\" of body");
 }
 

@@ -237,6 +237,7 @@ const BiProvider bi_openai = {
 	.choose_endpoint = bi_openai_endpoint_choose,
 	.refuse_job = bi_openai_spec_refuse_job,
 	.refuse_input = bi_openai_spec_refuse_input,
+	.embedding_size = bi_openai_spec_embedding_size,
 	.frame = bi_openai_spec_frame,
 	.authorize = authorize,
 	.upload = upload,

@@ -92,6 +92,7 @@ extern char *bi_openai_endpoint_refuse_body(const BiSpec *spec, const BiJson *bo
 /* As in provider.h. */
 extern char *bi_openai_spec_refuse_job(const BiSpec *spec, const BiServer *server);
 extern char *bi_openai_spec_refuse_input(const BiSpec *spec, const char *input);
+extern int	bi_openai_spec_embedding_size(const BiSpec *spec);
 extern void bi_openai_spec_frame(const BiSpec *spec, const BiServer *server, BiFrame *frame);
 
 /* openai_schema.c: may "strict" be set for this response schema?  Only the subset that OpenAI takes

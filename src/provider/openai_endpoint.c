@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "provider/body.h"
 #include "provider/openai.h"
 
 #define RESPONSES "responses"
@@ -21,6 +22,7 @@ typedef struct Stray
 /* What the responses API refuses, and what it has instead. */
 static const Stray not_of_responses[] = {
 	{"messages", "\"input\""},
+	{"system", "\"instructions\""},
 	{"max_tokens", "\"max_output_tokens\""},
 	{"max_completion_tokens", "\"max_output_tokens\""},
 	{"response_format", "\"format\" in \"text\""},
@@ -30,6 +32,7 @@ static const Stray not_of_responses[] = {
 
 /* The same of chat completions. */
 static const Stray not_of_chat[] = {
+	{"system", "a message with the role \"system\""},
 	{"instructions", "a message with the role \"system\""},
 	{"max_output_tokens", "\"max_completion_tokens\" or \"max_tokens\""},
 	{NULL, NULL}
@@ -96,13 +99,13 @@ bi_openai_endpoint_refuse_body(const BiSpec *spec, const BiJson *body)
 	const char *word = word_of_body(body);
 
 	if (spec->task == BI_TASK_EMBEDDING)
-		return NULL;
+		return bi_body_refuse_without(body, "input");
 	if (word && (strcmp(word, RESPONSES) == 0) != bi_openai_endpoint_is_responses(spec))
 		return psprintf("body is one of %s, and the bodies before it are of %s: a job has one endpoint",
 						strcmp(word, RESPONSES) == 0 ? "/v1/responses" : BI_OPENAI_CHAT,
 						bi_openai_endpoint_path(spec));
 	if (word == NULL && !bi_openai_endpoint_is_responses(spec))
-		return pstrdup("body must have \"messages\", for " BI_OPENAI_CHAT
-					   ", or \"input\", for /v1/responses");
+		return psprintf("body must have \"messages\", for %s, or \"input\", for /v1/responses%s",
+						BI_OPENAI_CHAT, bi_body_whose(body));
 	return bi_openai_endpoint_refuse_members(spec, body, "body");
 }

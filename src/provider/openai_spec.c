@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "provider/body.h"
+#include "provider/embedding.h"
 #include "provider/openai.h"
 
 static const char *const chat_keys[] = {"model", "messages", "stream", NULL};
@@ -185,7 +187,8 @@ refuse_body(const BiSpec *spec, const BiJson *body)
 	if (bi_json_type(body) != BI_JSON_OBJECT)
 		return pstrdup("body must be a JSON object");
 	if (!equals(bi_json_at(body, "model", NULL), spec->model))
-		return psprintf("body must have \"model\" and it must be \"%s\": a batch has one model", spec->model);
+		return psprintf("body must have \"model\" and it must be \"%s\": a batch has one model%s", spec->model,
+						bi_json_get(body, "messages") || bi_json_get(body, "input") ? "" : bi_body_whose(body));
 	if (bi_json_bool(bi_json_at(body, "stream", NULL), false))
 		return pstrdup("body may not set \"stream\"");
 	if (is_wrong_encoding(spec, body))
@@ -207,6 +210,17 @@ bi_openai_spec_refuse_input(const BiSpec *spec, const char *input)
 	if (spec->input == BI_INPUT_BODY)
 		return refuse_body(spec, parse(input));
 	return NULL;
+}
+
+/* As OpenAI's guide to embeddings and its page of each model say. */
+int
+bi_openai_spec_embedding_size(const BiSpec *spec)
+{
+	static const BiEmbeddingModel models[] = {
+		{"text-embedding-3-small", 1536}, {"text-embedding-3-large", 3072}, {"text-embedding-ada-002", 1536}, {NULL}
+	};
+
+	return bi_embedding_size(spec, bi_json_get(parse(spec->params), "dimensions"), models);
 }
 
 /* The members of params but one, which may be NULL. */

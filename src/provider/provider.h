@@ -212,6 +212,9 @@ typedef struct BiProvider
 	/* Can this input (MESSAGES or BODY) be sent?  NULL or the reason. */
 	char	   *(*refuse_input) (const BiSpec *spec, const char *input);
 
+	/* How many numbers each embedding of the job has, where that is sure; else 0.  NULL: it never is. */
+	int			(*embedding_size) (const BiSpec *spec);
+
 	/* The shape of this job's request lines. */
 	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
 

@@ -296,6 +296,7 @@ const BiProvider bi_vertex = {
 	.limit_model = bi_vertex_model_limit,
 	.refuse_job = bi_vertex_spec_refuse_job,
 	.refuse_input = bi_vertex_spec_refuse_input,
+	.embedding_size = bi_gemini_embedding_size,
 	.frame = bi_vertex_spec_frame,
 	.secret = bi_google_secret,
 	.account = account,

@@ -11,11 +11,13 @@
 #include "access/relation.h"
 #include "base/json.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "store/fit.h"
 #include "store/path.h"
@@ -295,8 +297,54 @@ check_path(const BiTargetColumn *column)
 				 errdetail("The path is refused: %s.", why)));
 }
 
+static bool
+is_type_named(Oid type, const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		named;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	named = strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), name) == 0;
+	ReleaseSysCache(tuple);
+	return named;
+}
+
+/*
+ * How many numbers a value of pgvector's types vector and halfvec has that are declared with a
+ * number; 0: any number, or another type.
+ */
+static int
+vector_size(const BiTargetColumn *column)
+{
+	int32		typmod = column->typmod;
+	Oid			type = getBaseTypeAndTypmod(column->type, &typmod);
+	Oid			extension = getExtensionOfObject(TypeRelationId, type);
+	char	   *owner = OidIsValid(extension) ? get_extension_name(extension) : NULL;
+
+	if (owner == NULL || strcmp(owner, "vector") != 0 || typmod <= 0)
+		return 0;
+	return is_type_named(type, "vector") || is_type_named(type, "halfvec") ? typmod : 0;
+}
+
+static void
+check_vector(const BiTargetColumn *column, const BiSpec *spec, int embedding_size)
+{
+	int			size = column->whole && embedding_size > 0 ? vector_size(column) : 0;
+
+	if (size > 0 && size != embedding_size)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s cannot take the embeddings", column->name,
+						format_type_with_typemod(column->type, column->typmod)),
+				 errdetail("Those of model \"%s\", as the job asks for them, have %d numbers.",
+						   spec->model, embedding_size),
+				 errhint("Declare the column with %d dimensions, or ask for %d in params if the model can make so few.",
+						 embedding_size, size)));
+}
+
 void
-bi_target_check(const BiTarget *target, const BiSpec *spec)
+bi_target_check(const BiTarget *target, const BiSpec *spec, int embedding_size)
 {
 	ListCell   *cell;
 
@@ -315,6 +363,7 @@ bi_target_check(const BiTarget *target, const BiSpec *spec)
 
 		check_right(target, column->name, ACL_UPDATE);
 		check_path(column);
+		check_vector(column, spec, embedding_size);
 		if (never_takes(column, spec))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),

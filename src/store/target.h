@@ -46,8 +46,11 @@ typedef struct BiTarget
  */
 extern BiTarget *bi_target_open(Oid relid, const List *key, const char *write_back);
 
-/* More for batch_submit: the current user's rights, and types that cannot take the output. */
-extern void bi_target_check(const BiTarget *target, const BiSpec *spec);
+/*
+ * More for batch_submit: the current user's rights, and types that cannot take the output.
+ * embedding_size: how many numbers each embedding has, 0: not known.
+ */
+extern void bi_target_check(const BiTarget *target, const BiSpec *spec, int embedding_size);
 
 /* Names of the primary key's columns; NIL without one. */
 extern List *bi_target_primary_key(Oid relid);

@@ -68,9 +68,11 @@ SELECT coalesce(unit_refuse(call(jsonb_set(c::jsonb, '{spec,task}', '"embedding"
 SELECT coalesce(unit_refuse(call(jsonb_build_object('spec', jsonb_build_object('input', 'messages'))), i), 'fine') FROM unnest(ARRAY['[{"role":"user","parts":[{"text":"x"}]}]', '[]', '{}', 'null', '[7]', '[{"role":"user","parts":[]}]', '[{"parts":[{"text":"x"}]}]',
   '[{"role":"assistant","parts":[{"text":"x"}]}]', '[{"role":"user","parts":[{"text":"x"}]},{"role":"model","content":"x"}]']) AS i;
 SELECT coalesce(unit_refuse(call(jsonb_build_object('spec', jsonb_build_object('input', 'body'))), i), 'fine') FROM unnest(ARRAY['{"contents":[{"role":"user","parts":[{"text":"x"}]}]}', '{}', '[]', 'nonsense', '{"contents":"x"}', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"labels":{"a":"b"}}',
-  '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"model":"y"}', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"cachedContent":"y"}', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generation_config":{"candidateCount":3}}']) AS i;
-SELECT coalesce(unit_refuse(call(jsonb_build_object('spec', jsonb_build_object('model', 'claude-haiku-5-5', 'input', 'body'))), i), 'fine') FROM unnest(ARRAY['{"anthropic_version":"vertex-2023-10-16","max_tokens":5,"messages":[]}', '{"max_tokens":5,"messages":[]}', '{"anthropic_version":"bedrock-2023-05-31","max_tokens":5}',
-  '{"anthropic_version":"vertex-2023-10-16","max_tokens":5,"model":"x"}', '{"anthropic_version":"vertex-2023-10-16"}']) AS i;
+  '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"model":"y"}', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"cachedContent":"y"}', '{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generation_config":{"candidateCount":3}}',
+  '{"model":"m","messages":[]}', '{"key":"a","request":{"contents":[]}}', '{"content":{"parts":[]}}']) AS i;
+SELECT coalesce(unit_refuse(call(jsonb_build_object('spec', jsonb_build_object('model', 'claude-haiku-5-5', 'input', 'body'))), i), 'fine') FROM unnest(ARRAY['{"anthropic_version":"vertex-2023-10-16","max_tokens":5,"messages":[]}', '{"max_tokens":5,"messages":[]}', '{"anthropic_version":"bedrock-2023-05-31","max_tokens":5,"messages":[]}',
+  '{"anthropic_version":"vertex-2023-10-16","max_tokens":5,"model":"x","messages":[]}', '{"anthropic_version":"vertex-2023-10-16","messages":[]}',
+  '{"anthropic_version":"vertex-2023-10-16","max_tokens":5}', '{"contents":[]}']) AS i;
 SELECT coalesce(unit_refuse(call('{"spec":{"model":"claude-haiku-5-5","params":{"anthropic_version":"x"}}}'), NULL), 'fine');
 
 -- requests

@@ -15,6 +15,7 @@ CREATE FUNCTION unit_backoff(bigint, float8, bigint, int, float8) RETURNS bigint
 CREATE FUNCTION unit_retry_after(text, bigint) RETURNS bigint AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_limits(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_refuse(bytea, text) RETURNS text AS :'module' LANGUAGE c;
+CREATE FUNCTION unit_embedding_size(bytea) RETURNS int AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_frame(bytea, text) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_secret(bytea) RETURNS text AS :'module' LANGUAGE c STRICT;
 CREATE FUNCTION unit_account(bytea, text) RETURNS text AS :'module' LANGUAGE c STRICT;

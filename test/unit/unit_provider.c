@@ -12,6 +12,7 @@
 
 PG_FUNCTION_INFO_V1(unit_limits);
 PG_FUNCTION_INFO_V1(unit_refuse);
+PG_FUNCTION_INFO_V1(unit_embedding_size);
 PG_FUNCTION_INFO_V1(unit_frame);
 PG_FUNCTION_INFO_V1(unit_request);
 PG_FUNCTION_INFO_V1(unit_reply);
@@ -56,6 +57,18 @@ unit_refuse(PG_FUNCTION_ARGS)
 	if (why == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
+/* How many numbers each embedding of the job has; NULL where the provider never knows. */
+Datum
+unit_embedding_size(PG_FUNCTION_ARGS)
+{
+	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
+	const BiProvider *provider = unit_call_provider(call->server->provider);
+
+	if (provider->embedding_size == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(provider->embedding_size(&call->job->spec));
 }
 
 /* The request line of an input, whose size must be the one foretold, and which must be JSON. */
