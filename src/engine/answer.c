@@ -308,6 +308,7 @@ read_result(BiStep *step, const char *line, size_t len, BiResult *result)
 		d->damaged += damaged ? 1 : 0;
 		return false;
 	}
+	d->repaired += answer.line == BI_LINE_REPAIRED && !damaged ? 1 : 0;
 	if (answer.custom_id == NULL && d->join == NULL)
 	{
 		d->held = line;

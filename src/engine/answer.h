@@ -50,6 +50,7 @@ struct BiDeliver
 	int64		duplicates;
 	int64		unknown;
 	int64		malformed;
+	int64		repaired;		/* lines with bytes that are no UTF-8, which their answers do not need */
 	int64		damaged;		/* lines that tell whose they are, and cannot be read in whole */
 	bool		salvaging;		/* the pass over the same lines that takes those, and no others */
 	BiChannel	channels[BI_CHANNELS];

@@ -164,6 +164,9 @@ describe(const BiStep *step)
 	if (d->duplicates || d->unknown || d->malformed)
 		appendStringInfo(&text, INT64_FORMAT " duplicate, " INT64_FORMAT " unknown and " INT64_FORMAT " malformed lines",
 						 d->duplicates, d->unknown, d->malformed);
+	if (d->repaired)
+		appendStringInfo(&text, "%s" INT64_FORMAT " malformed lines were read all the same: they hold bytes that are no UTF-8",
+						 text.len > 0 ? "; " : "", d->repaired);
 	if (d->damaged)
 		appendStringInfo(&text, "%s" INT64_FORMAT " lines cannot be read",
 						 text.len > 0 ? "; " : "", d->damaged);

@@ -32,7 +32,7 @@ my $status_tells = qr/ (cancel|discard|manifest|check)$|^(bedrock|gemini) upload
 my $no_body = qr/^(bedrock|vertex) discard$|^(bedrock|gemini) upload$| peek$/;
 my $is_repeated = qr/ (poll|find|outputs|manifest|fetch|discard|peek)$|^bedrock upload$/;
 my $undecided = qr/ peek$/;
-my $odd = qr/unexpected_reply|incomplete|truncated|checksum/;
+my $odd = qr/unexpected_reply|incomplete|truncated|checksum|no UTF-8/;
 
 # says: what the job's events tell of it; where silent matches "<provider> <request>" they need not; rests: for so many seconds nothing more is sent
 my @faults = (
