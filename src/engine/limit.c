@@ -1,13 +1,15 @@
 /*
  * engine/limit.c: a timeout beside the session's own.
  *
- * Cancels as statement_timeout does, but again and again: code may catch a cancel.  Knows
- * nothing of what it limits.  Called by apply.c.
+ * Cancels as statement_timeout does, but again and again: code may catch a cancel.  What
+ * catches one in a loop meets the next as soon as it has caught it, outside of what catches.
+ * Knows nothing of what it limits.  Called by apply.c.
  */
 #include "postgres.h"
 
 #include <signal.h>
 
+#include "access/xact.h"
 #include "engine/limit.h"
 #include "engine/xact.h"
 #include "miscadmin.h"
@@ -19,6 +21,7 @@
 #define AGAIN_MS 1000
 
 static volatile sig_atomic_t passed = false;
+static bool running = false;	/* the code */
 
 /* As the server's StatementTimeoutHandler: what the code has started is cancelled too. */
 static void
@@ -29,14 +32,35 @@ on_timeout(void)
 	kill(MyProcPid, SIGINT);
 }
 
+/* Who catches an error rolls a subtransaction back. */
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && running && passed)
+	{
+		QueryCancelPending = true;
+		InterruptPending = true;
+	}
+}
+
 static TimeoutId
 our_timeout(void)
 {
 	static TimeoutId id = MAX_TIMEOUTS;
 
 	if (id == MAX_TIMEOUTS)
+	{
 		id = RegisterTimeout(USER_TIMEOUT, on_timeout);
+		RegisterSubXactCallback(on_subtransaction, NULL);
+	}
 	return id;
+}
+
+static void
+stop(TimeoutId timeout)
+{
+	disable_timeout(timeout, false);
+	running = false;
 }
 
 /* Where both times have passed the cancel is the session's. */
@@ -75,18 +99,19 @@ bi_limit_run(int ms, void (*code) (void *arg), void *arg)
 	bool		statement_limited = get_timeout_active(STATEMENT_TIMEOUT);
 
 	passed = false;
+	running = true;
 	enable_timeout_every(timeout, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms), AGAIN_MS);
 	PG_TRY();
 	{
 		code(arg);
-		disable_timeout(timeout, false);
+		stop(timeout);
 		/* A cancel that code has not met is not to meet us. */
 		if (passed)
 			CHECK_FOR_INTERRUPTS();
 	}
 	PG_CATCH();
 	{
-		disable_timeout(timeout, false);
+		stop(timeout);
 		throw_on(cxt, statement_limited);
 	}
 	PG_END_TRY();

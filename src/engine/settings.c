@@ -17,6 +17,7 @@ static const struct
 	{"transaction_timeout", "0"},	/* 17 and newer */
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
+	{"exit_on_error", "off"},
 	{"lock_timeout", "1s"},
 	{"deadlock_timeout", "100ms"},	/* before others look: we are the victim, and try again */
 	{"default_transaction_read_only", "off"},

@@ -23,6 +23,10 @@
 /* A longer text is no integer of any type. */
 #define NUMBER_MAX 64
 
+/* PostgreSQL looks at each type within that of a column whenever it reads a statement of ours,
+ * and hears no cancel meanwhile: three levels of 250 members are a second, four are minutes. */
+#define TYPES_MAX 10000
+
 /* Blanks as PostgreSQL's own inputs skip them. */
 static bool
 is_blank(char c)
@@ -73,30 +77,66 @@ minds_blanks(Oid base)
 	return true;
 }
 
-static bool
-members_matter(Oid base)
+/* A look at a type and all types within it. */
+typedef struct Walk
+{
+	Oid			type;
+	int			left;			/* types that it may still look at */
+	bool		matters;
+} Walk;
+
+static void walk(Walk *w, Oid type);
+
+static void
+walk_members(Walk *w, Oid base)
 {
 	TupleDesc	row = lookup_rowtype_tupdesc(base, -1);
-	bool		matter = false;
 
-	for (int i = 0; i < row->natts && !matter; i++)
-		matter = !TupleDescAttr(row, i)->attisdropped && bi_fit_matters(TupleDescAttr(row, i)->atttypid);
+	for (int i = 0; i < row->natts; i++)
+	{
+		if (!TupleDescAttr(row, i)->attisdropped)
+			walk(w, TupleDescAttr(row, i)->atttypid);
+	}
 	ReleaseTupleDesc(row);
-	return matter;
+}
+
+static void
+walk(Walk *w, Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+	char		kind = get_typtype(base);
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (w->left-- == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cannot write back to a column of type %s", format_type_be(w->type)),
+				 errdetail("Members, and members of these, are more than %d together.", TYPES_MAX)));
+	if (OidIsValid(element))
+		walk(w, element);
+	else if (kind == TYPTYPE_COMPOSITE)
+		walk_members(w, base);
+	else
+		w->matters = w->matters || is_integer(base) || minds_blanks(base);
+	/* The input of a range takes its bounds as text, but PostgreSQL looks at their type. */
+	if (kind == TYPTYPE_RANGE)
+	{
+		Walk		bounds = *w;
+
+		walk(&bounds, get_range_subtype(base));
+		w->left = bounds.left;
+	}
 }
 
 bool
 bi_fit_matters(Oid type)
 {
-	Oid			base = getBaseType(type);
-	Oid			element = get_element_type(base);
+	Walk		w = {.type = type, .left = TYPES_MAX};
 
-	check_stack_depth();
-	if (OidIsValid(element))
-		return bi_fit_matters(element);
-	if (get_typtype(base) == TYPTYPE_COMPOSITE)
-		return members_matter(base);
-	return is_integer(base) || minds_blanks(base);
+	walk(&w, type);
+	return w.matters;
 }
 
 /* Is text a JSON number with a point or an exponent of at most two digits? */
@@ -203,7 +243,7 @@ append_object(StringInfo out, Oid composite, JsonbContainer *object)
 	JsonbIterator *it = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
 	JsonbValue	item;
-	TupleDesc	row = lookup_rowtype_tupdesc_copy(composite, -1);
+	TupleDesc	row = lookup_rowtype_tupdesc(composite, -1);
 	Oid			type = InvalidOid;
 	bool		first = true;
 
@@ -222,6 +262,7 @@ append_object(StringInfo out, Oid composite, JsonbContainer *object)
 		else if (token == WJB_VALUE)
 			append_value(out, type, &item);
 	}
+	ReleaseTupleDesc(row);
 	appendStringInfoChar(out, '}');
 }
 
@@ -250,6 +291,7 @@ append_value(StringInfo out, Oid type, JsonbValue *value)
 	Jsonb	   *scalar;
 
 	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	if (value->type == jbvBinary && OidIsValid(base))
 		append_binary(out, type, base, value);
 	else if (value->type == jbvBinary)

@@ -9,7 +9,7 @@
 #include "utils/jsonb.h"
 
 /* True if values for this type may have to be changed: otherwise the functions below change
- * nothing, and need not be called. */
+ * nothing, and need not be called.  Raises an error if there are too many types within it. */
 extern bool bi_fit_matters(Oid type);
 
 /*

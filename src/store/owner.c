@@ -19,6 +19,7 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "base/compat.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_depend.h"
@@ -126,6 +127,23 @@ set_for_write(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* With these any role could end the process, and with it the transfers of others: each error
+ * would be fatal, or the transaction out of time. */
+static const char *const deadly[] = {"exit_on_error", "transaction_timeout"};
+
+/* As PGC_INTERNAL no SET changes them, and no RESET ALL, which asks for no rights. */
+static void
+set_deadly(GucContext context)
+{
+	int			count;
+	struct config_generic **settings = bi_guc_variables(&count);
+
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < lengthof(deadly); j++)
+			if (strcmp(settings[i]->name, deadly[j]) == 0)
+				settings[i]->context = context;
+}
+
 /* Returns how many objects are in the session's temporary schema. */
 static int
 count_temporary(void)
@@ -180,6 +198,7 @@ bi_owner_run(Oid role, const BiCarried *carried, const char *sql, const BiArgs *
 	set_for_write("search_path", "pg_catalog, pg_temp");
 	set_for_write("lock_timeout", psprintf("%d", lock_ms));
 	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	set_deadly(PGC_INTERNAL);
 	PG_TRY();
 	{
 		bi_carry_apply(carried);
@@ -187,6 +206,7 @@ bi_owner_run(Oid role, const BiCarried *carried, const char *sql, const BiArgs *
 	}
 	PG_FINALLY();
 	{
+		set_deadly(PGC_USERSET);
 		/* No subtransaction gives these back, and nobody else in the session holds one. */
 		LockReleaseSession(USER_LOCKMETHOD);
 	}

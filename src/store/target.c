@@ -100,6 +100,7 @@ open_column(Relation rel, const char *name)
 	column->type = attr->atttypid;
 	column->typmod = attr->atttypmod;
 	column->take = how_it_takes(attr->atttypid);
+	column->fit = bi_fit_matters(attr->atttypid);
 	return column;
 }
 
@@ -145,7 +146,6 @@ open_output(Relation rel, const char *name, const char *path)
 				 errdetail("It is an identity column defined as GENERATED ALWAYS.")));
 	column->path = pstrdup(path);
 	column->whole = strcmp(path, "$") == 0;
-	column->fit = bi_fit_matters(column->type);
 	if (!column->whole)
 		column->jsonpath = DirectFunctionCall1(jsonpath_in, CStringGetDatum(path));
 	return column;
