@@ -29,6 +29,22 @@ CREATE OR REPLACE FUNCTION batchinf.is_alive(pid int, start timestamptz) RETURNS
     AS 'MODULE_PATHNAME', 'batchinf_is_alive' LANGUAGE C STRICT STABLE;
 COMMENT ON FUNCTION batchinf.is_alive IS 'does the process of this server that began then still run?';
 
+-- servers that their owners pause
+CREATE TABLE batchinf.stop (
+    server    oid PRIMARY KEY,
+    since     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    paused_by text NOT NULL,
+    install   uuid NOT NULL,
+    database  oid NOT NULL
+);
+COMMENT ON TABLE batchinf.stop IS 'servers that their owners have paused by batch_pause_server; not dumped, for the oids of others mean nothing';
+CREATE VIEW batchinf.stop_here AS
+SELECT s.server, s.since, s.paused_by
+FROM batchinf.stop s
+JOIN batchinf.here h ON h.uuid = s.install AND h.database = s.database
+JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server;
+COMMENT ON VIEW batchinf.stop_here IS 'the paused servers of this install in this database';
+
 CREATE OR REPLACE VIEW batchinf.due AS
 SELECT c.chunk_id, j.server, j.owner, w.wish,
        -- when its next step may be taken; NULL: not while the job is paused
@@ -36,19 +52,20 @@ SELECT c.chunk_id, j.server, j.owner, w.wish,
             WHEN w.wish IS NOT NULL AND c.state IN ('planned', 'uploading', 'uploaded', 'submitted', 'running', 'ambiguous') THEN j.created_at
             -- results that are too large for us: a cancelled job waits for them no longer
             WHEN w.wish IS NOT NULL AND c.state = 'fetching' AND c.waiting_for LIKE 'results_too_large:%' THEN j.created_at
-            WHEN j.paused AND c.state IN ('planned', 'uploading', 'uploaded') THEN j.deadline
+            WHEN (j.paused OR st.server IS NOT NULL) AND c.state IN ('planned', 'uploading', 'uploaded') THEN j.deadline
             ELSE LEAST(GREATEST(c.next_step_at, p.until), CASE WHEN w.wish IS NULL THEN j.deadline END) END AS step_at,
        CASE WHEN c.write_waiting > 0 THEN c.write_at END AS write_at,
        -- a claim is void only when its process is gone, never by time
        COALESCE(batchinf.is_alive(c.holder_pid, c.holder_start), false) AS held,
        COALESCE(p.failures, 0) AS server_failures,
-       j.paused AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused,
+       (j.paused OR st.server IS NOT NULL) AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused,
        -- what has been paid for goes before what is ready to be, and that before what is new
        c.job_id, CASE c.state WHEN 'planned' THEN 2 WHEN 'uploading' THEN 2 WHEN 'uploaded' THEN 1 ELSE 0 END AS class,
        c.next_step_at AS asked_at
 FROM batchinf.chunk c
 JOIN batchinf.job j ON j.job_id = c.job_id
 JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+LEFT JOIN batchinf.stop_here st ON st.server = j.server
 CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END) w(wish)
 LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.owner)) p ON true
@@ -229,7 +246,8 @@ COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use th
 CREATE OR REPLACE VIEW batchinf.pause_here AS
 SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind, q.since, q.cause
 FROM batchinf.pause q
-JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database;
+JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database
+JOIN pg_catalog.pg_foreign_server f ON f.oid = q.server;
 
 CREATE OR REPLACE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
 SELECT k.job_id, k.chunk_id, k.attempt,
@@ -253,9 +271,11 @@ SELECT s.srvname AS server,
         JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
         WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
           AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
-       p.until AS paused_until, p.reason AS pause_reason, l.reason AS last_error, l.at AS last_error_at
+       CASE WHEN st.server IS NOT NULL THEN 'infinity' ELSE p.until END AS paused_until,
+       CASE WHEN st.server IS NOT NULL THEN 'batch_pause_server by ' || st.paused_by ELSE p.reason END AS pause_reason, l.reason AS last_error, l.at AS last_error_at
 FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
+LEFT JOIN batchinf.stop_here st ON st.server = s.oid
 LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
                    WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
                    ORDER BY q.until DESC LIMIT 1) p ON true
@@ -295,6 +315,11 @@ CROSS JOIN LATERAL (
     SELECT 2, 'paused', pg_catalog.format('the job is paused; batch_resume(%s) lets it go on', j.job_id), j.paused_at, NULL
     WHERE o.ours AND j.paused AND j.cancelled_at IS NULL
     UNION ALL
+    SELECT 3, 'server paused', pg_catalog.format('server "%s" is paused by its owner; batch_resume_server(%L) lets its jobs go on', n.server, n.server), st.since, NULL
+    FROM batchinf.stop_here st
+    WHERE st.server = j.server AND j.cancelled_at IS NULL
+      AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id AND k.state IN ('planned', 'uploading', 'uploaded'))
+    UNION ALL
     SELECT 4, 'no worker', pg_catalog.format('no background worker does this job: %s CALL batch_work() does it in a session', batchinf.no_worker()), d.at, NULL
     FROM (SELECT min(LEAST(u.step_at, u.write_at)) AS at FROM batchinf.due u WHERE u.job_id = j.job_id
           HAVING NOT bool_or(u.held)) d
@@ -309,7 +334,7 @@ CROSS JOIN LATERAL (
             q.since, q.until
      FROM batchinf.pause_here q
      CROSS JOIN LATERAL (SELECT CASE WHEN q.requester = j.owner THEN q.reason ELSE q.kind END) y(words)
-     WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.failures > 0 AND EXISTS (SELECT FROM pg_catalog.pg_foreign_server s WHERE s.oid = q.server)
+     WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.failures > 0
        AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL)
      ORDER BY q.until DESC LIMIT 1)
     UNION ALL
@@ -340,3 +365,34 @@ SELECT job_id, name, owner, server, model, task, state, records, pending, succee
 FROM batchinf.job_status s
 WHERE batchinf.visible(owner_oid);
 COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, interval) IS 'waits until a job has completed, failed or been cancelled, and says what it waits for';
+
+-- NULL as a job is an error
+CREATE OR REPLACE FUNCTION @extschema@.batch_cancel(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_cancel' LANGUAGE C VOLATILE;
+CREATE OR REPLACE FUNCTION @extschema@.batch_pause(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_pause' LANGUAGE C VOLATILE;
+CREATE OR REPLACE FUNCTION @extschema@.batch_resume(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_resume' LANGUAGE C VOLATILE;
+CREATE OR REPLACE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text[]) IS 'sends the records that ended so again, with the input that was stored at batch_submit, not with what the rows hold now; how many';
+
+CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcome text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_retry_text' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text) IS 'the same for one outcome';
+
+CREATE FUNCTION @extschema@.batch_pause_server(server name) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_pause_server' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_pause_server IS 'nothing new of any job is sent to the server; running batches are still followed and delivered. For the server''s owner';
+
+CREATE FUNCTION @extschema@.batch_resume_server(server name) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_resume_server' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_resume_server IS 'ends a pause of the whole server';
+
+CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout text)
+    AS 'MODULE_PATHNAME', 'batchinf_wait_text' LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, text) IS 'the same; takes literals';
+
+CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout int)
+    AS 'MODULE_PATHNAME', 'batchinf_wait_number' LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, int) IS 'says that a timeout is an interval';

@@ -38,7 +38,8 @@ static Jsonb *
 require_object(Jsonb *json, const char *name)
 {
 	if (!JB_ROOT_IS_OBJECT(json))
-		INVALID(errmsg("argument \"%s\" must be a JSON object", name));
+		INVALID(errmsg("argument \"%s\" must be a JSON object", name),
+				strcmp(name, "write_back") == 0 ? errhint("Write {\"column\": \"$\"}: which column takes which part of the output.") : 0);
 	return json;
 }
 

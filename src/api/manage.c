@@ -19,8 +19,11 @@
 #include "store/owner.h"
 #include "store/server.h"
 #include "store/sql.h"
+#include "store/stop.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "worker/version.h"
 #include "worker/wake.h"
@@ -29,6 +32,9 @@ PG_FUNCTION_INFO_V1(batchinf_cancel);
 PG_FUNCTION_INFO_V1(batchinf_pause);
 PG_FUNCTION_INFO_V1(batchinf_resume);
 PG_FUNCTION_INFO_V1(batchinf_retry);
+PG_FUNCTION_INFO_V1(batchinf_retry_text);
+PG_FUNCTION_INFO_V1(batchinf_pause_server);
+PG_FUNCTION_INFO_V1(batchinf_resume_server);
 PG_FUNCTION_INFO_V1(batchinf_work);
 PG_FUNCTION_INFO_V1(batchinf_server_limits);
 
@@ -41,7 +47,7 @@ tell_ended(int64 job_id)
 Datum
 batchinf_cancel(PG_FUNCTION_ARGS)
 {
-	int64		job_id = PG_GETARG_INT64(0);
+	int64		job_id = bi_procedure_job(fcinfo);
 
 	bi_sql_connect();
 	(void) bi_job_require(CurrentMemoryContext, job_id, "cancel");
@@ -66,14 +72,14 @@ set_pause(int64 job_id, bool paused)
 Datum
 batchinf_pause(PG_FUNCTION_ARGS)
 {
-	set_pause(PG_GETARG_INT64(0), true);
+	set_pause(bi_procedure_job(fcinfo), true);
 	PG_RETURN_VOID();
 }
 
 Datum
 batchinf_resume(PG_FUNCTION_ARGS)
 {
-	set_pause(PG_GETARG_INT64(0), false);
+	set_pause(bi_procedure_job(fcinfo), false);
 	PG_RETURN_VOID();
 }
 
@@ -101,22 +107,120 @@ check_outcomes(ArrayType *outcomes)
 	}
 }
 
-Datum
-batchinf_retry(PG_FUNCTION_ARGS)
+/* What is sent again is what was stored, not what the rows hold now. */
+static void
+tell_retried(int64 records)
 {
-	int64		job_id = PG_GETARG_INT64(0);
+	if (records > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " records are sent again as they were at batch_submit", records),
+				 errhint("To send what the rows hold now, call batch_submit for them.")));
+}
+
+static int64
+retry(int64 job_id, Datum outcomes)
+{
 	BiJob	   *job;
 	int64		records;
 
-	check_outcomes(PG_GETARG_ARRAYTYPE_P(1));
+	check_outcomes(DatumGetArrayTypeP(outcomes));
 	bi_sql_connect();
 	job = bi_job_require(CurrentMemoryContext, job_id, "retry");
 	bi_job_refuse_foreign(job, "retry");
-	records = bi_job_retry(job, PG_GETARG_DATUM(1));
+	records = bi_job_retry(job, outcomes);
 	bi_sql_finish();
+	tell_retried(records);
 	if (records > 0)
 		bi_wake_at_commit();
-	PG_RETURN_INT64(records);
+	return records;
+}
+
+static void
+require_outcomes(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"outcomes\" must not be null"),
+				 errhint("Leave it out to send all records that failed again.")));
+}
+
+Datum
+batchinf_retry(PG_FUNCTION_ARGS)
+{
+	int64		job_id = bi_procedure_job(fcinfo);
+
+	require_outcomes(fcinfo);
+	PG_RETURN_INT64(retry(job_id, PG_GETARG_DATUM(1)));
+}
+
+/* Literals come here, for PostgreSQL takes them for text where it can: arrays, and one outcome. */
+Datum
+batchinf_retry_text(PG_FUNCTION_ARGS)
+{
+	int64		job_id = bi_procedure_job(fcinfo);
+	char	   *given;
+	Datum		outcomes;
+
+	require_outcomes(fcinfo);
+	given = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	if (given[0] == '{')
+		outcomes = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(given), ObjectIdGetDatum(TEXTOID), Int32GetDatum(-1));
+	else
+	{
+		Datum		word = PG_GETARG_DATUM(1);
+
+		outcomes = PointerGetDatum(construct_array(&word, 1, TEXTOID, -1, false, TYPALIGN_INT));
+	}
+	PG_RETURN_INT64(retry(job_id, outcomes));
+}
+
+/* Servers */
+
+/* The server, if the current user may pause it; else an error. */
+static BiServer *
+require_server_owner(FunctionCallInfo fcinfo)
+{
+	const char *name;
+	BiServer   *server;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"server\" must not be null")));
+	name = NameStr(*PG_GETARG_NAME(0));
+	server = bi_server_load(bi_server_require(name, GetUserId()), GetUserId());
+	if (!has_privs_of_role(GetUserId(), server->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of foreign server \"%s\"", name),
+				 errhint("batch_pause and batch_resume do it for your own jobs.")));
+	return server;
+}
+
+Datum
+batchinf_pause_server(PG_FUNCTION_ARGS)
+{
+	BiServer   *server = require_server_owner(fcinfo);
+
+	bi_sql_connect();
+	if (!bi_stop_set(server->oid, GetUserNameFromId(GetUserId(), false)))
+		ereport(NOTICE, (errmsg("server \"%s\" is paused already", server->name)));
+	bi_sql_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+batchinf_resume_server(PG_FUNCTION_ARGS)
+{
+	BiServer   *server = require_server_owner(fcinfo);
+
+	bi_sql_connect();
+	if (!bi_stop_clear(server->oid))
+		ereport(NOTICE, (errmsg("server \"%s\" is not paused", server->name)));
+	bi_sql_finish();
+	bi_wake_at_commit();
+	PG_RETURN_VOID();
 }
 
 /* Procedures */

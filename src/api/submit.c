@@ -14,6 +14,7 @@
 #include "api/template.h"
 #include "base/json.h"
 #include "base/schema.h"
+#include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -21,6 +22,7 @@
 #include "store/carry.h"
 #include "store/sql.h"
 #include "store/target.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
@@ -48,6 +50,18 @@ typedef struct Submit
 
 /* Server, model, limits */
 
+/* The option that gives a key: of a file where the current user may name one. */
+static const char *
+key_option(const BiProvider *provider)
+{
+	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
+
+	for (const char *const *name = provider->mapping_options; may_read && *name; name++)
+		if (strlen(*name) > strlen("_file") && strcmp(*name + strlen(*name) - strlen("_file"), "_file") == 0)
+			return *name;
+	return provider->mapping_options[0];
+}
+
 static void
 choose_server(Submit *s)
 {
@@ -63,8 +77,8 @@ choose_server(Submit *s)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("user mapping not found for \"%s\" and server \"%s\"",
 						GetUserNameFromId(GetUserId(), false), s->job.server_name),
-				 errhint("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key_file '…') gives the key.",
-						 quote_identifier(s->job.server_name))));
+				 errhint("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (%s '…') gives the key.",
+						 quote_identifier(s->job.server_name), key_option(s->provider))));
 	if (spec->model == NULL)
 		spec->model = s->server->model;
 	if (spec->model == NULL || spec->model[0] == '\0')

@@ -15,12 +15,15 @@
 #include "store/job.h"
 #include "store/progress.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "worker/wake.h"
 
 PG_FUNCTION_INFO_V1(batchinf_wait);
+PG_FUNCTION_INFO_V1(batchinf_wait_text);
+PG_FUNCTION_INFO_V1(batchinf_wait_number);
 PG_FUNCTION_INFO_V1(batchinf_no_worker);
 
 /* How often batch_wait looks. */
@@ -98,17 +101,14 @@ pause_phase(void *arg)
 	CHECK_FOR_INTERRUPTS();
 }
 
-Datum
-batchinf_wait(PG_FUNCTION_ARGS)
+static void
+wait_for_job(FunctionCallInfo fcinfo, TimestampTz until)
 {
 	Look		look = {.first = true};
 	BiProgress	told = {0};
-	TimestampTz until;
 	int			wait_ms = WAIT_LOOK_MS;
 
-	bi_procedure_require_no_block(fcinfo, "batch_wait");
 	look.job_id = bi_procedure_job(fcinfo);
-	until = bi_procedure_until(fcinfo, 1, "timeout");
 	look.cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf wait look", ALLOCSET_SMALL_SIZES);
 	bi_procedure_connect();
 	for (;;)
@@ -135,7 +135,38 @@ batchinf_wait(PG_FUNCTION_ARGS)
 		bi_xact_wait(BI_XACT_PROCEDURE, pause_phase, &wait_ms);
 	}
 	SPI_finish();
+}
+
+Datum
+batchinf_wait(PG_FUNCTION_ARGS)
+{
+	bi_procedure_require_no_block(fcinfo, "batch_wait");
+	wait_for_job(fcinfo, bi_procedure_until(fcinfo, 1, "timeout"));
 	PG_RETURN_VOID();
+}
+
+/* Literals come here, for PostgreSQL takes them for text where it can. */
+Datum
+batchinf_wait_text(PG_FUNCTION_ARGS)
+{
+	bi_procedure_require_no_block(fcinfo, "batch_wait");
+	if (!PG_ARGISNULL(1))
+		fcinfo->args[1].value = DirectFunctionCall3(interval_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	wait_for_job(fcinfo, bi_procedure_until(fcinfo, 1, "timeout"));
+	PG_RETURN_VOID();
+}
+
+/* A number has no unit: says what to write. */
+Datum
+batchinf_wait_number(PG_FUNCTION_ARGS)
+{
+	int64		job_id = bi_procedure_job(fcinfo);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"timeout\" must be an interval"),
+			 PG_ARGISNULL(1) ? 0 : errhint("CALL batch_wait(" INT64_FORMAT ", '%d s') waits for that many seconds.", job_id, PG_GETARG_INT32(1))));
 }
 
 /* batchinf.no_worker() RETURNS text: why no background worker works here; NULL: one does. */

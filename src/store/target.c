@@ -226,6 +226,12 @@ open_outputs(Relation rel, const char *write_back)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("write_back of column \"%s\" is not a string", name),
 					 errhint("Give an SQL/JSON path into the output; \"$\" is the whole output.")));
+		if (strchr(path, '$') == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("write_back path \"%s\" of column \"%s\" does not begin with $", path, name),
+					 errhint("Write {\"%s\": \"$\"} for the whole output, {\"%s\": \"$.%s\"} for a member of it.",
+							 name, name, path[0] ? path : name)));
 		error_context_stack = &context;
 		columns = lappend(columns, open_output(rel, name, path));
 		error_context_stack = context.previous;

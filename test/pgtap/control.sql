@@ -239,4 +239,77 @@ SELECT batch_cancel(:job);
 SELECT is(sim.finish('worker'), '', 'a cancel that always fails: batch_work ends');
 SELECT is(counts(:job), 'cancelled 5 pending 0 succeeded 5 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 5', '… with the batch, whose answers have been paid for');
 
+--
+-- Calls that look right (issue 11, point 18)
+--
+SELECT sim.reset();
+SELECT throws_ok(format('SELECT %s(NULL)', f), '22004', 'argument "job_id" must not be null', f || '(NULL)') FROM unnest('{batch_cancel,batch_pause,batch_resume,batch_retry}'::text[]) f;
+SELECT throws_ok(format('SELECT %s(NULL)', f), '22004', 'argument "server" must not be null', f || '(NULL)') FROM unnest('{batch_pause_server,batch_resume_server}'::text[]) f;
+SELECT batch_submit($$SELECT 1 AS id, '[[sim:refusal]]' AS prompt UNION SELECT 2, '[[sim:error=400]]'$$, server => 'openai') AS job \gset
+CALL batch_work('30 s');
+SELECT throws_ok(format('SELECT batch_retry(%s, NULL)', :job), '22004', 'argument "outcomes" must not be null', 'batch_retry(job, NULL)');
+SELECT throws_ok(format('SELECT batch_retry(NULL, %L)', 'errored'), '22004', 'argument "job_id" must not be null', 'batch_retry(NULL, outcome)');
+SELECT throws_ok(format('SELECT batch_retry(%s, %L)', :job, 'nonsense'), '22023', 'records with outcome "nonsense" cannot be sent again', 'an unknown outcome');
+SELECT throws_ok(format('SELECT batch_retry(%s, %L)', :job, '{errored'), '22P02', NULL, 'half an array');
+SELECT is(sim.psql(format('SELECT batch_retry(%s, ''invalid_output'')', :job)), E'NOTICE:  1 records are sent again as they were at batch_submit\nHINT:  To send what the rows hold now, call batch_submit for them.\n1', 'one outcome as a literal; a NOTICE says what is sent');
+CALL batch_work('30 s');
+SELECT is(batch_retry(:job, '{errored}'), 1::bigint, 'an array as a literal');
+CALL batch_work('30 s');
+SELECT is(batch_retry(:job, ARRAY['errored']), 1::bigint, 'an array');
+CALL batch_work('30 s');
+SELECT is(batch_retry(job_id => :job, outcomes => '{errored}'), 1::bigint, 'by name');
+CALL batch_work('30 s');
+SELECT is(batch_retry(job_id => :job, outcome => 'errored'), 1::bigint, 'one, by name');
+CALL batch_work('30 s');
+SELECT is(sim.psql(format('CALL batch_wait(%s, 60)', :job)), format(E'ERROR:  argument "timeout" must be an interval\nHINT:  CALL batch_wait(%s, ''60 s'') waits for that many seconds.', :job), 'a timeout without a unit');
+SELECT matches(sim.psql(format('CALL batch_wait(%s%s)', :job, timeout)), 'is completed', 'batch_wait(job' || timeout || ')')
+FROM unnest(ARRAY['', ', ''60 s''', ', NULL', ', interval ''60 s''', ', timeout => ''60 s''', ', timeout => NULL', ', ''00:01''']) timeout;
+SELECT matches(sim.psql(format('CALL batch_wait(%s, ''soon'')', :job)), 'ERROR:  invalid input syntax for type interval: "soon"', 'a timeout that is none');
+
+--
+-- A server that is paused
+--
+SELECT sim.reset();
+SELECT sim.server('whole', $$max_requests '5', max_batches '1'$$);
+SELECT sim.config('{"batch_seconds": 2}');
+SELECT submit(10, 'whole') AS job \gset
+SELECT sim.start('worker', 'CALL batch_work()');
+SELECT is(sim.until(format($$SELECT count(*) FROM batch_chunks WHERE job_id = %s AND provider_batch_id IS NOT NULL$$, :job), '1'), '1', 'one of two chunks is at the provider');
+SELECT batch_pause_server('whole');
+SELECT is(sim.finish('worker'), '', 'batch_work returns when only jobs of a paused server are left');
+SELECT is(counts(:job), 'running 10 pending 5 succeeded 5 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 5', 'the running batch is polled, fetched and delivered');
+SELECT batch_submit('SELECT 1 AS id, ''x'' AS prompt', 'whole') AS other \gset
+CALL batch_work('10 s');
+SELECT is(jsonb_array_length(sim.ledger() -> 'batches'), 1, '… nothing new is created for any job');
+SELECT is(requests('POST /v1/files'), 1, '… nothing new is uploaded');
+SELECT is(paused_until || ' ' || pause_reason, 'infinity batch_pause_server by postgres', 'batch_servers says so') FROM batch_servers WHERE server = 'whole';
+SELECT matches(waiting_for, '^server "whole" is paused by its owner; batch_resume_server\(''whole''\) lets its jobs go on; since ', '… and each job') FROM batch_jobs WHERE job_id IN (:job, :other);
+SELECT is(sim.psql('SELECT batch_pause_server(''whole'')'), 'NOTICE:  server "whole" is paused already', 'a second pause is a notice');
+CREATE ROLE control_user;
+GRANT USAGE ON FOREIGN SERVER whole TO control_user;
+SELECT matches(sim.psql('SET ROLE control_user', 'SELECT batch_resume_server(''whole'')'), 'ERROR:  must be owner of foreign server "whole"', 'who only uses a server cannot pause or resume it');
+SELECT throws_ok('SELECT batch_pause_server(''nonesuch'')', '42704', NULL, 'an unknown server');
+UPDATE batchinf.stop SET install = gen_random_uuid();
+SELECT is(paused_until, NULL, 'a pause of another installation does not apply') FROM batch_servers WHERE server = 'whole';
+SELECT is(sim.psql('SELECT batch_resume_server(''whole'')'), 'NOTICE:  server "whole" is not paused', '… and cannot be ended');
+SELECT is(sim.psql('SELECT batch_pause_server(''whole'')'), '', '… nor is it in the way of a new one');
+ALTER SERVER whole OWNER TO control_user;
+SELECT is(sim.psql('SET ROLE control_user', 'SELECT batch_resume_server(''whole'')'), '', 'its owner may');
+ALTER SERVER whole OWNER TO postgres;
+DROP OWNED BY control_user;
+DROP ROLE control_user;
+SELECT sim.config('{"batch_seconds": 0.2}');
+CALL batch_work('60 s');
+SELECT is(counts(:job), 'completed 10 pending 0 succeeded 10 errored 0 expired 0 cancelled 0 missing 0 invalid 0 written 10', 'after batch_resume_server the rest is done');
+SELECT submit(3, 'whole') AS job \gset
+SELECT batch_pause_server('whole');
+SELECT batch_cancel(:job);
+CALL batch_work('10 s');
+SELECT batch_submit('SELECT 1 AS id, ''x'' AS prompt', 'whole') AS other \gset
+DROP SERVER whole CASCADE;
+SELECT batch_cancel(:other);
+CALL batch_work('10 s');
+SELECT is(state, 'cancelled', '… and one whose paused server was dropped') FROM batch_jobs WHERE job_id = :other;
+SELECT is(state, 'cancelled', 'a job of a paused server can be cancelled') FROM batch_jobs WHERE job_id = :job;
+
 SELECT * FROM finish();

@@ -1,7 +1,7 @@
 -- Everything that batch_submit refuses, each with words of its own; what it lets pass;
 -- and what it leaves behind.
 \i lib.sql
-SELECT plan(150);
+SELECT plan(154);
 
 -- What a statement says: SQLSTATE, message, detail and hint.
 CREATE FUNCTION said(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -131,13 +131,17 @@ SELECT is(refused_write('{"label":"$["}'), '42601 | syntax error at end of jsonp
 SELECT is(refused_write('{"label":1}'), '22023 | write_back of column "label" is not a string | Give an SQL/JSON path into the output; "$" is the whole output.', 'a path that is no string');
 SELECT is(refused_write('{"label":null}'), '22023 | write_back of column "label" is not a string | Give an SQL/JSON path into the output; "$" is the whole output.', 'a path that is null');
 SELECT is(refused_write('{}'), '22023 | write_back must be a JSON object that names at least one column | For example ''{"label": "$.label"}'', or ''{"label": "$"}'' for the whole output.', 'an empty write_back');
-SELECT is(refused_write('["label"]'), '22023 | argument "write_back" must be a JSON object', 'a write_back that is no object');
+SELECT is(refused_write('["label"]'), '22023 | argument "write_back" must be a JSON object | Write {"column": "$"}: which column takes which part of the output.', 'a write_back that is no object');
 SELECT is(refused_write('{"n":"$"}', $$, response_schema => '{"type":"object"}'$$), '42804 | column "n" of type integer cannot take the output | A structured output as a whole is a JSON value. | Use a path to one of its members, or a column of type jsonb.', 'a structured output as a whole into an integer');
 CREATE FUNCTION refused_embedding(col text) RETURNS text LANGUAGE sql AS $$ SELECT refused(format('%L, %L, %L, task => %L, target => %L, write_back => %L', 'SELECT id FROM t', 'e', 'p', 'embedding', 't', json_build_object(col, '$'))) $$;
 SELECT is(refused_embedding('n'), '42804 | column "n" of type integer cannot take the output | An embedding is an array of numbers. | Use a column of type real[], vector or jsonb.', 'an embedding into an integer');
 SELECT is(refused_embedding('d'), '42804 | column "d" of type date cannot take the output | An embedding is an array of numbers. | Use a column of type real[], vector or jsonb.', 'an embedding into a date');
 SELECT is(refused_embedding('b'), '42804 | column "b" of type boolean cannot take the output | An embedding is an array of numbers. | Use a column of type real[], vector or jsonb.', 'an embedding into a boolean');
 SELECT is(refused_embedding('r') || refused_embedding('j'), 'no errorno error', 'an embedding into real[] and jsonb');
+SELECT is(refused($$'SELECT id FROM t', 's', 'p', target => 't', write_back => '"label"'$$), '22023 | argument "write_back" must be a JSON object | Write {"column": "$"}: which column takes which part of the output.', 'a write_back that is only a name');
+SELECT is(refused($$'SELECT id FROM t', 's', 'p', target => 't', write_back => '{"label": "label"}'$$), '22023 | write_back path "label" of column "label" does not begin with $ | Write {"label": "$"} for the whole output, {"label": "$.label"} for a member of it.', 'a path without $');
+SELECT is(refused($$'SELECT id FROM t', 's', 'p', target => 't', write_back => '{"label": ""}'$$), '22023 | write_back path "" of column "label" does not begin with $ | Write {"label": "$"} for the whole output, {"label": "$.label"} for a member of it.', 'an empty path');
+SELECT is(refused($$'SELECT id FROM t', 's', 'p', target => 't', write_back => '{"label": "strict $.x"}'$$), 'no error', 'a path in strict mode');
 SELECT is(refused($$'SELECT id FROM t', 's', 'p', write_back => '{"label":"$"}'$$), '22023 | arguments "target" and "write_back" belong together | target is the table, write_back says which column takes which part of the output.', 'write_back without target');
 SELECT is(refused($$'SELECT id FROM t', 's', 'p', target => 't'$$), '22023 | arguments "target" and "write_back" belong together | target is the table, write_back says which column takes which part of the output.', 'target without write_back');
 
@@ -151,7 +155,7 @@ SELECT is(refused($$'SELECT 1 AS id', 's', 'p'$$), '42501 | permission denied fo
 RESET ROLE;
 GRANT USAGE ON FOREIGN SERVER s TO submit_user, submit_owner;
 SET ROLE submit_user;
-SELECT is(refused($$'SELECT 1 AS id', 's', 'p'$$), '42704 | user mapping not found for "submit_user" and server "s" | CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (api_key_file ''…'') gives the key.', 'no user mapping');
+SELECT is(refused($$'SELECT 1 AS id', 's', 'p'$$), '42704 | user mapping not found for "submit_user" and server "s" | CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (api_key ''…'') gives the key.', 'no user mapping');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (api_key 'sk-sim');
 SELECT is(refused($$'SELECT id FROM t', 's', 'p'$$), '42501 | permission denied for table t', 'the query runs with the rights of the caller');
 SELECT is(refused($$'SELECT 1 AS id', 's', 'p', target => 't', write_back => '{"label":"$"}'$$), '42501 | permission denied for column "id" of target table "t" | Write-back needs SELECT on it.', 'no SELECT on the key of the target');
@@ -297,7 +301,7 @@ ALTER FUNCTION submitting(text) SECURITY DEFINER;
 GRANT CREATE ON SCHEMA public TO submit_owner;
 ALTER FUNCTION submitting(text) OWNER TO submit_owner;
 SET ROLE submit_user;
-SELECT is(said($$SELECT submitting('as definer')$$), '42704 | user mapping not found for "submit_owner" and server "s" | CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (api_key_file ''…'') gives the key.', 'in a SECURITY DEFINER function the key is the definer''s');
+SELECT is(said($$SELECT submitting('as definer')$$), '42704 | user mapping not found for "submit_owner" and server "s" | CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (api_key ''…'') gives the key.', 'in a SECURITY DEFINER function the key is the definer''s');
 RESET ROLE;
 CREATE USER MAPPING FOR submit_owner SERVER s OPTIONS (api_key 'sk-sim');
 SET ROLE submit_user;
