@@ -335,7 +335,8 @@ CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout int)
 COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, int) IS 'says that a timeout is an interval';
 
 --
--- 4. Views: the rows of jobs whose owner the reader has the USAGE of; all for pg_read_all_data.
+-- 4. Views: the rows of jobs whose owner the reader has the USAGE of; all for pg_read_all_data;
+-- states and counts, without the words of users and providers, for pg_monitor.
 --
 CREATE FUNCTION batchinf.is_owner(owner oid) RETURNS bool
     LANGUAGE sql STABLE
@@ -346,6 +347,11 @@ CREATE FUNCTION batchinf.visible(owner oid) RETURNS bool
     LANGUAGE sql STABLE
     RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR batchinf.is_owner(owner);
 COMMENT ON FUNCTION batchinf.visible IS 'may the current user see the jobs of this owner?';
+
+CREATE FUNCTION batchinf.monitors() RETURNS bool
+    LANGUAGE sql STABLE
+    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON FUNCTION batchinf.monitors IS 'may the current user see states and counts of everybody''s jobs, without the words of users and providers?';
 
 CREATE FUNCTION batchinf.identity(install uuid) RETURNS uuid
     AS 'MODULE_PATHNAME', 'batchinf_identity' LANGUAGE C STRICT STABLE PARALLEL SAFE;
@@ -405,7 +411,8 @@ COMMENT ON VIEW batchinf.due IS 'the chunks of this database that still want som
 CREATE VIEW batchinf.job_here AS
 SELECT j.job_id, o.ours,
        CASE WHEN o.ours THEN j.server END AS server,
-       CASE WHEN o.ours THEN j.owner ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name) END AS role
+       CASE WHEN o.ours THEN j.owner ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name) END AS role,
+       j.model
 FROM batchinf.job j
 CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours);
 COMMENT ON VIEW batchinf.job_here IS 'whose each job is here: of a foreign one the oids mean nothing, and the role that has its owner''s name may see it';
@@ -509,38 +516,101 @@ WHERE j.ended IS NULL;
 COMMENT ON VIEW batchinf.job_wait IS 'why each job that has not ended waits: the most important reason, since when and until when; topic changes with the reason';
 
 CREATE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
-SELECT job_id, name, owner, server, model, task, state, records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
-       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at, error,
-       target, cached_tokens, retried, duplicates, unknown, malformed,
+SELECT job_id, CASE WHEN batchinf.visible(owner_oid) THEN name END AS name, owner, server, model, task, state,
+       records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
+       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at,
+       CASE WHEN batchinf.visible(owner_oid) THEN error END AS error, target, cached_tokens, retried, duplicates, unknown, malformed,
        CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings,
-       (SELECT w.waiting_for FROM batchinf.job_wait w WHERE w.job_id = s.job_id) AS waiting_for
+       CASE WHEN batchinf.visible(owner_oid) THEN (SELECT w.waiting_for FROM batchinf.job_wait w WHERE w.job_id = s.job_id) END AS waiting_for
 FROM batchinf.job_status s
-WHERE batchinf.visible(owner_oid);
+WHERE batchinf.visible(owner_oid) OR batchinf.monitors();
 COMMENT ON VIEW @extschema@.batch_jobs IS 'state, progress and counts of each job';
+
+CREATE VIEW @extschema@.batch_job_details WITH (security_barrier) AS
+SELECT j.job_id, j.spec ->> 'query' AS query, j.spec ->> 'prompt' AS prompt, j.spec ->> 'system_prompt' AS system_prompt,
+       (j.spec ->> 'params')::json AS params, (j.spec ->> 'response_schema')::json AS response_schema,
+       NULLIF(j.spec -> 'write_back', 'null') AS write_back, ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'key')) AS key,
+       j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts
+FROM batchinf.job j
+JOIN batchinf.job_here o ON o.job_id = j.job_id
+WHERE batchinf.visible(o.role);
+COMMENT ON VIEW @extschema@.batch_job_details IS 'what each job was asked to send: the arguments of batch_submit as they are stored';
+COMMENT ON COLUMN @extschema@.batch_job_details.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_job_details.query IS 'the query whose rows became the records';
+COMMENT ON COLUMN @extschema@.batch_job_details.prompt IS 'the prompt with {{column}}; NULL where the query returned the input itself';
+COMMENT ON COLUMN @extschema@.batch_job_details.system_prompt IS 'the same for all records';
+COMMENT ON COLUMN @extschema@.batch_job_details.params IS 'merged into each request, its members in the order in which they were written';
+COMMENT ON COLUMN @extschema@.batch_job_details.response_schema IS 'asked of the provider and checked on each answer, its members in the order in which they were written';
+COMMENT ON COLUMN @extschema@.batch_job_details.write_back IS 'which column of the target takes which part of the output';
+COMMENT ON COLUMN @extschema@.batch_job_details.key IS 'the columns that name a record';
+COMMENT ON COLUMN @extschema@.batch_job_details.input_kind IS 'what batch_records.input holds: text, messages or body';
+COMMENT ON COLUMN @extschema@.batch_job_details.max_attempts IS 'how often a record is tried';
 
 CREATE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
 SELECT k.job_id, k.chunk_id, k.attempt,
        CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
-       k.records, k.bytes, k.batch_id AS provider_batch_id, k.submitted_at, k.ended_at,
-       GREATEST(k.next_step_at, p.until) AS next_step_at, COALESCE(k.waiting_for, p.reason) AS waiting_for, k.error,
+       k.records, k.bytes, CASE WHEN batchinf.visible(j.role) THEN k.batch_id END AS provider_batch_id, k.submitted_at, k.ended_at,
+       GREATEST(k.next_step_at, p.until) AS next_step_at,
+       COALESCE(CASE WHEN batchinf.visible(j.role) THEN k.waiting_for END, p.reason) AS waiting_for,
+       CASE WHEN batchinf.visible(j.role) THEN k.error END AS error,
        k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
 FROM batchinf.chunk k
 JOIN batchinf.job_here j ON j.job_id = k.job_id
 LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END ORDER BY q.until DESC))[1] AS reason
                    FROM batchinf.pause_here q
                    WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
-WHERE batchinf.visible(j.role);
+WHERE batchinf.visible(j.role) OR batchinf.monitors();
 COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, what they do and what they wait for';
 
 CREATE VIEW @extschema@.batch_records WITH (security_barrier) AS
-SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason, s.model,
+SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason,
+       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model) ELSE s.model END AS model,
        s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
-       r.chunk_id, s.request_id, s.reasoning
+       r.chunk_id, s.request_id, s.reasoning, r.input
 FROM batchinf.record r
 JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt
 WHERE batchinf.visible(j.role);
-COMMENT ON VIEW @extschema@.batch_records IS 'each record with its outcome, output, tokens and write-back; outcome is NULL while it is pending';
+COMMENT ON VIEW @extschema@.batch_records IS 'each record with its input, outcome, output, tokens and write-back; outcome is NULL while it is pending';
+COMMENT ON COLUMN @extschema@.batch_records.model IS 'of an answer: the one that the provider names, else the job''s';
+COMMENT ON COLUMN @extschema@.batch_records.input IS 'what is sent: the prompt with its columns filled in, messages or body';
+
+CREATE VIEW @extschema@.batch_attempts WITH (security_barrier) AS
+SELECT s.job_id, r.record_id, s.seq, s.attempt, s.chunk_id, k.batch_id AS provider_batch_id, s.outcome, s.finish_reason,
+       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model) ELSE s.model END AS model,
+       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.request_id, k.submitted_at, s.finished_at, s.output, s.reasoning
+FROM batchinf.result s
+JOIN batchinf.job_here j ON j.job_id = s.job_id
+JOIN batchinf.record r ON r.job_id = s.job_id AND r.seq = s.seq
+LEFT JOIN batchinf.chunk k ON k.chunk_id = s.chunk_id
+WHERE batchinf.visible(j.role) AND s.outcome <> 'skipped'
+UNION ALL
+SELECT r.job_id, r.record_id, r.seq, r.attempt, r.chunk_id, k.batch_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.submitted_at, NULL, NULL, NULL
+FROM batchinf.record r
+JOIN batchinf.job_here j ON j.job_id = r.job_id
+LEFT JOIN batchinf.chunk k ON k.chunk_id = r.chunk_id
+WHERE batchinf.visible(j.role)
+  AND NOT EXISTS (SELECT FROM batchinf.result s WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt);
+COMMENT ON VIEW @extschema@.batch_attempts IS 'each attempt of each record, with its batch, outcome and tokens, whose sums are the job''s; outcome is NULL while it is pending';
+COMMENT ON COLUMN @extschema@.batch_attempts.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_attempts.record_id IS 'the record''s key as text';
+COMMENT ON COLUMN @extschema@.batch_attempts.seq IS 'the record''s number in its job';
+COMMENT ON COLUMN @extschema@.batch_attempts.attempt IS '1 is the first; one that is left out was never sent';
+COMMENT ON COLUMN @extschema@.batch_attempts.chunk_id IS 'the chunk of batch_chunks that it was in';
+COMMENT ON COLUMN @extschema@.batch_attempts.provider_batch_id IS 'the provider''s id of its batch; NULL: not sent';
+COMMENT ON COLUMN @extschema@.batch_attempts.outcome IS 'how it ended, as in batch_records; NULL: not yet';
+COMMENT ON COLUMN @extschema@.batch_attempts.finish_reason IS 'as the provider says it';
+COMMENT ON COLUMN @extschema@.batch_attempts.model IS 'of an answer: the one that the provider names, else the job''s';
+COMMENT ON COLUMN @extschema@.batch_attempts.input_tokens IS 'as the provider counts them; NULL: it did not say';
+COMMENT ON COLUMN @extschema@.batch_attempts.cached_tokens IS 'the part of input_tokens that was read from a cache';
+COMMENT ON COLUMN @extschema@.batch_attempts.output_tokens IS 'as the provider counts them; NULL: it did not say';
+COMMENT ON COLUMN @extschema@.batch_attempts.error_code IS 'of an attempt that is no success';
+COMMENT ON COLUMN @extschema@.batch_attempts.error IS 'the reason in words';
+COMMENT ON COLUMN @extschema@.batch_attempts.request_id IS 'the provider''s id of the request';
+COMMENT ON COLUMN @extschema@.batch_attempts.submitted_at IS 'when its batch was created at the provider';
+COMMENT ON COLUMN @extschema@.batch_attempts.finished_at IS 'when its end was stored here';
+COMMENT ON COLUMN @extschema@.batch_attempts.output IS 'what the model answered in this attempt';
+COMMENT ON COLUMN @extschema@.batch_attempts.reasoning IS 'what the model thought aloud, as in batch_records';
 
 CREATE VIEW @extschema@.batch_events WITH (security_barrier) AS
 SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status, e.request_id
@@ -551,7 +621,7 @@ COMMENT ON VIEW @extschema@.batch_events IS 'what happened to each chunk, when, 
 
 CREATE FUNCTION batchinf.server_limits(server oid) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'batchinf_server_limits' LANGUAGE C STRICT STABLE;
-COMMENT ON FUNCTION batchinf.server_limits IS 'the limits in force for a server one has USAGE on: its options over its provider''s defaults';
+COMMENT ON FUNCTION batchinf.server_limits IS 'the limits in force for a server: its options over its provider''s defaults';
 
 CREATE VIEW @extschema@.batch_servers WITH (security_barrier) AS
 SELECT s.srvname AS server,
@@ -568,12 +638,12 @@ FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
 LEFT JOIN batchinf.stop_here st ON st.server = s.oid
 LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
-                   WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner))
+                   WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner) OR batchinf.monitors())
                    ORDER BY q.until DESC LIMIT 1) p ON true
 LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
-                   WHERE q.server = s.oid AND q.failures > 0 AND (q.owner = 0 OR batchinf.visible(q.owner)) ORDER BY q.at DESC LIMIT 1) l ON true
-WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE');
-COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use, their limits and what holds them up';
+                   WHERE q.server = s.oid AND q.failures > 0 AND (q.owner = 0 OR batchinf.visible(q.owner) OR batchinf.monitors()) ORDER BY q.at DESC LIMIT 1) l ON true
+WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE') OR batchinf.monitors();
+COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use or monitor, their limits and what holds them up';
 
 GRANT SELECT ON @extschema@.batch_jobs, @extschema@.batch_chunks, @extschema@.batch_records,
-                @extschema@.batch_events, @extschema@.batch_servers TO PUBLIC;
+                @extschema@.batch_events, @extschema@.batch_servers, @extschema@.batch_job_details, @extschema@.batch_attempts TO PUBLIC;

@@ -17,7 +17,7 @@ SELECT starts('batch_records', 'job_id bigint, record_id text, seq bigint, attem
     'cached_tokens bigint, output_tokens bigint, error_code text, error text, write_state text, write_error text, finished_at timestamp with time zone');
 SELECT is(columns('batch_servers'), 'server name, provider text, model text, limits jsonb, batches_in_flight bigint, paused_until timestamp with time zone, '
     'pause_reason text, last_error text, last_error_at timestamp with time zone', 'the columns of batch_servers');
-SELECT is(array_agg(relname::text ORDER BY relname), '{batch_chunks,batch_events,batch_jobs,batch_records,batch_servers}'::text[], 'each of the views is a security barrier')
+SELECT is(array_agg(relname::text ORDER BY relname), '{batch_attempts,batch_chunks,batch_events,batch_job_details,batch_jobs,batch_records,batch_servers}'::text[], 'each of the views is a security barrier')
 FROM pg_class WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND 'security_barrier=true' = ANY (reloptions);
 SELECT is(count(*), 0::bigint, 'all that the extension made has a comment or is a part of what has')
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'batchinf' JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
@@ -120,7 +120,9 @@ CREATE TABLE plans AS SELECT about, index, plan_of(query) AS plan FROM (VALUES
     ('the chunks of a job', 'chunk_job', 'SELECT * FROM batch_jobs WHERE job_id = 1'),
     ('writes that wait', 'result_write_waiting', $$SELECT seq FROM batchinf.result WHERE chunk_id = 1 AND write_state = 'waiting'$$),
     ('records to send again', 'result_retryable', 'SELECT seq FROM batchinf.result WHERE chunk_id = 1 AND retryable'),
-    ('a job''s records', 'record_pkey', 'SELECT * FROM batch_records WHERE job_id = 1')) v(about, index, query);
+    ('a job''s records', 'record_pkey', 'SELECT * FROM batch_records WHERE job_id = 1'),
+    ('a job''s attempts', 'result_pkey.*record_pkey', 'SELECT * FROM batch_attempts WHERE job_id = 1'),
+    ('what a job was asked to send', 'job_pkey', 'SELECT * FROM batch_job_details WHERE job_id = 1')) v(about, index, query);
 RESET enable_bitmapscan;
 SELECT ok(plan ~ index AND plan !~ 'Seq Scan on (chunk|result|record)', 'an index serves ' || about) FROM plans;
 SELECT diag(about || E'\n' || plan) FROM plans WHERE NOT (plan ~ index AND plan !~ 'Seq Scan on (chunk|result|record)');
