@@ -120,6 +120,12 @@ CROSS JOIN LATERAL (
 -- what a model thought aloud
 ALTER TABLE batchinf.result ADD COLUMN IF NOT EXISTS reasoning text;
 COMMENT ON COLUMN batchinf.result.reasoning IS 'what the server''s reasoning_tags took off the head of the output';
+ALTER TABLE batchinf.result ADD COLUMN IF NOT EXISTS write_asked timestamptz;
+COMMENT ON COLUMN batchinf.result.write_asked IS 'when batch_rewrite asked for the write; NULL: not since finished_at';
+
+CREATE FUNCTION @extschema@.batch_rewrite(job_id bigint, write_states text[] DEFAULT '{write_failed,target_missing}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_rewrite' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_rewrite IS 'writes outputs whose write-back ended so to their rows again, without paying for them again; how many';
 
 CREATE OR REPLACE VIEW @extschema@.batch_records WITH (security_barrier) AS
 SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason,

@@ -146,8 +146,10 @@ CREATE TABLE batchinf.result (
     write_error   text,
     finished_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     reasoning     text,
+    write_asked   timestamptz,
     PRIMARY KEY (job_id, seq, attempt)
 );
+COMMENT ON COLUMN batchinf.result.write_asked IS 'when batch_rewrite asked for the write; NULL: not since finished_at';
 COMMENT ON COLUMN batchinf.result.reasoning IS 'what the server''s reasoning_tags took off the head of the output';
 CREATE INDEX result_write_waiting ON batchinf.result (chunk_id) WHERE write_state = 'waiting';
 CREATE INDEX result_retryable ON batchinf.result (chunk_id) WHERE retryable;
@@ -300,6 +302,10 @@ COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause';
 CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text[]) IS 'sends the records that ended so again, with the input that was stored at batch_submit, not with what the rows hold now; how many';
+
+CREATE FUNCTION @extschema@.batch_rewrite(job_id bigint, write_states text[] DEFAULT '{write_failed,target_missing}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_rewrite' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION @extschema@.batch_rewrite IS 'writes outputs whose write-back ended so to their rows again, without paying for them again; how many';
 
 CREATE FUNCTION @extschema@.batch_adopt(job_id bigint, owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;

@@ -14,6 +14,7 @@
 #include "engine/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "store/aim.h"
 #include "store/job.h"
 #include "store/server.h"
 #include "store/sql.h"
@@ -139,6 +140,19 @@ find_server(const BiJob *job)
 	return bi_server_require(own ? own->name : job->server_name, GetUserId());
 }
 
+/* In its own install table and columns are followed, as in a write-back. */
+static Oid
+find_own_target(const BiJob *job)
+{
+	BiJob		owned = *job;
+	BiTarget   *target;
+
+	owned.owner = GetUserId();
+	target = bi_aim_open(&owned);
+	bi_target_check(target, &job->spec);
+	return job->target;
+}
+
 /* The same for the target; InvalidOid if the job has no target. */
 static Oid
 find_target(const BiJob *job)
@@ -147,8 +161,9 @@ find_target(const BiJob *job)
 
 	if (job->target_name == NULL)
 		return InvalidOid;
-	if (job->foreign || get_rel_name(target) == NULL)
-		target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))),
+	if (!job->foreign)
+		return find_own_target(job);
+	target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))),
 								  AccessShareLock, false);
 	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec, 0);
 	return target;

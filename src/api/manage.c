@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "provider/registry.h"
+#include "store/chunk.h"
 #include "store/job.h"
 #include "store/owner.h"
 #include "store/server.h"
@@ -65,6 +66,8 @@ set_pause(int64 job_id, bool paused)
 	(void) bi_job_require(CurrentMemoryContext, job_id, paused ? "pause" : "resume");
 	if (!bi_job_pause(job_id, paused))
 		tell_ended(job_id);
+	if (!paused)
+		bi_chunk_hurry(job_id);
 	bi_sql_finish();
 	bi_wake_at_commit();
 }

@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "provider/registry.h"
+#include "store/aim.h"
 #include "store/carry.h"
 #include "store/sql.h"
 #include "store/target.h"
@@ -243,6 +244,7 @@ choose_target(Submit *s)
 	s->target = bi_target_open(s->job.target, s->job.spec.key, s->job.spec.write_back);
 	bi_target_check(s->target, &s->job.spec, embedding_size(s));
 	s->job.target_name = s->target->name;
+	s->job.spec.aim = bi_aim_remember(s->target);
 }
 
 /* Rows */

@@ -26,10 +26,12 @@
 /* 16 gave every object class the same ACL check. */
 #if PG_VERSION_NUM >= 160000
 #define bi_server_aclcheck(oid, role) object_aclcheck(ForeignServerRelationId, (oid), (role), ACL_USAGE)
+#define bi_namespace_aclcheck(oid, role) object_aclcheck(NamespaceRelationId, (oid), (role), ACL_USAGE)
 #define bi_database_ownercheck(oid, role) object_ownercheck(DatabaseRelationId, (oid), (role))
 #define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, true, (val), (isnull), NULL)
 #else
 #define bi_server_aclcheck(oid, role) pg_foreign_server_aclcheck((oid), (role), ACL_USAGE)
+#define bi_namespace_aclcheck(oid, role) pg_namespace_aclcheck((oid), (role), ACL_USAGE)
 #define bi_database_ownercheck(oid, role) pg_database_ownercheck((oid), (role))
 #define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, (val), (isnull), NULL)
 #endif

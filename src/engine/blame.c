@@ -33,12 +33,15 @@ static const struct
 	{"25001", BI_BLAME_CODE},	/* a command that cannot run within a transaction */
 	{"25", BI_BLAME_MOMENT},	/* read-only, aborted, idle for too long */
 	{"40", BI_BLAME_MOMENT},	/* deadlock, not serialisable */
+	{"42501", BI_BLAME_CODE},	/* row security and triggers: rights on the target are asked before */
+	{"42", BI_BLAME_TARGET},	/* the target, or what its code names, is not what it was */
 	{"53200", BI_BLAME_UNCLEAR},	/* out of memory: too little of it, or too large a value */
 	{"53", BI_BLAME_MOMENT},	/* disk full, too many connections */
 	{"55", BI_BLAME_MOMENT},	/* a lock, an object in use */
 	{"57", BI_BLAME_MOMENT},	/* shutdown, a cancel that is not ours */
 	{"58", BI_BLAME_MOMENT},	/* input and output */
 	{"72", BI_BLAME_MOMENT},	/* snapshot too old */
+	{"3F", BI_BLAME_TARGET},	/* a schema that is gone */
 	{"F0", BI_BLAME_MOMENT},	/* a configuration file */
 	{"HV", BI_BLAME_MOMENT},	/* a foreign server that code of the target asks */
 	{"XX", BI_BLAME_UNCLEAR}	/* internal error, corrupted data or index */

@@ -14,6 +14,7 @@
 #include "engine/follow.h"
 #include "engine/react.h"
 #include "miscadmin.h"
+#include "store/aim.h"
 #include "store/event.h"
 #include "store/flight.h"
 #include "store/gather.h"
@@ -284,12 +285,35 @@ is_too_small(BiStep *step)
 	return true;
 }
 
+/* The target cannot be written: an answer for it would be paid for in vain. */
+static bool
+is_target_amiss(BiStep *step)
+{
+	char	   *why = OidIsValid(step->job->target) ? bi_aim_find(step->job)->why : NULL;
+
+	if (why == NULL)
+		return false;
+	wait_for(step, psprintf("target: %s; it is looked at again by itself, or at once by batch_resume(" INT64_FORMAT ")",
+							why, step->job->id),
+			 Min(BI_STEP_AGAIN_MS, bi_react_poll_ms(step)));
+	return true;
+}
+
+/* Nothing of the chunk is paid for yet. */
+static bool
+is_unpaid(BiState state)
+{
+	return state == BI_PLANNED || state == BI_UPLOADING || state == BI_UPLOADED;
+}
+
 static void
 choose_move(BiStep *step)
 {
 	BiChunk    *chunk = step->chunk;
 	const char *full;
 
+	if (is_unpaid(chunk->state) && is_target_amiss(step))
+		return;
 	switch (chunk->state)
 	{
 		case BI_PLANNED:

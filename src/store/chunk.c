@@ -345,3 +345,15 @@ bi_chunk_owns_batch(const char *batch_id)
 					  " UNION ALL SELECT FROM batchinf.chunk c WHERE c.refs ? 'dead'"
 					  " AND $1 = ANY (string_to_array(c.refs->>'dead', ' ')) LIMIT 1", &args) > 0;
 }
+
+void
+bi_chunk_hurry(int64 job_id)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_int8(&args, job_id);
+	bi_sql_run("UPDATE batchinf.chunk c SET write_at = LEAST(c.write_at, now()),"
+			   " next_step_at = CASE WHEN c.waiting_for IS NOT NULL AND c.next_step_at > now() THEN now() ELSE c.next_step_at END"
+			   " WHERE c.job_id = $1 AND (c.write_waiting > 0 OR (c.waiting_for IS NOT NULL AND c.next_step_at > now()))"
+			   " AND NOT COALESCE(batchinf.is_alive(c.holder_pid, c.holder_start), false)", &args);
+}

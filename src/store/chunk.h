@@ -108,6 +108,10 @@ extern void bi_chunk_wishes(const int64 *ids, BiWish *wishes, int n);
 extern void bi_chunk_release_all(void);
 
 /* Is that batch one that a chunk has, or had? */
+/* What of this job waits, and is not being worked on, is due at once: somebody has changed what it
+ * waits for. */
+extern void bi_chunk_hurry(int64 job_id);
+
 extern bool bi_chunk_owns_batch(const char *batch_id);
 
 #endif							/* BI_CHUNK_H */

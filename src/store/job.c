@@ -88,6 +88,7 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	append_json(&out, "max_attempts", psprintf("%d", spec->max_attempts));
 	append_json(&out, "owner_superuser", by_superuser ? "true" : "false");
 	append_json(&out, "settings", spec->settings);
+	append_json(&out, "aim", spec->aim);
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }
@@ -169,7 +170,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
 				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
 				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings',"
-				   " j.spec->>'endpoint', j.ended IS NOT NULL"
+				   " j.spec->>'endpoint', j.ended IS NOT NULL, j.spec->>'aim'"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -198,6 +199,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->owner_superuser = bi_sql_bool(0, 22);
 	job->spec.settings = bi_sql_text(cxt, 0, 23);
 	job->spec.endpoint = bi_sql_text(cxt, 0, 24);
+	job->spec.aim = bi_sql_text(cxt, 0, 26);
 	job->ended = bi_sql_bool(0, 25);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
@@ -351,13 +353,15 @@ bi_job_adopt(const BiJob *job, Oid owner, Oid server, Oid target)
 	bi_sql_arg_oid(&args, server);
 	bi_sql_arg_oid(&args, target);
 	bi_sql_arg_bool(&args, superuser_arg(owner));
+	bi_sql_arg_bool(&args, job->foreign);
 	bi_sql_run("UPDATE batchinf.job j SET install = h.uuid, database = h.database, owner = $2, owner_name = $3::name,"
-			   " server = $4, target = $5, spec = j.spec || jsonb_build_object('owner_superuser', $6) FROM batchinf.here h WHERE j.job_id = $1", &args);
+			   " server = $4, target = $5, spec = (CASE WHEN $7 THEN j.spec - 'aim' ELSE j.spec END) || jsonb_build_object('owner_superuser', $6)"
+			   " FROM batchinf.here h WHERE j.job_id = $1", &args);
 	/* Whoever holds a chunk of our own may be in the midst of a paid call; of a foreign one, he does not work here. */
-	if (!job->foreign)
-		return;
 	args.n = 1;
-	bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE job_id = $1", &args);
+	if (job->foreign)
+		bi_sql_run("UPDATE batchinf.chunk SET holder_pid = NULL, holder_start = NULL WHERE job_id = $1", &args);
+	bi_chunk_hurry(job->id);
 }
 
 List *

@@ -39,6 +39,7 @@ typedef struct BiSpec
 	char	   *response_schema;	/* JSON object, its members in the order of writing, or NULL */
 	char	   *params;			/* the same */
 	int			max_attempts;
+	char	   *aim;			/* JSON object: what aim.c remembers of the target; NULL: nothing */
 	char	   *settings;		/* JSON object: the custom settings of its write-back.  NULL: it
 								 * has no write-back, or is of 0.1.0 */
 } BiSpec;

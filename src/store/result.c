@@ -347,7 +347,7 @@ bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, in
 	bi_sql_arg_int8(&args, chunk->write_tries);
 	bi_sql_arg_int4(&args, bi_guc_write_give_up);
 	n = bi_sql_run("SELECT s.seq, s.outcome, s.output, s.output_json, r.record_id, r.key,"
-				   " s.finished_at <= now() - $4 * interval '1 second' FROM batchinf.result s"
+				   " COALESCE(s.write_asked, s.finished_at) <= now() - $4 * interval '1 second' FROM batchinf.result s"
 				   " JOIN batchinf.record r ON r.job_id = s.job_id AND r.seq = s.seq"
 				   " WHERE s.chunk_id = $1 AND s.write_state = 'waiting'"
 				   " ORDER BY hashint8extended(s.seq, $3), s.seq LIMIT $2", &args);

@@ -29,6 +29,7 @@ extern const char *bi_outcome_name(BiOutcome outcome);
 #define BI_WRITE_WAITING "waiting"
 #define BI_TARGET_MISSING "target_missing"
 #define BI_WRITE_FAILED "write_failed"
+#define BI_STALE "stale"
 
 /* A result on its way into the table, or back from it for a repeated write. */
 typedef struct BiResult

@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "store/aim.h"
 #include "store/carry.h"
 #include "store/fit.h"
 #include "store/owner.h"
@@ -69,10 +70,10 @@ bi_writeback_open(const BiJob *job)
 
 	if (owner == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg("the owner of the batch job does not exist any more")));
-	wb->role = bi_owner_writer(job->owner, job->target);
-	wb->target = bi_target_open(job->target, job->spec.key, job->spec.write_back);
+	wb->target = bi_aim_open(job);
+	wb->role = bi_owner_writer(job->owner, wb->target->relid);
 	wb->update = bi_statement_update(wb->target);
 	wb->look = bi_statement_look(wb->target, may_read(wb->target, wb->role));
 	wb->too_costly = bi_path_refuse_any(wb->target);
