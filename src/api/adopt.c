@@ -149,7 +149,7 @@ find_own_target(const BiJob *job)
 
 	owned.owner = GetUserId();
 	target = bi_aim_open(&owned);
-	bi_target_check(target, &job->spec);
+	bi_target_check(target, &job->spec, 0);
 	return job->target;
 }
 

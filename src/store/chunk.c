@@ -355,5 +355,5 @@ bi_chunk_hurry(int64 job_id)
 	bi_sql_run("UPDATE batchinf.chunk c SET write_at = LEAST(c.write_at, now()),"
 			   " next_step_at = CASE WHEN c.waiting_for IS NOT NULL AND c.next_step_at > now() THEN now() ELSE c.next_step_at END"
 			   " WHERE c.job_id = $1 AND (c.write_waiting > 0 OR (c.waiting_for IS NOT NULL AND c.next_step_at > now()))"
-			   " AND NOT COALESCE(batchinf.is_alive(c.holder_pid, c.holder_start), false)", &args);
+			   " AND EXISTS (SELECT FROM batchinf.due d WHERE d.chunk_id = c.chunk_id AND NOT d.held)", &args);
 }
