@@ -314,7 +314,7 @@ SELECT is(owner, 'submit_owner', 'the owner of a job is current_user at the call
 SELECT batch_submit('SELECT id, subject FROM t WHERE id = 1', 's', 'p {{subject}}', 'be terse', 'gpt-4o-mini', 'chat', 'id', 't', '{"label":"$.l"}',
                     '{"type":"object","properties":{"l":{"type":"string"}},"required":["l"],"additionalProperties":false}', '{"temperature":0}', 'all', '1 day', 2) AS job \gset
 SELECT is(deadline - created_at, interval '1 day', 'the deadline counts from the call') FROM batch_jobs WHERE job_id = :job;
-SELECT is(spec - 'response_schema' - 'owner_superuser', '{"settings":{},"key":["id"],"task":"chat","input":"text","model":"gpt-4o-mini","query":"SELECT id, subject FROM t WHERE id = 1","params":"{\"temperature\":0}","prompt":"p {{subject}}","write_back":{"label":"$.l"},"max_attempts":2,"system_prompt":"be terse"}', 'the job knows all that it was told') FROM batchinf.job WHERE job_id = :job;
+SELECT is(spec - 'response_schema' - 'owner_superuser' - 'aim', '{"settings":{},"key":["id"],"task":"chat","input":"text","model":"gpt-4o-mini","query":"SELECT id, subject FROM t WHERE id = 1","params":"{\"temperature\":0}","prompt":"p {{subject}}","write_back":{"label":"$.l"},"max_attempts":2,"system_prompt":"be terse"}', 'the job knows all that it was told') FROM batchinf.job WHERE job_id = :job;
 CALL batch_work('60 s');
 SELECT results_eq(format('SELECT state, written, model, server, task FROM batch_jobs WHERE job_id = %s', :job), $$VALUES ('completed', 1::bigint, 'gpt-4o-mini', 's'::name, 'chat')$$, '… and does it');
 SELECT is((SELECT count(*) FROM batch_jobs WHERE state <> 'completed'), 0::bigint, 'all jobs are completed');
