@@ -16,11 +16,13 @@ use Test::More;
 # That disk, in a mount namespace of our own.
 if ($> == 0 && system('unshare --mount mount -t tmpfs tmpfs /tmp 2>/dev/null') == 0) {
     my $place = File::Temp->newdir('batchinf-disk-XXXXXX', TMPDIR => 1);
-    my $status = system('unshare', '--mount', 'bash', '-c', 'mount -t tmpfs -o size=512m,mode=1777 tmpfs "$1" && exec runuser -u postgres -- "${@:2}"', '-', $place, $^X, $0, $place);
+    my $tables = File::Temp->newdir('batchinf-disk-XXXXXX', TMPDIR => 1);
+    my $status = system('unshare', '--mount', 'bash', '-c', 'mount -t tmpfs -o size=512m,mode=1777 tmpfs "$1" && mount -t tmpfs -o size=16m,mode=1777 tmpfs "$2" &&
+        exec runuser -u postgres -- "${@:3}"', '-', $place, $tables, $^X, $0, $place, $tables);
     exit($status ? 1 : 0);
 }
 Cluster::as_postgres();
-my ($disk) = @ARGV;
+my ($disk, $tables) = @ARGV;
 
 my $sim = Cluster::Sim->new;
 my $cluster = Cluster->new('main', "shared_preload_libraries = 'batchinf'", "batchinf.settle_time = '1s'");
@@ -85,6 +87,41 @@ for my $name (sort keys %params) {
     is(poll_sql("SELECT state || ' ' || written FROM batch_jobs WHERE job_id = $much", 'completed 300', 90), 'completed 300', '... the job ends');
     is($sim->ledger->{billed_requests} - $billed, 300, 'promise 1: each record is billed once');
     is(do_sql('SELECT count(*) FROM t WHERE length(label) > 90000'), 300, '... and every row is written');
+}
+# Issue 11: the tablespace of our results, then the target's, is full for a while: answers of 300 kB do not fit, small rows do.
+if ($disk) {
+    my ($room, $hold) = ("$tables/results", "$tables/filler");
+    mkdir $_ or die "$_: $!" for $room, "$tables/target";
+    my $server = 'tables_server';
+    my $provider = $Provider::by_name{openai};
+    $sim->reset;
+    do_sql(Provider::server_sql($provider, $server, $sim->url));
+    do_sql("CREATE TABLESPACE results LOCATION '$room'");
+    do_sql("CREATE TABLESPACE target LOCATION '$tables/target'");
+    do_sql('CREATE TABLE wide (id int PRIMARY KEY, answer text) TABLESPACE target', 'ALTER TABLE wide ALTER answer SET STORAGE EXTERNAL', 'INSERT INTO wide SELECT generate_series(1, 4)');
+    my $ask = "SELECT batch_submit('SELECT id, CASE WHEN id <= 2 THEN ''[[sim:big=300000]]'' ELSE ''[[sim:say=x]]'' END AS p FROM wide', server => '$server', prompt => '{{p}}', target => 'wide', write_back => '{\"answer\": \"\$\"}')";
+    my $counts = "SELECT concat_ws(' ', state, succeeded, invalid_output, written, write_waiting, write_failed) FROM batch_jobs WHERE job_id =";
+    my $fill = sub { system("dd if=/dev/zero of=$hold bs=64k 2>/dev/null"); return -s $hold };
+
+
+    do_sql('ALTER TABLE batchinf.result ALTER output SET STORAGE EXTERNAL', 'ALTER TABLE batchinf.result SET TABLESPACE results');
+    my $billed = $sim->ledger->{billed_requests} // 0;
+    ok($fill->(), 'the tablespace of the results is full');
+    my $full = do_sql($ask);
+    like(poll_sql("SELECT waiting_for FROM batch_chunks WHERE job_id = $full", qr/could not save/, 60), qr/^local_error: could not save \d answers: could not extend file .*No space left on device$/, '... the answers wait, and the chunk says for what');
+    is(do_sql("SELECT invalid_output + write_failed FROM batch_jobs WHERE job_id = $full"), 0, '... none has ended');
+    is(1 - unlink($hold), 0, '... there is room again');
+    is(poll_sql("$counts $full", 'completed 4 0 4 0 0', 60), 'completed 4 0 4 0 0', 'promise 2: ... all are delivered');
+    is(do_sql('SELECT count(*) FROM wide WHERE length(answer) >= 300000'), 2, '... in whole');
+
+    do_sql('ALTER TABLE batchinf.result SET TABLESPACE pg_default', 'UPDATE wide SET answer = NULL', 'VACUUM FULL wide');
+    ok($fill->(), 'the tablespace of the target is full');
+    my $target = do_sql($ask);
+    is(poll_sql("SELECT succeeded || ' ' || (write_waiting >= 2) || ' ' || write_failed FROM batch_jobs WHERE job_id = $target", '4 true 0', 60), '4 true 0', '... rows wait, none has failed');
+    like(do_sql("SELECT string_agg(DISTINCT write_error, ' ') FROM batch_records WHERE job_id = $target AND write_state = 'waiting'"), qr/No space left on device/, '... and say why');
+    is(1 - unlink($hold), 0, '... there is room again');
+    is(poll_sql("$counts $target", 'completed 4 0 4 0 0', 90), 'completed 4 0 4 0 0', '... all are written');
+    is($sim->ledger->{billed_requests} - $billed, 8, 'promise 1: each record is billed once');
 }
 is(poll(0, 10, sub { scalar(() = glob "$cluster->{data}/base/pgsql_tmp/*") }), 0, 'no temporary file is left');
 is($cluster->log_count('PANIC|TRAP|terminated by signal'), 0, 'nothing odd in the log');
