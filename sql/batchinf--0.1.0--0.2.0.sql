@@ -181,7 +181,8 @@ CREATE VIEW @extschema@.batch_job_details WITH (security_barrier) AS
 SELECT j.job_id, j.spec ->> 'query' AS query, j.spec ->> 'prompt' AS prompt, j.spec ->> 'system_prompt' AS system_prompt,
        (j.spec ->> 'params')::json AS params, (j.spec ->> 'response_schema')::json AS response_schema,
        NULLIF(j.spec -> 'write_back', 'null') AS write_back, ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'key')) AS key,
-       j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts
+       j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts,
+       (j.spec ->> 'max_failure_rate')::numeric AS max_failure_rate
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 WHERE batchinf.visible(o.role);
@@ -196,6 +197,7 @@ COMMENT ON COLUMN @extschema@.batch_job_details.write_back IS 'which column of t
 COMMENT ON COLUMN @extschema@.batch_job_details.key IS 'the columns that name a record';
 COMMENT ON COLUMN @extschema@.batch_job_details.input_kind IS 'what batch_records.input holds: text, messages or body';
 COMMENT ON COLUMN @extschema@.batch_job_details.max_attempts IS 'how often a record is tried';
+COMMENT ON COLUMN @extschema@.batch_job_details.max_failure_rate IS 'a larger share of failed answers pauses the job; NULL: none does';
 GRANT SELECT ON @extschema@.batch_job_details, @extschema@.batch_attempts TO PUBLIC;
 
 CREATE OR REPLACE VIEW @extschema@.batch_events WITH (security_barrier) AS
@@ -240,11 +242,12 @@ CREATE FUNCTION @extschema@.batch_submit(
         params          @extschema@.batch_json DEFAULT NULL,
         name            text DEFAULT NULL,
         deadline        interval DEFAULT NULL,
-        max_attempts    int DEFAULT 3)
+        max_attempts    int DEFAULT 3,
+        max_failure_rate numeric DEFAULT NULL)
     RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_submit' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION @extschema@.batch_submit(text, name, text, text, text, text, text, regclass, jsonb, @extschema@.batch_json,
-        @extschema@.batch_json, text, interval, int) IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
+        @extschema@.batch_json, text, interval, int, numeric) IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
 
 -- adoption never changes whose rights a job has
 CREATE FUNCTION @extschema@.batch_adopt(job_id bigint, owner regrole DEFAULT NULL) RETURNS void
@@ -306,6 +309,16 @@ ALTER TABLE batchinf.pause ADD COLUMN IF NOT EXISTS since timestamptz,
 UPDATE batchinf.pause SET since = at WHERE since IS NULL;
 ALTER TABLE batchinf.chunk ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
 ALTER TABLE batchinf.job ADD COLUMN IF NOT EXISTS paused_at timestamptz;
+-- max_failure_rate
+ALTER TABLE batchinf.job ADD COLUMN IF NOT EXISTS pause_reason text, ADD COLUMN IF NOT EXISTS answers_before bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS failures_before bigint NOT NULL DEFAULT 0;
+ALTER TABLE batchinf.chunk ADD COLUMN IF NOT EXISTS answers bigint NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS bad_answers bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN batchinf.job.pause_reason IS 'why we paused it; NULL: its owner did';
+COMMENT ON COLUMN batchinf.job.answers_before IS 'how many answers all its chunks had when the count for max_failure_rate began';
+COMMENT ON COLUMN batchinf.job.failures_before IS 'how many of them had failed';
+COMMENT ON COLUMN batchinf.chunk.answers IS 'attempts that ended, each for itself, without cancelled ones';
+COMMENT ON COLUMN batchinf.chunk.bad_answers IS 'how many of them were errored, expired, missing or invalid_output';
+COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause; the count for max_failure_rate begins again';
 COMMENT ON COLUMN batchinf.pause.since IS 'the first of the failures in a row';
 COMMENT ON COLUMN batchinf.pause.cause IS 'the server fails; it denies this key; the key, its user mapping or USAGE is missing here';
 COMMENT ON COLUMN batchinf.chunk.waiting_since IS 'since when each step has ended with a reason in waiting_for';
@@ -391,7 +404,7 @@ CROSS JOIN LATERAL (
            NULL::timestamptz AS since, NULL::timestamptz AS until
     WHERE NOT o.ours
     UNION ALL
-    SELECT 2, 'paused', pg_catalog.format('the job is paused; batch_resume(%s) lets it go on', j.job_id), j.paused_at, NULL
+    SELECT 2, 'paused', pg_catalog.format('the job is paused%s; batch_resume(%s) lets it go on', ': ' || j.pause_reason, j.job_id), j.paused_at, NULL
     WHERE o.ours AND j.paused AND j.cancelled_at IS NULL
     UNION ALL
     SELECT 3, 'server paused', pg_catalog.format('server "%s" is paused by its owner; batch_resume_server(%L) lets its jobs go on', n.server, n.server), st.since, NULL

@@ -45,10 +45,16 @@ CREATE TABLE batchinf.job (
     error         text,
     to_announce   bool NOT NULL DEFAULT false,
     paused_at     timestamptz,
+    pause_reason  text,
+    answers_before bigint NOT NULL DEFAULT 0,
+    failures_before bigint NOT NULL DEFAULT 0,
     CHECK ((ended IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX job_unfinished ON batchinf.job (job_id) WHERE ended IS NULL;
 CREATE INDEX job_to_announce ON batchinf.job (job_id) WHERE to_announce;
+COMMENT ON COLUMN batchinf.job.pause_reason IS 'why we paused it; NULL: its owner did';
+COMMENT ON COLUMN batchinf.job.answers_before IS 'how many answers all its chunks had when the count for max_failure_rate began';
+COMMENT ON COLUMN batchinf.job.failures_before IS 'how many of them had failed';
 COMMENT ON COLUMN batchinf.job.to_announce IS 'the job has ended, and NOTIFY has not said so yet';
 COMMENT ON TABLE batchinf.job IS 'one call of batch_submit: what it was told (spec), whose it is, and what its owner wishes (paused, cancelled_at, deadline), which the worker only reads';
 
@@ -102,12 +108,16 @@ CREATE TABLE batchinf.chunk (
     malformed      bigint NOT NULL DEFAULT 0,
     error          text,
     waiting_since  timestamptz,
+    answers        bigint NOT NULL DEFAULT 0,
+    bad_answers    bigint NOT NULL DEFAULT 0,
     CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed')))
 );
 CREATE INDEX chunk_job ON batchinf.chunk (job_id);
 CREATE INDEX chunk_batch ON batchinf.chunk (batch_id) WHERE batch_id IS NOT NULL;
 CREATE INDEX chunk_dead ON batchinf.chunk (chunk_id) WHERE refs ? 'dead';
 CREATE INDEX chunk_unfinished ON batchinf.chunk (chunk_id) WHERE next_step_at IS NOT NULL OR write_waiting > 0;
+COMMENT ON COLUMN batchinf.chunk.answers IS 'attempts that ended, each for itself, without cancelled ones';
+COMMENT ON COLUMN batchinf.chunk.bad_answers IS 'how many of them were errored, expired, missing or invalid_output';
 COMMENT ON COLUMN batchinf.chunk.waiting_since IS 'since when each step has ended with a reason in waiting_for';
 COMMENT ON TABLE batchinf.chunk IS 'the slice of a job that is sent as one provider batch';
 
@@ -282,7 +292,8 @@ CREATE FUNCTION @extschema@.batch_submit(
         params          @extschema@.batch_json DEFAULT NULL,
         name            text DEFAULT NULL,
         deadline        interval DEFAULT NULL,
-        max_attempts    int DEFAULT 3)
+        max_attempts    int DEFAULT 3,
+        max_failure_rate numeric DEFAULT NULL)
     RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_submit' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION @extschema@.batch_submit IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
@@ -297,7 +308,7 @@ COMMENT ON FUNCTION @extschema@.batch_pause IS 'nothing new of this job is sent;
 
 CREATE FUNCTION @extschema@.batch_resume(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_resume' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause';
+COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause; the count for max_failure_rate begins again';
 
 CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C VOLATILE;
@@ -477,7 +488,7 @@ CROSS JOIN LATERAL (
            NULL::timestamptz AS since, NULL::timestamptz AS until
     WHERE NOT o.ours
     UNION ALL
-    SELECT 2, 'paused', pg_catalog.format('the job is paused; batch_resume(%s) lets it go on', j.job_id), j.paused_at, NULL
+    SELECT 2, 'paused', pg_catalog.format('the job is paused%s; batch_resume(%s) lets it go on', ': ' || j.pause_reason, j.job_id), j.paused_at, NULL
     WHERE o.ours AND j.paused AND j.cancelled_at IS NULL
     UNION ALL
     SELECT 3, 'server paused', pg_catalog.format('server "%s" is paused by its owner; batch_resume_server(%L) lets its jobs go on', n.server, n.server), st.since, NULL
@@ -536,7 +547,8 @@ CREATE VIEW @extschema@.batch_job_details WITH (security_barrier) AS
 SELECT j.job_id, j.spec ->> 'query' AS query, j.spec ->> 'prompt' AS prompt, j.spec ->> 'system_prompt' AS system_prompt,
        (j.spec ->> 'params')::json AS params, (j.spec ->> 'response_schema')::json AS response_schema,
        NULLIF(j.spec -> 'write_back', 'null') AS write_back, ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'key')) AS key,
-       j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts
+       j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts,
+       (j.spec ->> 'max_failure_rate')::numeric AS max_failure_rate
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 WHERE batchinf.visible(o.role);
@@ -551,6 +563,7 @@ COMMENT ON COLUMN @extschema@.batch_job_details.write_back IS 'which column of t
 COMMENT ON COLUMN @extschema@.batch_job_details.key IS 'the columns that name a record';
 COMMENT ON COLUMN @extschema@.batch_job_details.input_kind IS 'what batch_records.input holds: text, messages or body';
 COMMENT ON COLUMN @extschema@.batch_job_details.max_attempts IS 'how often a record is tried';
+COMMENT ON COLUMN @extschema@.batch_job_details.max_failure_rate IS 'a larger share of failed answers pauses the job; NULL: none does';
 
 CREATE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
 SELECT k.job_id, k.chunk_id, k.attempt,

@@ -22,7 +22,8 @@
 enum
 {
 	ARG_QUERY, ARG_SERVER, ARG_PROMPT, ARG_SYSTEM_PROMPT, ARG_MODEL, ARG_TASK, ARG_KEY, ARG_TARGET,
-	ARG_WRITE_BACK, ARG_RESPONSE_SCHEMA, ARG_PARAMS, ARG_NAME, ARG_DEADLINE, ARG_MAX_ATTEMPTS
+	ARG_WRITE_BACK, ARG_RESPONSE_SCHEMA, ARG_PARAMS, ARG_NAME, ARG_DEADLINE, ARG_MAX_ATTEMPTS,
+	ARG_MAX_FAILURE_RATE
 };
 
 #define INVALID(...) \
@@ -125,6 +126,21 @@ attempts_argument(FunctionCallInfo fcinfo)
 	return attempts;
 }
 
+/* The number as text, or NULL.  NaN is larger than all numbers. */
+static char *
+rate_argument(FunctionCallInfo fcinfo)
+{
+	Datum		rate;
+
+	if (PG_NARGS() <= ARG_MAX_FAILURE_RATE || PG_ARGISNULL(ARG_MAX_FAILURE_RATE))
+		return NULL;
+	rate = PG_GETARG_DATUM(ARG_MAX_FAILURE_RATE);
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, rate, DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))) ||
+		DatumGetBool(DirectFunctionCall2(numeric_gt, rate, DirectFunctionCall1(int4_numeric, Int32GetDatum(1)))))
+		INVALID(errmsg("argument \"max_failure_rate\" must be between 0 and 1"));
+	return DatumGetCString(DirectFunctionCall1(numeric_out, rate));
+}
+
 static void
 require_argument(FunctionCallInfo fcinfo, int i, const char *name)
 {
@@ -188,6 +204,7 @@ bi_argument_read(FunctionCallInfo fcinfo, BiJob *job, char **key)
 	spec->response_schema = ordered_argument(fcinfo, ARG_RESPONSE_SCHEMA, "response_schema");
 	spec->params = ordered_argument(fcinfo, ARG_PARAMS, "params");
 	spec->max_attempts = attempts_argument(fcinfo);
+	spec->max_failure_rate = rate_argument(fcinfo);
 	*key = text_argument(fcinfo, ARG_KEY);
 	job->owner = GetUserId();
 	job->server_name = pstrdup(NameStr(*PG_GETARG_NAME(ARG_SERVER)));

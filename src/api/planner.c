@@ -28,6 +28,7 @@ struct BiPlanner
 	const BiLimits *limits;
 	const BiFrame *frame;
 	int			max_attempts;
+	int64		first;			/* records of the first chunk, or 0: as of the others */
 	BiStage    *stage;
 	Tuplesortstate *keys;
 	List	   *chunks;			/* of BiChunk */
@@ -37,7 +38,7 @@ struct BiPlanner
 };
 
 BiPlanner *
-bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame, int max_attempts)
+bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame, int max_attempts, int64 first)
 {
 	BiPlanner  *planner = palloc0(sizeof(BiPlanner));
 
@@ -47,6 +48,7 @@ bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame, int m
 	planner->limits = limits;
 	planner->frame = frame;
 	planner->max_attempts = max_attempts;
+	planner->first = first > 0 ? Max(first, limits->min_requests) : 0;
 	planner->stage = bi_record_stage(CurrentMemoryContext, job_id);
 	planner->keys = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem, NULL, TUPLESORT_NONE);
 	return planner;
@@ -68,16 +70,23 @@ open_chunk(BiPlanner *planner)
 	MemoryContextSwitchTo(old);
 }
 
+/* May chunk have so much more? */
+static bool
+can_take(const BiLimits *limits, const BiChunk *chunk, int64 records, int64 bytes, int64 tokens)
+{
+	return chunk->records + records <= limits->max_requests && chunk->bytes + bytes <= limits->max_bytes &&
+		(limits->max_enqueued_requests <= 0 || chunk->records + records <= limits->max_enqueued_requests) &&
+		(limits->max_enqueued_tokens <= 0 || chunk->tokens + tokens <= limits->max_enqueued_tokens);
+}
+
 static bool
 fits(const BiPlanner *planner, int64 bytes, int64 tokens)
 {
 	const BiChunk *chunk = planner->open;
-	const BiLimits *limits = planner->limits;
 
-	return chunk != NULL && chunk->records < limits->max_requests &&
-		chunk->bytes + bytes <= limits->max_bytes &&
-		(limits->max_enqueued_requests <= 0 || chunk->records < limits->max_enqueued_requests) &&
-		(limits->max_enqueued_tokens <= 0 || chunk->tokens + tokens <= limits->max_enqueued_tokens);
+	if (chunk == NULL || (planner->first > 0 && chunk == linitial(planner->chunks) && chunk->records >= planner->first))
+		return false;
+	return can_take(planner->limits, chunk, 1, bytes, tokens);
 }
 
 static int64
@@ -187,6 +196,19 @@ borrow(BiPlanner *planner, BiChunk *from, BiChunk *to, int n)
 	}
 }
 
+/* The last chunk becomes a part of the first one, where that has been kept small. */
+static void
+join_ends(BiPlanner *planner)
+{
+	BiChunk    *first = linitial(planner->chunks);
+	BiChunk    *last = llast(planner->chunks);
+
+	if (planner->first == 0 || !can_take(planner->limits, first, last->records, last->bytes, last->tokens))
+		return;
+	borrow(planner, last, first, (int) last->records);
+	planner->chunks = list_delete_last(planner->chunks);
+}
+
 /* No batch may be smaller than the least the provider takes: it would be refused whole. */
 static void
 balance(BiPlanner *planner)
@@ -199,6 +221,8 @@ balance(BiPlanner *planner)
 
 	if (lacking > 0 && before->records - lacking >= limits->min_requests)
 		borrow(planner, before, last, (int) lacking);
+	else if (lacking > 0)
+		join_ends(planner);
 	foreach(cell, planner->chunks)
 	{
 		const BiChunk *chunk = lfirst(cell);

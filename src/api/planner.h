@@ -10,9 +10,13 @@
 
 typedef struct BiPlanner BiPlanner;
 
-/* SPI must be connected for all of these. */
+/*
+ * SPI must be connected for all of these.  first > 0: the first chunk has no more records than
+ * that, for its answers tell whether the others are to be sent at all; but it has no fewer than a
+ * batch needs, and takes what would be too few for a last one.
+ */
 extern BiPlanner *bi_planner_new(int64 job_id, const BiLimits *limits, const BiFrame *frame,
-								 int max_attempts);
+								 int max_attempts, int64 first);
 
 /* A record that is sent, or one that is skipped (input NULL).  ereports a record that is
  * larger than a batch may be. */

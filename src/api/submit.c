@@ -21,6 +21,7 @@
 #include "provider/registry.h"
 #include "store/aim.h"
 #include "store/carry.h"
+#include "store/rate.h"
 #include "store/sql.h"
 #include "store/target.h"
 #include "utils/acl.h"
@@ -365,7 +366,8 @@ stage_job(Submit *s)
 	BiPlanned	planned;
 
 	s->job.id = bi_job_reserve();
-	planner = bi_planner_new(s->job.id, &s->limits, &s->frame, s->job.spec.max_attempts);
+	planner = bi_planner_new(s->job.id, &s->limits, &s->frame, s->job.spec.max_attempts,
+							 s->job.spec.max_failure_rate ? BI_RATE_ENOUGH : 0);
 	stream_rows(s, planner);
 	planned = bi_planner_finish(planner);
 	check_minimum(s, planned.records - planned.skipped);

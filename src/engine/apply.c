@@ -17,6 +17,7 @@
 #include "engine/budget.h"
 #include "engine/limit.h"
 #include "engine/remains.h"
+#include "store/rate.h"
 #include "store/writeback.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -250,6 +251,7 @@ deliver_phase(void *arg)
 		if (!group->results[i].known)
 			step->deliver->unknown++;
 	bi_result_insert(step->chunk, group->results, group->n);
+	bi_rate_judge(step->job, step->chunk);
 	BI_CRASH_POINT(bi_state_name(step->chunk->state), "group");
 	MemoryContextSwitchTo(old);
 }
@@ -371,6 +373,7 @@ rewrite_phase(void *arg)
 	open_target(group);
 	write_back(group);
 	bi_result_rewritten(step->chunk, group->results, group->n, rewrite_delay(group));
+	bi_rate_judge(step->job, step->chunk);
 	bi_job_finish_due();
 	BI_CRASH_POINT(bi_state_name(step->chunk->state), "rewrite");
 	MemoryContextSwitchTo(old);

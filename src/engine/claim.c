@@ -19,6 +19,7 @@
 #include "store/flight.h"
 #include "store/gather.h"
 #include "store/pause.h"
+#include "store/rate.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -226,10 +227,17 @@ no_room(BiStep *step)
 	return BI_FLIGHT_ROOM ": others come first";
 }
 
-static void
-wait_for_room(BiStep *step, const char *full)
+/* True: nothing more of this job is to be sent now, or the server has no room for it. */
+static bool
+must_wait(BiStep *step)
 {
-	wait_for(step, full, Min(10 * step->limits.poll_interval, 600) * 1000);
+	const char *why = bi_rate_hold(step->job, step->chunk);
+
+	if (why == NULL)
+		why = no_room(step);
+	if (why)
+		wait_for(step, why, Min(10 * step->limits.poll_interval, 600) * 1000);
+	return why != NULL;
 }
 
 /* The claim records the state that says what may be under way from now on. */
@@ -310,19 +318,15 @@ static void
 choose_move(BiStep *step)
 {
 	BiChunk    *chunk = step->chunk;
-	const char *full;
 
 	if (is_unpaid(chunk->state) && is_target_amiss(step))
 		return;
 	switch (chunk->state)
 	{
 		case BI_PLANNED:
-			if (is_too_small(step))
+			if (is_too_small(step) || must_wait(step))
 				break;
-			full = no_room(step);
-			if (full)
-				wait_for_room(step, full);
-			else if (step->provider->upload == NULL)
+			if (step->provider->upload == NULL)
 				begin_create(step);
 			else
 				hold(step, BI_UPLOADING, bi_create_upload);
@@ -331,10 +335,7 @@ choose_move(BiStep *step)
 			hold(step, BI_UPLOADING, bi_create_upload);
 			break;
 		case BI_UPLOADED:
-			full = no_room(step);
-			if (full)
-				wait_for_room(step, full);
-			else
+			if (!must_wait(step))
 				begin_create(step);
 			break;
 		case BI_CREATING:		/* its fate is unknown */

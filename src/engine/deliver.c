@@ -13,6 +13,7 @@
 #include "engine/deliver.h"
 #include "engine/join.h"
 #include "engine/react.h"
+#include "store/rate.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -106,6 +107,7 @@ settle_also(BiStep *step)
 	(void) bi_result_rest(step->chunk, rest, !cut, code, error);
 	(void) bi_result_settle(step->chunk, !stopped);
 	bi_result_note_lines(step->chunk, step->deliver->duplicates, step->deliver->unknown, step->deliver->malformed);
+	bi_rate_judge(job, step->chunk);
 	bi_job_finish_due();
 }
 

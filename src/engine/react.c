@@ -13,6 +13,7 @@
 #include "common/pg_prng.h"
 #include "engine/login.h"
 #include "engine/react.h"
+#include "store/rate.h"
 
 /* The longest that a reply can make us wait. */
 #define ASKED_CAP_MS (24 * 60 * 60 * 1000)
@@ -176,6 +177,7 @@ failed_also(BiStep *step)
 	else
 		(void) bi_result_resend(step->chunk);
 	(void) bi_result_settle(step->chunk, false);
+	bi_rate_judge(step->job, step->chunk);
 	bi_job_finish_due();
 }
 

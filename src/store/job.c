@@ -13,6 +13,7 @@
 #include "store/chunk.h"
 #include "store/job.h"
 #include "store/notify.h"
+#include "store/rate.h"
 #include "store/result.h"
 #include "store/sql.h"
 #include "utils/acl.h"
@@ -89,15 +90,10 @@ spec_to_json(const BiSpec *spec, bool by_superuser)
 	append_json(&out, "owner_superuser", by_superuser ? "true" : "false");
 	append_json(&out, "settings", spec->settings);
 	append_json(&out, "aim", spec->aim);
+	if (spec->max_failure_rate)
+		append_json(&out, "max_failure_rate", spec->max_failure_rate);
 	appendStringInfoChar(&out, '}');
 	return out.data;
-}
-
-/* In a session: until ALTER EXTENSION UPDATE our tables may be those of an older version. */
-static bool
-has_column(const char *relation, const char *column)
-{
-	return get_attnum(get_relname_relid(relation, get_namespace_oid("batchinf", false)), column) != InvalidAttrNumber;
 }
 
 void
@@ -170,7 +166,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 				   " j.spec->>'system_prompt', j.spec->>'model', j.spec->>'task', j.spec->>'input', j.spec->>'write_back',"
 				   " j.spec->>'response_schema', j.spec->>'params', (j.spec->>'max_attempts')::int, j.owner_name,"
 				   " COALESCE((j.spec->>'owner_superuser')::bool, false), j.spec->>'settings',"
-				   " j.spec->>'endpoint', j.ended IS NOT NULL, j.spec->>'aim'"
+				   " j.spec->>'endpoint', j.ended IS NOT NULL, j.spec->>'aim', j.spec->>'max_failure_rate'"
 				   " FROM batchinf.job j, batchinf.here h WHERE j.job_id = $1", &args) == 0)
 		return NULL;
 	job = MemoryContextAllocZero(cxt, sizeof(BiJob));
@@ -200,6 +196,7 @@ bi_job_load(MemoryContext cxt, int64 job_id)
 	job->spec.settings = bi_sql_text(cxt, 0, 23);
 	job->spec.endpoint = bi_sql_text(cxt, 0, 24);
 	job->spec.aim = bi_sql_text(cxt, 0, 26);
+	job->spec.max_failure_rate = bi_sql_text(cxt, 0, 27);
 	job->ended = bi_sql_bool(0, 25);
 	job->spec.key = read_key(cxt, job_id);
 	return job;
@@ -258,10 +255,14 @@ bi_job_pause(int64 job_id, bool paused)
 
 	bi_sql_arg_int8(&args, job_id);
 	bi_sql_arg_bool(&args, paused);
-	if (!has_column("job", "paused_at"))
+	if (!bi_sql_has_column("job", "paused_at"))
 		return bi_sql_run("UPDATE batchinf.job SET paused = $2 WHERE job_id = $1 AND ended IS NULL", &args) > 0;
-	return bi_sql_run("UPDATE batchinf.job SET paused = $2, paused_at = CASE WHEN NOT $2 THEN NULL WHEN paused THEN paused_at ELSE now() END"
-					  " WHERE job_id = $1 AND ended IS NULL", &args) > 0;
+	if (bi_sql_run("UPDATE batchinf.job SET paused = $2, paused_at = CASE WHEN NOT $2 THEN NULL WHEN paused THEN paused_at ELSE now() END"
+				   " WHERE job_id = $1 AND ended IS NULL", &args) == 0)
+		return false;
+	if (!paused)
+		bi_rate_restart(job_id);
+	return true;
 }
 
 void
@@ -337,6 +338,7 @@ bi_job_retry(const BiJob *job, Datum outcomes)
 		bi_sql_arg_int8(&again, job->id);
 		bi_sql_run("UPDATE batchinf.job SET paused = paused AND ended IS NULL, ended = NULL, finished_at = NULL, error = NULL, cancelled_at = NULL,"
 				   " deadline = CASE WHEN deadline > now() THEN deadline END WHERE job_id = $1", &again);
+		bi_rate_restart(job->id);
 		bi_notify_mark(job->id, false);
 	}
 	return records;

@@ -40,6 +40,7 @@ typedef struct BiSpec
 	char	   *params;			/* the same */
 	int			max_attempts;
 	char	   *aim;			/* JSON object: what aim.c remembers of the target; NULL: nothing */
+	char	   *max_failure_rate;	/* a number from 0 to 1, or NULL: see rate.h */
 	char	   *settings;		/* JSON object: the custom settings of its write-back.  NULL: it
 								 * has no write-back, or is of 0.1.0 */
 } BiSpec;

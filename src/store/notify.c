@@ -3,12 +3,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "storage/lmgr.h"
 #include "store/notify.h"
 #include "store/sql.h"
-#include "utils/lsyscache.h"
 
 /* Of one transaction. */
 #define ANNOUNCE_MAX "1000"
@@ -19,7 +17,7 @@ bi_notify_mark(int64 job_id, bool to_announce)
 {
 	BiArgs		args = {0};
 
-	if (get_attnum(get_relname_relid("job", get_namespace_oid("batchinf", false)), "to_announce") == InvalidAttrNumber)
+	if (!bi_sql_has_column("job", "to_announce"))
 		return;
 	bi_sql_arg_int8(&args, job_id);
 	bi_sql_arg_bool(&args, to_announce);

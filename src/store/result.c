@@ -168,6 +168,12 @@ arg_outcomes(BiArgs *args, const BiResult *const *results, int n)
 	" succeeded = c.succeeded + n.succeeded, invalid_output = c.invalid_output + n.invalid_output," \
 	" errored = c.errored + n.errored, expired = c.expired + n.expired," \
 	" cancelled = c.cancelled + n.cancelled, missing = c.missing + n.missing"
+/* Of every attempt: see rate.h. */
+#define ANSWER_COUNTS \
+	" count(*) FILTER (WHERE outcome NOT IN ('cancelled', 'skipped')) AS answers," \
+	" count(*) FILTER (WHERE outcome IN ('invalid_output', 'errored', 'expired', 'missing')) AS bad_answers"
+#define ADD_ANSWERS \
+	" answers = c.answers + n.answers, bad_answers = c.bad_answers + n.bad_answers"
 #define WRITE_COUNTS \
 	" count(*) FILTER (WHERE write_state = 'written') AS written," \
 	" count(*) FILTER (WHERE write_state = 'stale') AS stale," \
@@ -223,8 +229,8 @@ bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 			   "  RETURNING outcome, retryable, input_tokens, cached_tokens, output_tokens, write_state),"
 			   " n AS (SELECT COALESCE(sum(input_tokens), 0) AS input_tokens, COALESCE(sum(cached_tokens), 0) AS cached_tokens,"
 			   "  COALESCE(sum(output_tokens), 0) AS output_tokens, count(*) FILTER (WHERE write_state = 'waiting') AS write_waiting,"
-			   OUTCOME_COUNTS("NOT (retryable AND $4)") "," WRITE_COUNTS " FROM ins)"
-			   " UPDATE batchinf.chunk c SET" ADD_OUTCOMES "," ADD_WRITES ","
+			   OUTCOME_COUNTS("NOT (retryable AND $4)") "," ANSWER_COUNTS "," WRITE_COUNTS " FROM ins)"
+			   " UPDATE batchinf.chunk c SET" ADD_OUTCOMES "," ADD_ANSWERS "," ADD_WRITES ","
 			   "  input_tokens = c.input_tokens + n.input_tokens, cached_tokens = c.cached_tokens + n.cached_tokens,"
 			   "  output_tokens = c.output_tokens + n.output_tokens, write_waiting = c.write_waiting + n.write_waiting,"
 			   "  write_at = CASE WHEN n.write_waiting > 0 THEN LEAST(c.write_at, now() + interval '1 second') ELSE c.write_at END"
@@ -245,8 +251,8 @@ bi_result_rest(const BiChunk *chunk, BiOutcome outcome, bool retryable, const ch
 	bi_sql_run("WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id, outcome, retryable, error_code, error)"
 			   "  SELECT r.job_id, r.seq, r.attempt, r.chunk_id, $2, $3, $4, $5 FROM batchinf.record r WHERE r.chunk_id = $1"
 			   "  ON CONFLICT (job_id, seq, attempt) DO NOTHING RETURNING outcome, retryable),"
-			   " n AS (SELECT count(*) AS n," OUTCOME_COUNTS("NOT (retryable AND $6)") " FROM ins)"
-			   " UPDATE batchinf.chunk c SET" ADD_OUTCOMES " FROM n WHERE c.chunk_id = $1 RETURNING n.n", &args);
+			   " n AS (SELECT count(*) AS n," OUTCOME_COUNTS("NOT (retryable AND $6)") "," ANSWER_COUNTS " FROM ins)"
+			   " UPDATE batchinf.chunk c SET" ADD_OUTCOMES "," ADD_ANSWERS " FROM n WHERE c.chunk_id = $1 RETURNING n.n", &args);
 	return bi_sql_int8(0, 1);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
@@ -193,6 +194,12 @@ bi_sql_int8(int64 row, int col)
 		default:
 			return DatumGetInt64(value);
 	}
+}
+
+bool
+bi_sql_has_column(const char *table, const char *column)
+{
+	return get_attnum(get_relname_relid(table, get_namespace_oid("batchinf", false)), column) != InvalidAttrNumber;
 }
 
 bool

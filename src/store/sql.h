@@ -52,6 +52,10 @@ extern TimestampTz bi_sql_time(int64 row, int col);	/* DT_NOEND for NULL */
 extern char *bi_sql_text(MemoryContext cxt, int64 row, int col);	/* its text form, NULL for NULL */
 extern Datum bi_sql_datum(int64 row, int col, bool *isnull);
 
+/* False where the table (of schema batchinf) is that of an older version: in a session, until
+ * ALTER EXTENSION UPDATE. */
+extern bool bi_sql_has_column(const char *table, const char *column);
+
 /* The owner of our tables, the extension itself. */
 extern Oid	bi_sql_owner(void);
 extern Oid	bi_sql_extension(void);
