@@ -289,7 +289,7 @@ TRUNCATE tool.witness;
 -- no SQL through names and paths
 SET ROLE rights_alice;
 SELECT throws_ok(format('SELECT batch_submit(''SELECT id, answer FROM alice.plain'', server => ''openai'', prompt => ''x'', target => ''alice.plain'', write_back => %L)', w), state, NULL, 'no SQL in ' || w)
-FROM (VALUES ('{"answer": "$.a'') ; DROP TABLE alice.plain"}', '42601'), ('{"answer\" = ''x'' --": "$"}', '42703'), ('{"ctid": "$"}', '42703'), ('{"answer": ""}', '22P02')) v(w, state);
+FROM (VALUES ('{"answer": "$.a'') ; DROP TABLE alice.plain"}', '42601'), ('{"answer\" = ''x'' --": "$"}', '42703'), ('{"ctid": "$"}', '42703'), ('{"answer": ""}', '22023')) v(w, state);
 RESET ROLE;
 
 --
