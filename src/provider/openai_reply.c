@@ -203,6 +203,21 @@ status_kind(const BiExchange *ex, const char *code, const char *type, const char
 	return is_unseen_file(message) ? BI_ABSENT : BI_REFUSED;
 }
 
+/* True if the request went to /files, /batches or /models of the host itself: OpenAI's own
+ * address, and that of servers like it, ends in /v1. */
+static bool
+lacks_version(const BiExchange *ex)
+{
+	static const char *const roots[] = {"/files", "/batches", "/models"};
+	const char *host = ex->url ? strstr(ex->url, "://") : NULL;
+	const char *path = host ? strchr(host + 3, '/') : NULL;
+
+	for (int i = 0; path && i < lengthof(roots); i++)
+		if (strncmp(path, roots[i], strlen(roots[i])) == 0)
+			return true;
+	return false;
+}
+
 BiVerdict
 bi_openai_reply_verdict(const BiExchange *ex)
 {
@@ -221,6 +236,8 @@ bi_openai_reply_verdict(const BiExchange *ex)
 		return verdict(kind, "redirect", psprintf("HTTP status %d: redirects are not followed", ex->status));
 	if (code == NULL)
 		code = type ? type : psprintf("http_%d", ex->status);
+	if (ex->status == 404 && lacks_version(ex))
+		message = psprintf("%s (base_url has no path; should it end in /v1?)", message);
 	return verdict(kind, code, message);
 }
 

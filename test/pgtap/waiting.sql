@@ -89,6 +89,17 @@ SELECT now_due();
 CALL batch_work('20 s');
 SELECT is(state, 'completed', '… which is given: the job goes on') FROM batch_jobs WHERE job_id = :no_right;
 
+-- a base_url without /v1
+SELECT sim.server('bare');
+SELECT replace(sim.url(), '/v1', '') AS bare \gset
+ALTER SERVER bare OPTIONS (SET base_url :'bare');
+SELECT matches(detail, 'base_url has no path; should it end in /v1\?', 'batch_check says what may be wrong with the address') FROM batch_check('bare');
+SELECT submit(3, 'bare') AS bare_job \gset
+CALL batch_work('3 s');
+SELECT matches(COALESCE(waiting_for, error), 'base_url has no path; should it end in /v1\?', '… and so does a job') FROM batch_jobs WHERE job_id = :bare_job;
+SELECT batch_cancel(:bare_job);
+CALL batch_work('10 s');
+
 -- no room
 SELECT sim.server('full', $$max_batches '1'$$);
 SELECT sim.config('{"batch_seconds": 600}');
