@@ -155,6 +155,7 @@ $cluster->do_sql('moved', 'CREATE TABLE seen (who text DEFAULT current_user)', '
     'CREATE TRIGGER rise BEFORE UPDATE ON trap.tickets FOR EACH ROW EXECUTE FUNCTION trap.rise()');
 my $trap = $cluster->do_sql('moved', 'SET ROLE jim', submit_sql(1, 5) =~ s/tickets/trap.tickets/gr);
 my $bosses = $cluster->do_sql('moved', submit_sql(1, 5) =~ s/tickets/trap.tickets/gr);
+$cluster->poll_sql('moved', "SELECT bool_and(provider_batch_id IS NOT NULL) FROM batch_chunks WHERE job_id IN ($trap, $bosses)", 't');
 is(pipe_dump('moved', 'trapped'), '', 'a database with a hostile role is dumped and restored');
 is(sql('trapped', 'SELECT batch_adopt(NULL)'), '', '… a superuser adopts its jobs');
 $sim->config({ batch_seconds => 0.2 });

@@ -1,7 +1,7 @@
 -- What is really sent: the lines of the uploaded files, the calls and their headers; and
 -- that the key is nowhere (promise 6).
 \i lib.sql
-SELECT plan(42);
+SELECT plan(45);
 
 -- Uploaded files stay to be read.
 SELECT sim.fault('{"match":{"method":"DELETE"},"times":"always","action":{"status":400}}');
