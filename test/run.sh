@@ -60,7 +60,7 @@ launch() {
 	log=$(log_of "$1")
 	(
 		begin=$SECONDS
-		timeout -k 30 900 bash -c "$2" >"$log" 2>&1 </dev/null &
+		timeout -k 30 1500 bash -c "$2" >"$log" 2>&1 </dev/null &
 		trap 'kill $!' TERM
 		wait $!
 		echo "$? $((SECONDS - begin))" >"$log.end"
