@@ -11,13 +11,14 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 -- 1. Schema and tables.  Nobody but the extension's code changes them; users read the views.
 --
 CREATE SCHEMA batchinf;
-COMMENT ON SCHEMA batchinf IS 'tables of the extension batchinf; read the views batch_jobs, batch_chunks, batch_records, batch_servers instead';
+COMMENT ON SCHEMA batchinf IS
+    'tables of the extension batchinf; read the views batch_jobs, batch_chunks, batch_records, '
+    'batch_servers instead';
 
 CREATE TABLE batchinf.install (
     uuid uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     only_row bool PRIMARY KEY DEFAULT true CHECK (only_row)
 );
-COMMENT ON TABLE batchinf.install IS 'who we are: with cluster and database (view here) it tells our own jobs from those of a restored dump, a copied database or a cluster before pg_upgrade; never dumped';
 INSERT INTO batchinf.install DEFAULT VALUES;
 
 CREATE TABLE batchinf.job (
@@ -48,40 +49,66 @@ CREATE TABLE batchinf.job (
     pause_reason  text,
     answers_before bigint NOT NULL DEFAULT 0,
     failures_before bigint NOT NULL DEFAULT 0,
+    -- its rows in batchinf.in_flight
+    in_flight_target  bigint,
+    in_flight_columns int2[],
+    in_flight_key     int2[],
+    in_flight_left    bool NOT NULL DEFAULT false,
+    already_in_flight bigint NOT NULL DEFAULT 0,
+    -- how long its texts stay: store/keep.c
+    kept_since         timestamptz,
+    keep_until         timestamptz,
+    inputs_removed_at  timestamptz,
+    inputs_next        bigint DEFAULT 0,
+    results_removed_at timestamptz,
+    results_next       bigint DEFAULT 0,
+    digest             bytea,
     CHECK ((ended IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX job_unfinished ON batchinf.job (job_id) WHERE ended IS NULL;
 CREATE INDEX job_to_announce ON batchinf.job (job_id) WHERE to_announce;
-COMMENT ON COLUMN batchinf.job.pause_reason IS 'why we paused it; NULL: its owner did';
-COMMENT ON COLUMN batchinf.job.answers_before IS 'how many answers all its chunks had when the count for max_failure_rate began';
-COMMENT ON COLUMN batchinf.job.failures_before IS 'how many of them had failed';
-COMMENT ON COLUMN batchinf.job.to_announce IS 'the job has ended, and NOTIFY has not said so yet';
-COMMENT ON TABLE batchinf.job IS 'one call of batch_submit: what it was told (spec), whose it is, and what its owner wishes (paused, cancelled_at, deadline), which the worker only reads';
+CREATE INDEX job_cancelled ON batchinf.job (job_id)
+    WHERE ended IS NULL AND cancelled_at IS NOT NULL;
+CREATE INDEX job_deadline ON batchinf.job (deadline) WHERE ended IS NULL;
+CREATE INDEX job_digest ON batchinf.job (digest) WHERE digest IS NOT NULL;
+CREATE INDEX job_in_flight ON batchinf.job (in_flight_target) WHERE ended IS NULL;
+CREATE INDEX job_in_flight_left ON batchinf.job (job_id)
+    WHERE in_flight_left AND ended IS NOT NULL;
+-- Whose texts are to be removed: read in the order of their times, of this installation's jobs.
+CREATE INDEX job_inputs ON batchinf.job (install, database, kept_since)
+    WHERE kept_since IS NOT NULL AND keep_until IS NULL AND inputs_next IS NOT NULL;
+CREATE INDEX job_results ON batchinf.job (install, database, kept_since)
+    WHERE kept_since IS NOT NULL AND keep_until IS NULL AND results_next IS NOT NULL;
+CREATE INDEX job_kept ON batchinf.job (install, database, keep_until)
+    WHERE keep_until IS NOT NULL AND (inputs_next IS NOT NULL OR results_next IS NOT NULL);
+
+CREATE FUNCTION batchinf.class(state text) RETURNS int
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE state WHEN 'planned' THEN 2 WHEN 'uploading' THEN 1 WHEN 'uploaded' THEN 1
+        ELSE 0 END;
+COMMENT ON FUNCTION batchinf.class IS
+    'the order of a job''s chunks: 0 is paid for, 1 has its input at the provider, 2 is planned';
 
 CREATE TABLE batchinf.chunk (
     chunk_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id         bigint NOT NULL REFERENCES batchinf.job ON DELETE CASCADE,
-    state          text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'uploading', 'uploaded', 'creating', 'submitted', 'running',
-                       'cancelling', 'fetching', 'delivering', 'cleaning', 'ambiguous', 'done', 'cancelled', 'failed')),
+    state          text NOT NULL DEFAULT 'planned'
+        CHECK (state IN ('planned', 'uploading', 'uploaded', 'creating', 'submitted', 'running',
+                       'cancelling', 'fetching', 'delivering', 'cleaning', 'ambiguous', 'done',
+                       'cancelled', 'failed')),
     attempt        int NOT NULL CHECK (attempt > 0),
     attempts_left  int NOT NULL CHECK (attempts_left >= 0),
     intent         text NOT NULL UNIQUE CHECK (intent ~ '^[0-9a-f]{32}$'),
     tries          int NOT NULL DEFAULT 0,
     holder_pid     int,
     holder_start   timestamptz,
-    claimed_at     timestamptz,
     records        bigint NOT NULL,
     bytes          bigint NOT NULL,
     tokens         bigint NOT NULL,
-    batch_id       text,
-    batch_end      text CHECK (batch_end IN ('completed', 'failed', 'expired', 'cancelled')),
-    refs           jsonb NOT NULL DEFAULT '{}',
     next_step_at   timestamptz DEFAULT pg_catalog.now(),
     waiting_for    text,
     failures       int NOT NULL DEFAULT 0,
     polls          int NOT NULL DEFAULT 0,
-    submitted_at   timestamptz,
-    ended_at       timestamptz,
     -- final outcomes of its records; a record that is sent again is counted in retried
     succeeded      bigint NOT NULL DEFAULT 0,
     invalid_output bigint NOT NULL DEFAULT 0,
@@ -110,16 +137,83 @@ CREATE TABLE batchinf.chunk (
     waiting_since  timestamptz,
     answers        bigint NOT NULL DEFAULT 0,
     bad_answers    bigint NOT NULL DEFAULT 0,
-    CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed')))
+    wait_kind      text
+        CHECK (wait_kind IN ('time', 'room', 'company', 'failure_rate', 'target', 'owner', 'key',
+                             'throttled', 'server', 'not_ready', 'settle', 'ambiguous', 'too_large',
+                             'error', 'source', 'budget')),
+    -- the job's, so that indexes find what is due of each owner at each server
+    owner          oid NOT NULL DEFAULT 0,
+    server         oid NOT NULL DEFAULT 0,
+    partly         bigint NOT NULL DEFAULT 0,
+    incomplete     bigint NOT NULL DEFAULT 0,
+    reverted       bigint NOT NULL DEFAULT 0,
+    -- money: sums over all answers of its attempt
+    cache_write_tokens    bigint NOT NULL DEFAULT 0,
+    cache_write_1h_tokens bigint NOT NULL DEFAULT 0,
+    cost           numeric NOT NULL DEFAULT 0,
+    realtime_cost  numeric NOT NULL DEFAULT 0,
+    saving         numeric NOT NULL DEFAULT 0,
+    wasted         numeric NOT NULL DEFAULT 0,
+    unpriced       bigint NOT NULL DEFAULT 0,
+    stray_cost     numeric NOT NULL DEFAULT 0,
+    requests       bigint NOT NULL DEFAULT 0,
+    bytes_up       bigint NOT NULL DEFAULT 0,
+    bytes_down     bigint NOT NULL DEFAULT 0,
+    -- it is not sent: its answers are copied from other records
+    copies         text CHECK (copies IN ('repeat', 'cached')),
+    source_chunk   bigint,
+    -- what it may cost while it is under way
+    reserved       numeric,
+    CHECK ((next_step_at IS NULL) = (state IN ('done', 'cancelled', 'failed'))),
+    CHECK ((wait_kind IS NULL) = (waiting_for IS NULL))
 );
 CREATE INDEX chunk_job ON batchinf.chunk (job_id);
-CREATE INDEX chunk_batch ON batchinf.chunk (batch_id) WHERE batch_id IS NOT NULL;
-CREATE INDEX chunk_dead ON batchinf.chunk (chunk_id) WHERE refs ? 'dead';
-CREATE INDEX chunk_unfinished ON batchinf.chunk (chunk_id) WHERE next_step_at IS NOT NULL OR write_waiting > 0;
-COMMENT ON COLUMN batchinf.chunk.answers IS 'attempts that ended, each for itself, without cancelled ones';
-COMMENT ON COLUMN batchinf.chunk.bad_answers IS 'how many of them were errored, expired, missing or invalid_output';
-COMMENT ON COLUMN batchinf.chunk.waiting_since IS 'since when each step has ended with a reason in waiting_for';
-COMMENT ON TABLE batchinf.chunk IS 'the slice of a job that is sent as one provider batch';
+CREATE INDEX chunk_unfinished ON batchinf.chunk (job_id, chunk_id)
+    WHERE next_step_at IS NOT NULL OR write_waiting > 0;
+CREATE INDEX chunk_held ON batchinf.chunk (holder_pid)
+    WHERE holder_pid IS NOT NULL;
+-- What can be due is in one of these three.  A look reads the head of each owner and server there,
+-- and not what waits behind it.
+CREATE INDEX chunk_ready
+    ON batchinf.chunk (owner, server, job_id, batchinf.class(state), chunk_id)
+    WHERE next_step_at IS NOT NULL AND wait_kind IS NULL
+        AND state NOT IN ('submitted', 'running', 'cancelling');
+CREATE INDEX chunk_waiting ON batchinf.chunk (owner, server, next_step_at)
+    WHERE next_step_at IS NOT NULL
+        AND (wait_kind IS NOT NULL OR state = 'cancelling');
+-- Open at the provider.  engine/quiet.c polls them from memory, and reads them by the time of their
+-- first poll.
+CREATE INDEX chunk_quiet ON batchinf.chunk (next_step_at)
+    WHERE state IN ('submitted', 'running') AND wait_kind IS NULL;
+CREATE INDEX chunk_write ON batchinf.chunk (owner, server, write_at)
+    WHERE write_waiting > 0;
+-- Of a job one planned chunk asks; the others stand behind it.
+CREATE INDEX chunk_asks ON batchinf.chunk (job_id, wait_kind)
+    WHERE state = 'planned' AND wait_kind IS NOT NULL;
+-- What budgets count, and what waits for them.
+CREATE INDEX chunk_reserved ON batchinf.chunk (owner, server)
+    WHERE reserved IS NOT NULL;
+CREATE INDEX chunk_budget ON batchinf.chunk (job_id) WHERE wait_kind = 'budget';
+-- How much of a server's limits is in use.
+CREATE INDEX chunk_sent ON batchinf.chunk (server, job_id)
+    WHERE next_step_at IS NOT NULL AND (state <> 'planned' OR wait_kind IN ('room', 'throttled'));
+
+-- Repeats that wait for the results of a chunk.
+CREATE INDEX chunk_source ON batchinf.chunk (source_chunk) WHERE source_chunk IS NOT NULL;
+
+CREATE TABLE batchinf.batch (
+    chunk_id     bigint NOT NULL REFERENCES batchinf.chunk ON DELETE CASCADE,
+    try          int NOT NULL CHECK (try > 0),
+    batch_id     text,
+    batch_end    text CHECK (batch_end IN ('completed', 'failed', 'expired', 'cancelled')),
+    refs         jsonb NOT NULL DEFAULT '{}',
+    account      text,
+    claimed_at   timestamptz,
+    submitted_at timestamptz,
+    ended_at     timestamptz,
+    PRIMARY KEY (chunk_id, try)
+);
+CREATE INDEX batch_id ON batchinf.batch (batch_id) WHERE batch_id IS NOT NULL;
 
 CREATE TABLE batchinf.record (
     job_id     bigint NOT NULL,
@@ -130,17 +224,26 @@ CREATE TABLE batchinf.record (
     key        text[],
     input      text,
     input_hash bytea,
+    guard      bytea,
+    columns    text[],
+    value      uuid,
+    source_job bigint,
+    source_seq bigint,
     PRIMARY KEY (job_id, seq)
 );
 CREATE INDEX record_chunk ON batchinf.record (chunk_id, seq);
-COMMENT ON TABLE batchinf.record IS 'one row of a job''s query; written once, only a retry moves it to another chunk. key: the parts of a composite key';
+CREATE INDEX record_value ON batchinf.record (job_id, value) WHERE value IS NOT NULL;
+-- For batch_lineage.  A hash: keys may be long, and an entry is small whatever they are.
+CREATE INDEX record_id ON batchinf.record USING hash (record_id);
 
 CREATE TABLE batchinf.result (
     job_id        bigint NOT NULL,
     seq           bigint NOT NULL,
     attempt       int NOT NULL,
     chunk_id      bigint,
-    outcome       text NOT NULL CHECK (outcome IN ('succeeded', 'invalid_output', 'errored', 'expired', 'cancelled', 'missing', 'skipped')),
+    outcome       text NOT NULL
+        CHECK (outcome IN ('succeeded', 'invalid_output', 'errored', 'expired', 'cancelled',
+                           'missing', 'skipped')),
     retryable     bool NOT NULL DEFAULT false,
     output        text,
     output_json   bool NOT NULL DEFAULT false,
@@ -152,18 +255,55 @@ CREATE TABLE batchinf.result (
     error_code    text,
     error         text,
     request_id    text,
-    write_state   text CHECK (write_state IN ('written', 'waiting', 'stale', 'target_missing', 'write_failed')),
+    write_state   text
+        CHECK (write_state IN ('written', 'waiting', 'stale', 'target_missing', 'write_failed',
+                               'partly', 'incomplete', 'reverted')),
     write_error   text,
     finished_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     reasoning     text,
     write_asked   timestamptz,
+    items         int,
+    items_failed  int,
+    old           text,
+    print         bytea,
+    cache_write_tokens    bigint,
+    cache_write_1h_tokens bigint,
+    -- the default is for what was never billed
+    cost          numeric DEFAULT 0,
+    realtime_cost numeric DEFAULT 0,
+    wasted        bool NOT NULL DEFAULT false,
     PRIMARY KEY (job_id, seq, attempt)
 );
-COMMENT ON COLUMN batchinf.result.write_asked IS 'when batch_rewrite asked for the write; NULL: not since finished_at';
-COMMENT ON COLUMN batchinf.result.reasoning IS 'what the server''s reasoning_tags took off the head of the output';
 CREATE INDEX result_write_waiting ON batchinf.result (chunk_id) WHERE write_state = 'waiting';
 CREATE INDEX result_retryable ON batchinf.result (chunk_id) WHERE retryable;
-COMMENT ON TABLE batchinf.result IS 'how an attempt of a record ended; the one of the record''s own attempt is the record''s. Append-only but for the write-back state';
+CREATE INDEX result_incomplete ON batchinf.result (chunk_id) WHERE write_state = 'incomplete';
+
+-- Rows that answers have added, or that an upsert has overwritten.
+CREATE TABLE batchinf.written (
+    job_id bigint NOT NULL,
+    seq    bigint NOT NULL,
+    item   int NOT NULL,
+    row_id text NOT NULL,
+    key    text[],
+    print  bytea NOT NULL,
+    added  bool NOT NULL,
+    old    text,
+    PRIMARY KEY (job_id, seq, item)
+);
+CREATE INDEX written_row ON batchinf.written USING hash (row_id);
+
+-- Values whose rows were replaced, and the rows that were deleted for that.
+CREATE TABLE batchinf.replaced (
+    job_id  bigint NOT NULL,
+    seq     bigint NOT NULL,
+    piece   int NOT NULL,
+    added   bigint,
+    print   bytea,
+    removed bigint,
+    columns text[],
+    old     text,
+    PRIMARY KEY (job_id, seq, piece)
+);
 
 CREATE TABLE batchinf.event (
     event_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -177,7 +317,6 @@ CREATE TABLE batchinf.event (
     request_id  text
 );
 CREATE INDEX event_job ON batchinf.event (job_id);
-COMMENT ON TABLE batchinf.event IS 'what happened to a chunk, when, with the provider''s request id';
 
 CREATE TABLE batchinf.pause (
     server   oid NOT NULL,
@@ -191,14 +330,21 @@ CREATE TABLE batchinf.pause (
     requester oid NOT NULL DEFAULT 0,
     kind     text NOT NULL DEFAULT 'error of the provider',
     since    timestamptz,
-    cause    text NOT NULL DEFAULT 'failing' CHECK (cause IN ('failing', 'denied', 'missing')),
+    cause    text NOT NULL DEFAULT 'failing'
+        CHECK (cause IN ('failing', 'throttled', 'denied', 'missing')),
     PRIMARY KEY (server, owner)
 );
-COMMENT ON COLUMN batchinf.pause.requester IS 'the owner of the job whose request the provider answered with reason: nobody else is shown these words';
-COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody is shown who may use the server';
-COMMENT ON COLUMN batchinf.pause.since IS 'the first of the failures in a row';
-COMMENT ON COLUMN batchinf.pause.cause IS 'the server fails; it denies this key; the key, its user mapping or USAGE is missing here';
-COMMENT ON TABLE batchinf.pause IS 'a server that wants no calls before a time: for all (owner 0), or for the jobs of one owner (his key)';
+
+CREATE FUNCTION batchinf.place_chunk() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'batchinf_place_chunk' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.place_chunk IS 'gives a new chunk the owner and the server of its job';
+REVOKE ALL ON FUNCTION batchinf.place_chunk() FROM PUBLIC;
+CREATE TRIGGER place BEFORE INSERT ON batchinf.chunk FOR EACH ROW
+    EXECUTE FUNCTION batchinf.place_chunk();
+-- in sessions with session_replication_role = replica, too
+ALTER TABLE batchinf.chunk ENABLE ALWAYS TRIGGER place;
+COMMENT ON TRIGGER place ON batchinf.chunk IS
+    'in a trigger, because before ALTER EXTENSION UPDATE the table may be older than the library';
 
 -- Foreign keys would be checked for each row that is inserted: store/forget.c has the figures.
 CREATE FUNCTION batchinf.forget() RETURNS trigger
@@ -206,9 +352,19 @@ CREATE FUNCTION batchinf.forget() RETURNS trigger
 COMMENT ON FUNCTION batchinf.forget IS 'deletes the records, results and events of deleted jobs';
 REVOKE ALL ON FUNCTION batchinf.forget() FROM PUBLIC;
 CREATE TRIGGER forget AFTER DELETE ON batchinf.job FOR EACH ROW EXECUTE FUNCTION batchinf.forget();
-CREATE TRIGGER forget_all AFTER TRUNCATE ON batchinf.job FOR EACH STATEMENT EXECUTE FUNCTION batchinf.forget();
-COMMENT ON TRIGGER forget ON batchinf.job IS 'a deleted job leaves nothing behind; chunks go by their foreign key';
+CREATE TRIGGER forget_all AFTER TRUNCATE ON batchinf.job FOR EACH STATEMENT
+    EXECUTE FUNCTION batchinf.forget();
+COMMENT ON TRIGGER forget ON batchinf.job IS
+    'a deleted job leaves nothing behind; chunks go by their foreign key';
 COMMENT ON TRIGGER forget_all ON batchinf.job IS 'neither do all of them';
+CREATE FUNCTION batchinf.forget_chunk() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'batchinf_forget_chunk' LANGUAGE C;
+COMMENT ON FUNCTION batchinf.forget_chunk IS
+    'deletes the records of deleted chunks whose job stays';
+REVOKE ALL ON FUNCTION batchinf.forget_chunk() FROM PUBLIC;
+CREATE TRIGGER forget AFTER DELETE ON batchinf.chunk FOR EACH ROW
+    EXECUTE FUNCTION batchinf.forget_chunk();
+COMMENT ON TRIGGER forget ON batchinf.chunk IS 'neither does a chunk that is deleted by hand';
 
 CREATE TABLE batchinf.stop (
     server    oid PRIMARY KEY,
@@ -217,17 +373,221 @@ CREATE TABLE batchinf.stop (
     install   uuid NOT NULL,
     database  oid NOT NULL
 );
-COMMENT ON TABLE batchinf.stop IS 'servers that their owners have paused by batch_pause_server; not dumped, for the oids of others mean nothing';
+
+-- The first call of each idempotency_key.  It outlives its job, whatever becomes of that: the same
+-- call never makes a second one.
+CREATE TABLE batchinf.call (
+    owner_name name NOT NULL,
+    key        text NOT NULL,
+    job_id     bigint NOT NULL,
+    given      jsonb NOT NULL,
+    at         timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (owner_name, key)
+);
+
+-- Which rows of targets are in open jobs: a row of a table, for a column, is in one of them.  Those
+-- of jobs whose owner wished to send what others have, too, stand beside: "other" is their job.
+CREATE TABLE batchinf.in_flight (
+    target bigint NOT NULL,
+    hash   uuid NOT NULL,
+    col    int2 NOT NULL,
+    other  bigint NOT NULL DEFAULT 0,
+    job_id bigint NOT NULL,
+    PRIMARY KEY (target, hash, col, other)
+);
+CREATE INDEX in_flight_job ON batchinf.in_flight (job_id);
+
+-- Pipelines: a query whose rows are answered again as they change.
+CREATE TABLE batchinf.pipeline (
+    pipeline_id     int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name            text NOT NULL UNIQUE,
+    install         uuid NOT NULL,
+    database        oid NOT NULL,
+    owner           oid NOT NULL,
+    owner_name      name NOT NULL,
+    owner_superuser bool NOT NULL,
+    version         int NOT NULL DEFAULT 1,
+    paused          bool NOT NULL DEFAULT false,
+    every           interval,
+    after           text,
+    min_rows        int,
+    max_age         interval,
+    retry_failed_after interval,
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    regular         timestamptz,
+    next_refresh    timestamptz,
+    failures        int NOT NULL DEFAULT 0,
+    last_refresh    timestamptz,
+    last_job_id     bigint,
+    last_error      text,
+    -- as the last refresh has found it
+    rows            bigint,
+    answered        bigint,
+    due             bigint,
+    in_flight       bigint,
+    failed          bigint,
+    due_since       timestamptz
+);
+CREATE INDEX pipeline_next ON batchinf.pipeline (next_refresh)
+    WHERE next_refresh IS NOT NULL AND NOT paused;
+
+-- Pipelines that come after one of which a job has ended.
+CREATE TABLE batchinf.pipeline_ended (
+    pipeline_id int NOT NULL,
+    at          timestamptz NOT NULL
+);
+
+CREATE TABLE batchinf.pipeline_version (
+    pipeline_id int NOT NULL REFERENCES batchinf.pipeline ON DELETE CASCADE,
+    version     int NOT NULL,
+    given       jsonb NOT NULL,
+    settings    jsonb NOT NULL,
+    custom      jsonb,
+    at          timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (pipeline_id, version)
+);
+
+-- What was answered, of each row of a pipeline. Nothing that is done to jobs changes it.
+CREATE TABLE batchinf.answered (
+    pipeline_id int NOT NULL,
+    key         text NOT NULL,
+    hash        bytea NOT NULL,
+    version     int NOT NULL,
+    failed      bool NOT NULL,
+    written     bool NOT NULL,
+    job_id      bigint NOT NULL,
+    seq         bigint NOT NULL,
+    at          timestamptz NOT NULL,
+    is_current  bool,
+    tried       bytea,
+    value       uuid,
+    PRIMARY KEY (pipeline_id, key)
+);
+CREATE INDEX answered_value ON batchinf.answered (pipeline_id, value)
+    WHERE value IS NOT NULL;
+
+-- The key of a row as it stands in that table: an index has no place for a long one.
+CREATE FUNCTION batchinf.answered_key(key text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE
+        WHEN pg_catalog.octet_length(key) <= 1000 THEN key
+        ELSE 'sha256:' || pg_catalog.encode(
+            pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8')), 'hex') END;
+COMMENT ON FUNCTION batchinf.answered_key IS
+    'answered.key of a row with that record_id: the same, or a hash if it is long';
+
+-- What batches have brought, a row for each that has ended: estimates learn from it.  Rows are only
+-- inserted, and old ones deleted.
+CREATE TABLE batchinf.history (
+    history_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at               timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    install          uuid NOT NULL,
+    database         oid NOT NULL,
+    server           oid NOT NULL,
+    server_name      name NOT NULL,
+    model            text NOT NULL,
+    prompt           bytea NOT NULL,
+    records          bigint NOT NULL,
+    measured         bigint NOT NULL,
+    estimated_tokens bigint NOT NULL,
+    input_tokens     bigint NOT NULL,
+    succeeded        bigint NOT NULL,
+    invalid_output   bigint NOT NULL,
+    errored          bigint NOT NULL,
+    expired          bigint NOT NULL,
+    cancelled        bigint NOT NULL,
+    missing          bigint NOT NULL,
+    answered         bigint NOT NULL,
+    output_tokens    bigint NOT NULL,
+    output_p50       bigint,
+    output_p95       bigint,
+    created_at       timestamptz NOT NULL,
+    submitted_at     timestamptz,
+    ended_at         timestamptz NOT NULL,
+    batch_end        text,
+    late             bool NOT NULL
+);
+CREATE INDEX history_model ON batchinf.history (model, history_id);
+
+-- The ledger: what was spent.  It is only inserted, with what it is about, and outlives the jobs.
+CREATE TABLE batchinf.spend (
+    spend_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    install       uuid NOT NULL,
+    database      oid NOT NULL,
+    owner         oid NOT NULL,
+    owner_name    name NOT NULL,
+    server        oid NOT NULL,
+    server_name   name NOT NULL,
+    provider      text,
+    model         text NOT NULL,
+    mode          text NOT NULL CHECK (mode IN ('batch', 'flex', 'realtime')),
+    pipeline_id   int,
+    job_id        bigint,
+    chunk_id      bigint,
+    records       bigint NOT NULL DEFAULT 0,
+    input_tokens  bigint NOT NULL DEFAULT 0,
+    cached_tokens bigint NOT NULL DEFAULT 0,
+    cache_write_tokens    bigint NOT NULL DEFAULT 0,
+    cache_write_1h_tokens bigint NOT NULL DEFAULT 0,
+    output_tokens bigint NOT NULL DEFAULT 0,
+    cost          numeric NOT NULL DEFAULT 0,
+    realtime_cost numeric NOT NULL DEFAULT 0,
+    saving        numeric NOT NULL DEFAULT 0,
+    wasted        numeric NOT NULL DEFAULT 0,
+    unpriced      bigint NOT NULL DEFAULT 0,
+    bytes_staged  bigint NOT NULL DEFAULT 0
+);
+CREATE INDEX spend_at ON batchinf.spend (at);
+CREATE INDEX spend_detail ON batchinf.spend (at) WHERE chunk_id IS NOT NULL;
+CREATE INDEX spend_pipeline ON batchinf.spend (pipeline_id) WHERE pipeline_id IS NOT NULL;
+
+CREATE FUNCTION batchinf.next_time(
+    last timestamptz, every interval, zone text, at timestamptz) RETURNS timestamptz
+    LANGUAGE sql STABLE
+    RETURN CASE
+        WHEN every IS NULL THEN NULL
+        WHEN last > at THEN last
+        WHEN last IS NULL THEN
+            (at AT TIME ZONE COALESCE(zone, 'UTC') + every) AT TIME ZONE COALESCE(zone, 'UTC')
+        -- what was missed is made up for once
+        ELSE (SELECT min(t.at) FROM (
+                  SELECT (last AT TIME ZONE COALESCE(zone, 'UTC') + every * n.n)
+                      AT TIME ZONE COALESCE(zone, 'UTC') AS at
+                  FROM pg_catalog.generate_series(
+                      pg_catalog.trunc(EXTRACT(epoch FROM at - last)
+                                       / EXTRACT(epoch FROM every))::bigint - 1,
+                      pg_catalog.trunc(EXTRACT(epoch FROM at - last)
+                                       / EXTRACT(epoch FROM every))::bigint + 2
+                      -- clocks may have been put forward meanwhile
+                      + pg_catalog.ceil(7200 / EXTRACT(epoch FROM every))::bigint) n(n)) t
+              WHERE t.at > next_time.at) END;
+COMMENT ON FUNCTION batchinf.next_time IS
+    'when a pipeline that is refreshed so often, in that time zone, is refreshed after a time';
 
 SELECT pg_catalog.pg_extension_config_dump('batchinf.job', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.chunk_chunk_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.record', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.result', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.written', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.replaced', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.event', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.event_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('batchinf.pause', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.call', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.in_flight', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.pipeline', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.pipeline_pipeline_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.pipeline_version', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.answered', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.history', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.history_history_id_seq', '');
+
+SELECT pg_catalog.pg_extension_config_dump('batchinf.spend', '');
+SELECT pg_catalog.pg_extension_config_dump('batchinf.spend_spend_id_seq', '');
 
 --
 -- 2. The foreign data wrapper: servers and keys.
@@ -237,31 +597,40 @@ CREATE FUNCTION batchinf.validator(options text[], catalog oid) RETURNS void
 REVOKE ALL ON FUNCTION batchinf.validator(text[], oid) FROM PUBLIC;
 
 CREATE FOREIGN DATA WRAPPER batchinf NO HANDLER VALIDATOR batchinf.validator;
-COMMENT ON FOREIGN DATA WRAPPER batchinf IS 'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, vertex, gemini';
+COMMENT ON FOREIGN DATA WRAPPER batchinf IS
+    'endpoints of model providers with a batch API: openai, azure_openai, anthropic, bedrock, '
+    'vertex, gemini';
 
 -- A validator sees the options of one object: this fits a mapping's to its server's provider.
 CREATE FUNCTION batchinf.check_command() RETURNS event_trigger
     AS 'MODULE_PATHNAME', 'batchinf_check_command' LANGUAGE C;
-COMMENT ON FUNCTION batchinf.check_command IS 'refuses user mappings with options of another provider, and another provider for a server with user mappings';
+COMMENT ON FUNCTION batchinf.check_command IS
+    'refuses user mappings with options of another provider, and another provider for a server '
+    'with user mappings';
 REVOKE ALL ON FUNCTION batchinf.check_command() FROM PUBLIC;
 CREATE EVENT TRIGGER batchinf_check_command ON ddl_command_start
     WHEN TAG IN ('ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
     EXECUTE FUNCTION batchinf.check_command();
-COMMENT ON EVENT TRIGGER batchinf_check_command IS 'a secret goes to no provider but the one that it was given for; asked again at each use';
+COMMENT ON EVENT TRIGGER batchinf_check_command IS
+    'a secret goes to no provider but the one that it was given for; asked again at each use';
 
 CREATE FUNCTION @extschema@.batch_check(server name) RETURNS TABLE(status text, detail text)
     AS 'MODULE_PATHNAME', 'batchinf_check' LANGUAGE C STRICT VOLATILE ROWS 1;
-COMMENT ON FUNCTION @extschema@.batch_check(name) IS 'asks the provider whether key and model are good: ok, no_user_mapping, bad_key, unreachable, bad_certificate, no_model or provider_error';
 
 --
 -- 3. Jobs.
 --
--- What is sent to a model as JSON has an order: models answer in that of a schema's members, which jsonb sorts away.
+-- What is sent to a model as JSON has an order: models answer in that of a schema's members, which
+-- jsonb sorts away.
 CREATE TYPE @extschema@.batch_json;
-CREATE FUNCTION batchinf.json_in(cstring) RETURNS @extschema@.batch_json AS 'json_in' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION batchinf.json_out(@extschema@.batch_json) RETURNS cstring AS 'json_out' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION batchinf.json_recv(internal) RETURNS @extschema@.batch_json AS 'json_recv' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION batchinf.json_send(@extschema@.batch_json) RETURNS bytea AS 'json_send' LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_in(cstring) RETURNS @extschema@.batch_json AS 'json_in'
+    LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_out(@extschema@.batch_json) RETURNS cstring AS 'json_out'
+    LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_recv(internal) RETURNS @extschema@.batch_json AS 'json_recv'
+    LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION batchinf.json_send(@extschema@.batch_json) RETURNS bytea AS 'json_send'
+    LANGUAGE internal STRICT IMMUTABLE PARALLEL SAFE;
 CREATE TYPE @extschema@.batch_json (
     INPUT = batchinf.json_in,
     OUTPUT = batchinf.json_out,
@@ -270,13 +639,27 @@ CREATE TYPE @extschema@.batch_json (
     LIKE = pg_catalog.json);
 CREATE CAST (pg_catalog.json AS @extschema@.batch_json) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (pg_catalog.jsonb AS @extschema@.batch_json) WITH INOUT AS IMPLICIT;
-COMMENT ON TYPE @extschema@.batch_json IS 'JSON in the order in which it was written; takes literals, json, and jsonb, which has an order of its own';
 COMMENT ON FUNCTION batchinf.json_in IS 'I/O';
 COMMENT ON FUNCTION batchinf.json_out IS 'I/O';
 COMMENT ON FUNCTION batchinf.json_recv IS 'I/O';
 COMMENT ON FUNCTION batchinf.json_send IS 'I/O';
 COMMENT ON CAST (pg_catalog.json AS @extschema@.batch_json) IS 'json keeps the order of members';
-COMMENT ON CAST (pg_catalog.jsonb AS @extschema@.batch_json) IS 'jsonb sorts members by the length of their names';
+COMMENT ON CAST (pg_catalog.jsonb AS @extschema@.batch_json) IS
+    'jsonb sorts members by the length of their names';
+
+CREATE FUNCTION @extschema@.batch_fingerprint("row" record) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'batchinf_fingerprint' LANGUAGE C STRICT STABLE;
+
+CREATE FUNCTION @extschema@.batch_split(
+    text text, size int, overlap int DEFAULT 0) RETURNS TABLE(n int, start int, chunk text)
+    AS 'MODULE_PATHNAME', 'batchinf_split' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    COST 1000 ROWS 10;
+
+CREATE FUNCTION @extschema@.batch_note(place bigint, seq int, "row" record) RETURNS bool
+    AS 'MODULE_PATHNAME', 'batchinf_note' LANGUAGE C STRICT VOLATILE COST 100;
+
+CREATE FUNCTION @extschema@.batch_noted(place bigint, seq int) RETURNS text
+    AS 'MODULE_PATHNAME', 'batchinf_noted' LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION @extschema@.batch_submit(
         query           text,
@@ -293,63 +676,336 @@ CREATE FUNCTION @extschema@.batch_submit(
         name            text DEFAULT NULL,
         deadline        interval DEFAULT NULL,
         max_attempts    int DEFAULT 3,
-        max_failure_rate numeric DEFAULT NULL)
+        max_failure_rate numeric DEFAULT NULL,
+        -- Rows that change
+        write_if        text DEFAULT 'unchanged',
+        in_flight       text DEFAULT 'skip',
+        idempotency_key text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        -- Answers into rows
+        write_mode      text DEFAULT 'update',
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        -- Money
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        -- From here on not built yet, and refused unless they ask for what is done without them
+        -- Real time beside batch
+        mode            text DEFAULT 'batch',
+        left_over       text DEFAULT 'stop',
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        -- Quality
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT 0,
+        schema_from_target boolean DEFAULT NULL)
     RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_submit' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_submit IS 'turns the rows of a query into batch jobs of a provider; returns the job''s id';
+
+CREATE FUNCTION @extschema@.batch_estimate(
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT 'chat',
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        name            text DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT 3,
+        max_failure_rate numeric DEFAULT NULL,
+        write_if        text DEFAULT 'unchanged',
+        in_flight       text DEFAULT 'skip',
+        idempotency_key text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        write_mode      text DEFAULT 'update',
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        mode            text DEFAULT 'batch',
+        left_over       text DEFAULT 'stop',
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT 0,
+        schema_from_target boolean DEFAULT NULL)
+    RETURNS TABLE (
+        records bigint, skipped bigint, repeats bigint, cached bigint, in_flight bigint,
+        chunks int, bytes bigint, input_tokens bigint, output_tokens bigint,
+        output_tokens_p95 bigint, cost numeric, cost_p95 numeric, realtime_cost numeric,
+        saving numeric, unpriced bool, limits text[], hours_p50 numeric, hours_p95 numeric,
+        error numeric)
+    AS 'MODULE_PATHNAME', 'batchinf_estimate' LANGUAGE C VOLATILE ROWS 1;
+
+CREATE FUNCTION @extschema@.batch_readiness(
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT 'chat',
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        name            text DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT 3,
+        max_failure_rate numeric DEFAULT NULL,
+        write_if        text DEFAULT 'unchanged',
+        in_flight       text DEFAULT 'skip',
+        idempotency_key text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        write_mode      text DEFAULT 'update',
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        mode            text DEFAULT 'batch',
+        left_over       text DEFAULT 'stop',
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT 0,
+        schema_from_target boolean DEFAULT NULL,
+        acceptable_delay interval DEFAULT NULL,
+        capacity_cost   numeric DEFAULT NULL,
+        runs_per_month  numeric DEFAULT 1,
+        provisioned_per_hour numeric DEFAULT NULL)
+    RETURNS TABLE (factor text, value text, verdict text, reason text)
+    AS 'MODULE_PATHNAME', 'batchinf_readiness' LANGUAGE C VOLATILE ROWS 13;
+
+CREATE FUNCTION @extschema@.batch_preview(
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT 'chat',
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        name            text DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT 3,
+        max_failure_rate numeric DEFAULT NULL,
+        write_if        text DEFAULT 'unchanged',
+        in_flight       text DEFAULT 'skip',
+        idempotency_key text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        write_mode      text DEFAULT 'update',
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        mode            text DEFAULT 'batch',
+        left_over       text DEFAULT 'stop',
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT 0,
+        schema_from_target boolean DEFAULT NULL,
+        -- What only a preview has
+        sample          int DEFAULT 5,
+        random          boolean DEFAULT false,
+        timeout         interval DEFAULT '60 s')
+    RETURNS TABLE(record_id text, request jsonb, output text, outcome text, error text,
+                  input_tokens bigint, output_tokens bigint, cost numeric,
+                  seconds double precision, write_back jsonb, write_error text)
+    AS 'MODULE_PATHNAME', 'batchinf_preview' LANGUAGE C VOLATILE ROWS 5;
+
+CREATE FUNCTION @extschema@.batch_create_pipeline(
+        name            text,
+        query           text,
+        server          name,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT NULL,
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT NULL,
+        max_failure_rate numeric DEFAULT NULL,
+        write_if        text DEFAULT NULL,
+        in_flight       text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        write_mode      text DEFAULT NULL,
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        mode            text DEFAULT NULL,
+        left_over       text DEFAULT NULL,
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT NULL,
+        schema_from_target boolean DEFAULT NULL,
+        every           interval DEFAULT NULL,
+        after           text DEFAULT NULL,
+        min_rows        int DEFAULT NULL,
+        max_age         interval DEFAULT NULL,
+        retry_failed_after interval DEFAULT NULL)
+    RETURNS int
+    AS 'MODULE_PATHNAME', 'batchinf_create_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_alter_pipeline(
+        name            text,
+        query           text DEFAULT NULL,
+        server          name DEFAULT NULL,
+        prompt          text DEFAULT NULL,
+        system_prompt   text DEFAULT NULL,
+        model           text DEFAULT NULL,
+        task            text DEFAULT NULL,
+        key             text DEFAULT NULL,
+        target          regclass DEFAULT NULL,
+        write_back      jsonb DEFAULT NULL,
+        response_schema @extschema@.batch_json DEFAULT NULL,
+        params          @extschema@.batch_json DEFAULT NULL,
+        deadline        interval DEFAULT NULL,
+        max_attempts    int DEFAULT NULL,
+        max_failure_rate numeric DEFAULT NULL,
+        write_if        text DEFAULT NULL,
+        in_flight       text DEFAULT NULL,
+        start_after     timestamptz DEFAULT NULL,
+        submit_window   text DEFAULT NULL,
+        retry_for       interval DEFAULT NULL,
+        write_mode      text DEFAULT NULL,
+        conflict        text DEFAULT NULL,
+        replace_by      text DEFAULT NULL,
+        each            text DEFAULT NULL,
+        keep            interval DEFAULT NULL,
+        max_cost        numeric DEFAULT NULL,
+        dedup           boolean DEFAULT NULL,
+        cache           interval DEFAULT NULL,
+        mode            text DEFAULT NULL,
+        left_over       text DEFAULT NULL,
+        pilot           int DEFAULT NULL,
+        pilot_gate      text DEFAULT NULL,
+        cascade         @extschema@.batch_json DEFAULT NULL,
+        reask           int DEFAULT NULL,
+        schema_from_target boolean DEFAULT NULL,
+        every           interval DEFAULT NULL,
+        after           text DEFAULT NULL,
+        min_rows        int DEFAULT NULL,
+        max_age         interval DEFAULT NULL,
+        retry_failed_after interval DEFAULT NULL,
+        resend          boolean DEFAULT false)
+    RETURNS int
+    AS 'MODULE_PATHNAME', 'batchinf_alter_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_refresh(
+    name text, max_rows bigint DEFAULT NULL, force boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_refresh' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_pause_pipeline(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_pause_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_resume_pipeline(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_resume_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_drop_pipeline(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_drop_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_forget(name text, keys text[]) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_forget_keys' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_adopt_pipeline(name text, owner regrole DEFAULT NULL)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_adopt_pipeline' LANGUAGE C VOLATILE;
 
 CREATE FUNCTION @extschema@.batch_cancel(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_cancel' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_cancel IS 'cancels a job, at the provider too; what is finished is kept';
 
 CREATE FUNCTION @extschema@.batch_pause(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_pause' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_pause IS 'nothing new of this job is sent; running batches are still followed and delivered';
 
 CREATE FUNCTION @extschema@.batch_resume(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_resume' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_resume IS 'ends a pause; the count for max_failure_rate begins again';
 
-CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
+CREATE FUNCTION @extschema@.batch_retry(
+    job_id bigint,
+    outcomes text[] DEFAULT '{errored,expired,missing,invalid_output}') RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_retry' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text[]) IS 'sends the records that ended so again, with the input that was stored at batch_submit, not with what the rows hold now; how many';
 
-CREATE FUNCTION @extschema@.batch_rewrite(job_id bigint, write_states text[] DEFAULT '{write_failed,target_missing}') RETURNS bigint
+CREATE FUNCTION @extschema@.batch_rewrite(
+    job_id bigint,
+    write_states text[] DEFAULT '{write_failed,target_missing}') RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_rewrite' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_rewrite IS 'writes outputs whose write-back ended so to their rows again, without paying for them again; how many';
+
+CREATE FUNCTION @extschema@.batch_delete(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'batchinf_delete' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_revert(job_id bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'batchinf_revert' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION @extschema@.batch_lineage(target regclass, key text)
+    RETURNS TABLE(column_name text, job_id bigint, pipeline text, version int, server text,
+                  model text, prompt text, mode text, record_id text, finished_at timestamptz,
+                  cost numeric, current bool)
+    AS 'MODULE_PATHNAME', 'batchinf_lineage' LANGUAGE C VOLATILE ROWS 10;
 
 CREATE FUNCTION @extschema@.batch_adopt(job_id bigint, owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_adopt' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_adopt IS 'lets a foreign job (of a restored dump, a copied database or before pg_upgrade) go on as the role that has its owner''s name, or, where there is none, as the role that a superuser names; NULL: all foreign jobs that one may adopt';
 
 CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout interval DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'batchinf_wait' LANGUAGE C;
-COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, interval) IS 'waits until a job has completed, failed or been cancelled, and says what it waits for';
 
 CREATE PROCEDURE @extschema@.batch_work(max_time interval DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'batchinf_work' LANGUAGE C;
-COMMENT ON PROCEDURE @extschema@.batch_work IS 'works on the jobs of this database in this session, as a background worker would';
 REVOKE ALL ON PROCEDURE @extschema@.batch_work(interval) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.batch_retry(job_id bigint, outcome text) RETURNS bigint
     AS 'MODULE_PATHNAME', 'batchinf_retry_text' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text) IS 'the same for one outcome';
 
 CREATE FUNCTION @extschema@.batch_pause_server(server name) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_pause_server' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_pause_server IS 'nothing new of any job is sent to the server; running batches are still followed and delivered. For the server''s owner';
 
 CREATE FUNCTION @extschema@.batch_resume_server(server name) RETURNS void
     AS 'MODULE_PATHNAME', 'batchinf_resume_server' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION @extschema@.batch_resume_server IS 'ends a pause of the whole server';
 
 CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout text)
     AS 'MODULE_PATHNAME', 'batchinf_wait_text' LANGUAGE C;
-COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, text) IS 'the same; takes literals';
 
 CREATE PROCEDURE @extschema@.batch_wait(job_id bigint, timeout int)
     AS 'MODULE_PATHNAME', 'batchinf_wait_number' LANGUAGE C;
-COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, int) IS 'says that a timeout is an interval';
 
 --
 -- 4. Views: the rows of jobs whose owner the reader has the USAGE of; all for pg_read_all_data;
@@ -357,8 +1013,10 @@ COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, int) IS 'says that a timeout
 --
 CREATE FUNCTION batchinf.is_owner(owner oid) RETURNS bool
     LANGUAGE sql STABLE
-    RETURN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
-COMMENT ON FUNCTION batchinf.is_owner IS 'has the current user the rights of this role, which may be gone?';
+    RETURN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) owner
+                   AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+COMMENT ON FUNCTION batchinf.is_owner IS
+    'has the current user the rights of this role, which may be gone?';
 
 CREATE FUNCTION batchinf.visible(owner oid) RETURNS bool
     LANGUAGE sql STABLE
@@ -367,77 +1025,348 @@ COMMENT ON FUNCTION batchinf.visible IS 'may the current user see the jobs of th
 
 CREATE FUNCTION batchinf.monitors() RETURNS bool
     LANGUAGE sql STABLE
-    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
-COMMENT ON FUNCTION batchinf.monitors IS 'may the current user see states and counts of everybody''s jobs, without the words of users and providers?';
+    RETURN pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')
+        OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON FUNCTION batchinf.monitors IS
+    'may the current user see states and counts of everybody''s jobs, without the words of users '
+    'and providers?';
 
 CREATE FUNCTION batchinf.identity(install uuid) RETURNS uuid
     AS 'MODULE_PATHNAME', 'batchinf_identity' LANGUAGE C STRICT STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION batchinf.identity IS 'an install in this cluster: pg_upgrade carries its uuid over, but not the oids of servers';
+COMMENT ON FUNCTION batchinf.identity IS
+    'an install in this cluster: pg_upgrade carries its uuid over, but not the oids of servers';
 
 CREATE VIEW batchinf.here AS
 SELECT batchinf.identity(i.uuid) AS uuid, d.oid AS database
 FROM batchinf.install i, pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database();
-COMMENT ON VIEW batchinf.here IS 'this install in this database: a job of another one is foreign, and nothing runs before batch_adopt';
 
 CREATE VIEW batchinf.pause_here AS
 SELECT q.server, q.owner, q.until, q.reason, q.failures, q.at, q.requester, q.kind, q.since, q.cause
 FROM batchinf.pause q
 JOIN batchinf.here h ON h.uuid = q.install AND h.database = q.database
 JOIN pg_catalog.pg_foreign_server f ON f.oid = q.server;
-COMMENT ON VIEW batchinf.pause_here IS 'the pauses of this install in this database: after a restore the oids of others mean nothing';
 
 CREATE FUNCTION batchinf.is_alive(pid int, start timestamptz) RETURNS bool
     AS 'MODULE_PATHNAME', 'batchinf_is_alive' LANGUAGE C STRICT STABLE;
-COMMENT ON FUNCTION batchinf.is_alive IS 'does the process of this server that began then still run?';
+COMMENT ON FUNCTION batchinf.is_alive IS
+    'does the process of this server that began then still run?';
 
 CREATE VIEW batchinf.stop_here AS
 SELECT s.server, s.since, s.paused_by
 FROM batchinf.stop s
 JOIN batchinf.here h ON h.uuid = s.install AND h.database = s.database
 JOIN pg_catalog.pg_foreign_server f ON f.oid = s.server;
-COMMENT ON VIEW batchinf.stop_here IS 'the paused servers of this install in this database';
 
 CREATE VIEW batchinf.due AS
 SELECT c.chunk_id, j.server, j.owner, w.wish,
-       -- when its next step may be taken; NULL: not while the job is paused
        CASE WHEN c.next_step_at IS NULL THEN NULL
-            WHEN w.wish IS NOT NULL AND c.state IN ('planned', 'uploading', 'uploaded', 'submitted', 'running', 'ambiguous') THEN j.created_at
-            -- results that are too large for us: a cancelled job waits for them no longer
-            WHEN w.wish IS NOT NULL AND c.state = 'fetching' AND c.waiting_for LIKE 'results_too_large:%' THEN j.created_at
-            WHEN (j.paused OR st.server IS NOT NULL) AND c.state IN ('planned', 'uploading', 'uploaded') THEN j.deadline
-            ELSE LEAST(GREATEST(c.next_step_at, p.until), CASE WHEN w.wish IS NULL THEN j.deadline END) END AS step_at,
+            -- the owner wants no more of it, and nothing stands in the way
+            WHEN w.wish IS NOT NULL
+                 AND (u.unsent OR c.state IN ('submitted', 'running', 'ambiguous')
+                      OR (c.state = 'fetching' AND c.wait_kind = 'too_large')) THEN j.created_at
+            WHEN u.unsent AND u.paused THEN j.deadline
+            WHEN w.wish IS NOT NULL THEN GREATEST(c.next_step_at, p.until)
+            -- open at the provider: engine/quiet.c polls it
+            WHEN c.state IN ('submitted', 'running') AND c.wait_kind IS NULL THEN j.deadline
+            ELSE LEAST(GREATEST(c.next_step_at, p.until), j.deadline) END AS step_at,
        CASE WHEN c.write_waiting > 0 THEN c.write_at END AS write_at,
        -- a claim is void only when its process is gone, never by time
        COALESCE(batchinf.is_alive(c.holder_pid, c.holder_start), false) AS held,
        COALESCE(p.failures, 0) AS server_failures,
-       (j.paused OR st.server IS NOT NULL) AND w.wish IS NULL AND c.state IN ('planned', 'uploading', 'uploaded') AS paused,
-       -- what has been paid for goes before what is ready to be, and that before what is new
-       c.job_id, CASE c.state WHEN 'planned' THEN 2 WHEN 'uploading' THEN 2 WHEN 'uploaded' THEN 1 ELSE 0 END AS class,
-       c.next_step_at AS asked_at
+       u.unsent AND u.paused AND w.wish IS NULL AS paused,
+       c.job_id, batchinf.class(c.state) AS class, c.next_step_at AS asked_at
 FROM batchinf.chunk c
 JOIN batchinf.job j ON j.job_id = c.job_id
 JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
 LEFT JOIN batchinf.stop_here st ON st.server = j.server
-CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel' WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END) w(wish)
-LEFT JOIN LATERAL (SELECT max(q.until) AS until, max(q.failures) AS failures FROM batchinf.pause_here q
-                   WHERE q.server = j.server AND q.owner IN (0, j.owner)) p ON true
+CROSS JOIN LATERAL (SELECT c.state IN ('planned', 'uploading', 'uploaded'), j.paused
+                    OR st.server IS NOT NULL) u(unsent, paused)
+CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel'
+                                WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END) w(wish)
+LEFT JOIN batchinf.pause_here p ON p.server = j.server AND p.owner = j.owner
 WHERE c.next_step_at IS NOT NULL OR c.write_waiting > 0;
-COMMENT ON VIEW batchinf.due IS 'the chunks of this database that still want something of a worker, and when';
+
+-- Each pair of owner and server of which something is or can become due.  A walk over the indexes
+-- that skips from pair to pair: it costs the same whatever stands behind each.
+CREATE VIEW batchinf.lane AS
+WITH RECURSIVE walk AS (
+    SELECT 0::oid AS owner, 0::oid AS server
+    UNION ALL
+    SELECT n.owner, n.server
+    FROM walk w
+    CROSS JOIN LATERAL (
+        SELECT u.owner, u.server
+        FROM ((SELECT c.owner, c.server FROM batchinf.chunk c
+               WHERE c.next_step_at IS NOT NULL AND c.wait_kind IS NULL
+                   AND c.state NOT IN ('submitted', 'running', 'cancelling')
+                   AND (c.owner, c.server) > (w.owner, w.server)
+               ORDER BY c.owner, c.server LIMIT 1)
+              UNION ALL
+              (SELECT c.owner, c.server FROM batchinf.chunk c
+               WHERE c.next_step_at IS NOT NULL
+                   AND (c.wait_kind IS NOT NULL OR c.state = 'cancelling')
+                   AND (c.owner, c.server) > (w.owner, w.server)
+               ORDER BY c.owner, c.server LIMIT 1)
+              UNION ALL
+              (SELECT c.owner, c.server FROM batchinf.chunk c
+               WHERE c.write_waiting > 0 AND (c.owner, c.server) > (w.owner, w.server)
+               ORDER BY c.owner, c.server LIMIT 1)) u
+        ORDER BY u.owner, u.server LIMIT 1) n
+)
+SELECT w.owner, w.server, f.oid IS NULL AS gone, st.server IS NOT NULL AS stopped, p.until,
+       COALESCE(p.until > pg_catalog.now(), false) AS paused, COALESCE(p.failures, 0) AS failures
+FROM walk w
+LEFT JOIN pg_catalog.pg_foreign_server f ON f.oid = w.server
+LEFT JOIN batchinf.stop_here st ON st.server = w.server
+LEFT JOIN batchinf.pause_here p ON p.server = w.server AND p.owner = w.owner
+WHERE w.server <> 0;
+
+-- What can be taken on now: a few chunks of each job, of a few jobs of each lane.
+CREATE VIEW batchinf.candidate AS
+WITH lane AS MATERIALIZED (SELECT * FROM batchinf.lane)
+-- ready: they wait for their turn only
+SELECT c.chunk_id, l.owner, l.server, c.job_id, c.at, c.class, true AS step, l.failures
+FROM lane l
+-- the oldest jobs, and some from anywhere: no number of jobs that cannot go on hides one that can
+CROSS JOIN LATERAL (
+    SELECT 0::bigint AS job_id
+    UNION ALL
+    SELECT (pg_catalog.random() * (SELECT max(k.job_id) FROM batchinf.job k))::bigint) s
+CROSS JOIN LATERAL (
+    WITH RECURSIVE walk AS (
+        SELECT s.job_id, 0 AS n
+        UNION ALL
+        SELECT k.job_id, w.n + 1
+        FROM walk w
+        CROSS JOIN LATERAL (
+            SELECT c.job_id FROM batchinf.chunk c
+            WHERE c.next_step_at IS NOT NULL AND c.wait_kind IS NULL
+                AND c.state NOT IN ('submitted', 'running', 'cancelling')
+                AND c.owner = l.owner AND c.server = l.server AND c.job_id > w.job_id
+            ORDER BY c.job_id LIMIT 1) k
+        WHERE w.n < 24)
+    SELECT w.job_id FROM walk w WHERE w.n > 0) w
+JOIN batchinf.job j ON j.job_id = w.job_id
+JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+-- how far its chunks may go
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN l.stopped OR j.paused THEN 0
+                WHEN EXISTS (
+                    SELECT FROM batchinf.chunk a
+                    WHERE a.job_id = j.job_id AND a.state = 'planned' AND a.wait_kind IS NOT NULL
+                      AND (l.gone OR a.wait_kind IN ('time', 'room', 'failure_rate', 'target',
+                                                     'owner', 'key', 'budget'))) THEN 1
+                ELSE 2 END) m(class)
+CROSS JOIN LATERAL (
+    SELECT c.chunk_id, c.job_id, c.next_step_at AS at, batchinf.class(c.state) AS class
+    FROM batchinf.chunk c
+    WHERE c.next_step_at IS NOT NULL AND c.wait_kind IS NULL
+        AND c.state NOT IN ('submitted', 'running', 'cancelling')
+        AND c.owner = l.owner AND c.server = l.server AND c.job_id = j.job_id
+        AND batchinf.class(c.state) <= m.class
+        AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+    ORDER BY batchinf.class(c.state), c.chunk_id LIMIT 16) c
+WHERE NOT l.paused
+UNION ALL
+-- waiting, and their time has come
+SELECT c.chunk_id, l.owner, l.server, c.job_id, c.at, c.class, true, l.failures
+FROM lane l
+CROSS JOIN LATERAL (
+    SELECT c.chunk_id, c.job_id, c.next_step_at AS at, batchinf.class(c.state) AS class
+    FROM batchinf.chunk c
+    JOIN batchinf.job j ON j.job_id = c.job_id
+    JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+    WHERE c.next_step_at IS NOT NULL
+        AND (c.wait_kind IS NOT NULL OR c.state = 'cancelling')
+        AND c.owner = l.owner AND c.server = l.server AND c.next_step_at <= pg_catalog.now()
+        AND NOT (batchinf.class(c.state) > 0 AND (l.stopped OR j.paused))
+        AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+    ORDER BY c.next_step_at LIMIT 16) c
+WHERE NOT l.paused
+UNION ALL
+-- answers that could not be written
+SELECT c.chunk_id, l.owner, l.server, c.job_id, c.at, 0, false, l.failures
+FROM lane l
+CROSS JOIN LATERAL (
+    SELECT c.chunk_id, c.job_id, c.write_at AS at
+    FROM batchinf.chunk c
+    JOIN batchinf.job j ON j.job_id = c.job_id
+    JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+    WHERE c.write_waiting > 0 AND c.owner = l.owner AND c.server = l.server
+        AND c.write_at <= pg_catalog.now()
+        AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+    ORDER BY c.write_at LIMIT 16) c
+UNION ALL
+-- their owner wants no more of them: they can end at once
+SELECT c.chunk_id, j.owner, j.server, j.job_id, j.created_at, 0, true, 0
+FROM (SELECT k.* FROM batchinf.job k WHERE k.ended IS NULL AND k.cancelled_at IS NOT NULL
+      UNION ALL
+      SELECT k.* FROM batchinf.job k WHERE k.ended IS NULL AND k.cancelled_at IS NULL
+          AND k.deadline <= pg_catalog.now()) j
+JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+CROSS JOIN LATERAL (
+    SELECT c.chunk_id FROM batchinf.chunk c
+    WHERE c.job_id = j.job_id AND c.next_step_at IS NOT NULL
+        AND (batchinf.class(c.state) > 0 OR c.state IN ('submitted', 'running', 'ambiguous')
+             OR (c.state = 'fetching' AND c.wait_kind = 'too_large'))
+        AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+    LIMIT 16) c;
+
+-- Who goes next.  Four orders are nested: the chunks of a job (turn), those of a lane (place),
+-- those of an owner (berth), and all (rank).  Each owner's next step comes before another owner's
+-- second step, whatever number of chunks they have.  The servers of an owner share in the same way,
+-- and the jobs at a server.  What is under way counts before what is ready.
+CREATE VIEW batchinf.schedule AS
+WITH one AS (
+    SELECT d.chunk_id, d.owner, d.server, d.job_id, min(d.at) AS at, min(d.class) AS class,
+           bool_or(d.step) AS step, max(d.failures) AS failures
+    FROM batchinf.candidate d
+    GROUP BY d.chunk_id, d.owner, d.server, d.job_id
+), held AS MATERIALIZED (
+    SELECT c.owner, c.server, c.job_id
+    FROM batchinf.chunk c
+    WHERE c.holder_pid IS NOT NULL AND batchinf.is_alive(c.holder_pid, c.holder_start)
+), in_job AS (
+    SELECT o.*, w.wish,
+           -- where the server fails for this owner, the chunk that was not tried for longest goes
+           -- first: one that always fails is no probe for the others
+           CASE WHEN o.failures > 0 THEN o.at END AS probe,
+           (SELECT count(*) FROM held h WHERE h.job_id = o.job_id)
+           + row_number() OVER (PARTITION BY o.job_id ORDER BY o.class, o.at, o.chunk_id) AS turn
+    FROM one o
+    JOIN batchinf.job j ON j.job_id = o.job_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN j.cancelled_at IS NOT NULL THEN 'cancel'
+                                    WHEN j.deadline <= pg_catalog.now() THEN 'deadline' END
+                       ) w(wish)
+), in_lane AS (
+    SELECT i.*,
+           (SELECT count(*) FROM held h WHERE h.owner = i.owner AND h.server = i.server)
+           + row_number() OVER (PARTITION BY i.owner, i.server
+                                ORDER BY i.probe NULLS FIRST, i.turn, i.class, i.at,
+                                i.chunk_id) AS place
+    FROM in_job i
+), of_owner AS (
+    SELECT a.*,
+           (SELECT count(*) FROM held h WHERE h.owner = a.owner)
+           + row_number() OVER (PARTITION BY a.owner ORDER BY a.place, a.at, a.chunk_id) AS berth
+    FROM in_lane a
+    -- 12: a server's share of what one owner has under way; 1: a probe
+    WHERE a.place <= CASE WHEN a.failures > 0 AND a.step AND a.wish IS NULL THEN 1 ELSE 12 END
+)
+SELECT o.chunk_id, o.server, o.owner, o.job_id, o.wish, o.step AS step_due,
+       o.failures AS server_failures, o.turn, o.place, o.berth,
+       row_number() OVER (ORDER BY o.berth, o.at, o.chunk_id) AS rank
+FROM of_owner o;
+
+-- When the first thing of each owner becomes due that waits for a time; of deadlines only the next
+-- one of all.
+CREATE VIEW batchinf.next_due AS
+WITH lane AS MATERIALIZED (SELECT * FROM batchinf.lane)
+SELECT u.owner, min(u.at) AS at
+FROM (SELECT l.owner, l.until AS at FROM lane l WHERE l.paused
+      UNION ALL
+      SELECT l.owner, c.next_step_at
+      FROM lane l
+      CROSS JOIN LATERAL (
+          SELECT c.next_step_at
+          FROM batchinf.chunk c
+          JOIN batchinf.job j ON j.job_id = c.job_id
+          JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+          WHERE c.next_step_at IS NOT NULL
+              AND (c.wait_kind IS NOT NULL OR c.state = 'cancelling')
+              AND c.owner = l.owner AND c.server = l.server
+              AND NOT (batchinf.class(c.state) > 0 AND (l.stopped OR j.paused))
+              AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+          ORDER BY c.next_step_at LIMIT 1) c
+      WHERE NOT l.paused
+      UNION ALL
+      SELECT l.owner, c.write_at
+      FROM lane l
+      CROSS JOIN LATERAL (
+          SELECT c.write_at
+          FROM batchinf.chunk c
+          JOIN batchinf.job j ON j.job_id = c.job_id
+          JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+          WHERE c.write_waiting > 0 AND c.owner = l.owner AND c.server = l.server
+              AND (c.holder_pid IS NULL OR NOT batchinf.is_alive(c.holder_pid, c.holder_start))
+          ORDER BY c.write_at LIMIT 1) c
+      UNION ALL
+      (SELECT j.owner, j.deadline
+       FROM batchinf.job j
+       JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
+       WHERE j.ended IS NULL AND j.cancelled_at IS NULL AND j.deadline > pg_catalog.now()
+       ORDER BY j.deadline LIMIT 1)) u
+GROUP BY u.owner;
+
+CREATE FUNCTION batchinf.keeps(kept text) RETURNS interval
+    AS 'MODULE_PATHNAME', 'batchinf_keeps' LANGUAGE C STRICT STABLE;
+COMMENT ON FUNCTION batchinf.keeps IS
+    'how long inputs or results stay after the end of a job, by the settings; NULL: for ever';
+
+-- The first few jobs of each kind whose texts are to be removed, and when.
+CREATE VIEW batchinf.removable AS
+SELECT u.job_id, u.at
+FROM batchinf.here h
+CROSS JOIN LATERAL (
+    (SELECT j.job_id, j.kept_since + batchinf.keeps('inputs') AS at
+     FROM batchinf.job j
+     WHERE j.install = h.uuid AND j.database = h.database AND j.kept_since IS NOT NULL
+         AND j.keep_until IS NULL AND j.inputs_next IS NOT NULL
+         AND NOT EXISTS (SELECT FROM batchinf.chunk c
+                         WHERE c.job_id = j.job_id AND c.next_step_at IS NOT NULL)
+     ORDER BY j.kept_since LIMIT 16)
+    UNION ALL
+    (SELECT j.job_id, j.kept_since + batchinf.keeps('results')
+     FROM batchinf.job j
+     WHERE j.install = h.uuid AND j.database = h.database AND j.kept_since IS NOT NULL
+         AND j.keep_until IS NULL AND j.results_next IS NOT NULL
+         AND NOT EXISTS (SELECT FROM batchinf.chunk c
+                         WHERE c.job_id = j.job_id AND c.next_step_at IS NOT NULL)
+     ORDER BY j.kept_since LIMIT 16)
+    UNION ALL
+    (SELECT j.job_id, j.keep_until
+     FROM batchinf.job j
+     WHERE j.install = h.uuid AND j.database = h.database AND j.keep_until IS NOT NULL
+         AND (j.inputs_next IS NOT NULL OR j.results_next IS NOT NULL)
+         AND NOT EXISTS (SELECT FROM batchinf.chunk c
+                         WHERE c.job_id = j.job_id AND c.next_step_at IS NOT NULL)
+     ORDER BY j.keep_until LIMIT 16)) u
+WHERE u.at IS NOT NULL;
+
+-- It reads the sizes of files, and no table.
+CREATE VIEW @extschema@.batch_storage WITH (security_barrier) AS
+SELECT c.relname AS table_name, w.holds, pg_catalog.pg_stat_get_live_tuples(c.oid) AS rows,
+       pg_catalog.pg_table_size(c.oid) AS bytes, pg_catalog.pg_indexes_size(c.oid) AS index_bytes,
+       pg_catalog.pg_total_relation_size(c.oid) AS total_bytes
+FROM (VALUES ('record', 'inputs'), ('result', 'results'), ('event', 'events'), ('job', 'jobs'),
+             ('chunk', 'chunks'), ('batch', 'batches'), ('in_flight', 'rows in open jobs'),
+             ('answered', 'answered rows of pipelines'), ('call', 'idempotency keys'),
+             ('written', 'rows that answers have added or overwritten'),
+             ('replaced', 'rows that were replaced'),
+             ('history', 'what estimates learn from'), ('spend', 'what answers cost'))
+    w(name, holds)
+JOIN pg_catalog.pg_class c ON c.relname = w.name
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'batchinf'
+WHERE batchinf.monitors();
 
 CREATE VIEW batchinf.job_here AS
 SELECT j.job_id, o.ours,
        CASE WHEN o.ours THEN j.server END AS server,
-       CASE WHEN o.ours THEN j.owner ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name) END AS role,
+       CASE WHEN o.ours THEN j.owner
+            ELSE (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = j.owner_name)
+       END AS role,
        j.model
 FROM batchinf.job j
-CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database FROM batchinf.here h) o(ours);
-COMMENT ON VIEW batchinf.job_here IS 'whose each job is here: of a foreign one the oids mean nothing, and the role that has its owner''s name may see it';
+CROSS JOIN LATERAL (SELECT j.install = h.uuid AND j.database = h.database
+                    FROM batchinf.here h) o(ours);
 
 CREATE VIEW batchinf.job_status AS
 SELECT j.job_id, j.name,
-       COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours), j.owner_name) AS owner,
-       COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server AND o.ours), j.server_name) AS server,
+       COALESCE((SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = j.owner AND o.ours),
+                j.owner_name) AS owner,
+       COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server
+                 AND o.ours), j.server_name) AS server,
        j.model, j.task,
        CASE WHEN j.ended IS NOT NULL THEN j.ended
             WHEN NOT o.ours THEN 'foreign'
@@ -448,221 +1377,1448 @@ SELECT j.job_id, j.name,
        j.records, j.records - j.skipped - c.ended AS pending,
        c.succeeded, c.invalid_output, c.errored, c.expired, c.cancelled, c.missing, j.skipped,
        c.written, c.write_waiting, c.stale, c.target_missing, c.write_failed,
-       CASE WHEN j.records = 0 THEN 1 ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
+       CASE WHEN j.records = 0 THEN 1
+           ELSE pg_catalog.trunc((j.skipped + c.ended) / j.records::numeric, 4) END AS progress,
        c.input_tokens, c.output_tokens, j.created_at, j.deadline, j.finished_at, j.error,
        j.target_name AS target, c.cached_tokens, c.retried, c.duplicates, c.unknown, c.malformed,
-       o.role AS owner_oid, j.spec -> 'settings' AS settings
+       o.role AS owner_oid, j.spec -> 'settings' AS settings, j.already_in_flight,
+       ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'guarded')) AS guarded,
+       (SELECT l.name FROM batchinf.pipeline l
+        WHERE l.pipeline_id = (j.spec ->> 'pipeline')::int) AS pipeline,
+       (j.spec ->> 'version')::int AS version, c.partly, c.incomplete, c.reverted,
+       -- where nothing of it has a price it is not known: NULL, never 0
+       CASE WHEN c.unpriced = 0 OR c.cost <> 0 THEN c.cost END AS cost,
+       CASE WHEN c.realtime_cost <> 0 OR (c.unpriced = 0 AND c.cost = 0) THEN c.realtime_cost
+           END AS realtime_cost,
+       CASE WHEN c.saving <> 0 OR (c.unpriced = 0 AND (c.cost = 0 OR c.realtime_cost <> 0))
+           THEN c.saving END AS saving,
+       c.wasted, c.unpriced, c.bytes_staged,
+       c.repeats, c.cached,
+       (j.spec ->> 'estimated_cost')::numeric AS estimated_cost, c.reserved,
+       (j.spec ->> 'max_cost')::numeric AS max_cost,
+       CASE WHEN j.spec ? 'max_cost'
+           THEN GREATEST(c.cost - (j.spec ->> 'max_cost')::numeric, 0) END AS overrun
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 CROSS JOIN LATERAL (
-    SELECT COALESCE(sum(k.succeeded), 0)::bigint AS succeeded, COALESCE(sum(k.invalid_output), 0)::bigint AS invalid_output,
-           COALESCE(sum(k.errored), 0)::bigint AS errored, COALESCE(sum(k.expired), 0)::bigint AS expired,
-           COALESCE(sum(k.cancelled), 0)::bigint AS cancelled, COALESCE(sum(k.missing), 0)::bigint AS missing,
-           COALESCE(sum(k.succeeded + k.invalid_output + k.errored + k.expired + k.cancelled + k.missing), 0)::bigint AS ended,
-           COALESCE(sum(k.written), 0)::bigint AS written, COALESCE(sum(k.write_waiting), 0)::bigint AS write_waiting,
-           COALESCE(sum(k.stale), 0)::bigint AS stale, COALESCE(sum(k.target_missing), 0)::bigint AS target_missing,
-           COALESCE(sum(k.write_failed), 0)::bigint AS write_failed, COALESCE(sum(k.input_tokens), 0)::bigint AS input_tokens,
-           COALESCE(sum(k.output_tokens), 0)::bigint AS output_tokens, COALESCE(sum(k.cached_tokens), 0)::bigint AS cached_tokens,
-           COALESCE(sum(k.retried), 0)::bigint AS retried, COALESCE(sum(k.duplicates), 0)::bigint AS duplicates,
-           COALESCE(sum(k.unknown), 0)::bigint AS unknown, COALESCE(sum(k.malformed), 0)::bigint AS malformed,
+    SELECT COALESCE(sum(k.succeeded), 0)::bigint AS succeeded,
+           COALESCE(sum(k.invalid_output), 0)::bigint AS invalid_output,
+           COALESCE(sum(k.errored), 0)::bigint AS errored,
+           COALESCE(sum(k.expired), 0)::bigint AS expired,
+           COALESCE(sum(k.cancelled), 0)::bigint AS cancelled,
+           COALESCE(sum(k.missing), 0)::bigint AS missing,
+           COALESCE(sum(k.succeeded + k.invalid_output + k.errored + k.expired + k.cancelled
+                        + k.missing), 0)::bigint AS ended,
+           COALESCE(sum(k.written), 0)::bigint AS written,
+           COALESCE(sum(k.write_waiting), 0)::bigint AS write_waiting,
+           COALESCE(sum(k.stale), 0)::bigint AS stale,
+           COALESCE(sum(k.target_missing), 0)::bigint AS target_missing,
+           COALESCE(sum(k.write_failed), 0)::bigint AS write_failed,
+           COALESCE(sum(k.partly), 0)::bigint AS partly,
+           COALESCE(sum(k.incomplete), 0)::bigint AS incomplete,
+           COALESCE(sum(k.reverted), 0)::bigint AS reverted,
+           COALESCE(sum(k.records - k.retried) FILTER (WHERE k.copies = 'repeat'), 0)::bigint
+               AS repeats,
+           COALESCE(sum(k.records - k.retried) FILTER (WHERE k.copies = 'cached'), 0)::bigint
+               AS cached,
+           COALESCE(sum(k.input_tokens), 0)::bigint AS input_tokens,
+           COALESCE(sum(k.output_tokens), 0)::bigint AS output_tokens,
+           COALESCE(sum(k.cached_tokens), 0)::bigint AS cached_tokens,
+           COALESCE(sum(k.retried), 0)::bigint AS retried,
+           COALESCE(sum(k.duplicates), 0)::bigint AS duplicates,
+           COALESCE(sum(k.unknown), 0)::bigint AS unknown,
+           COALESCE(sum(k.malformed), 0)::bigint AS malformed,
+           COALESCE(sum(k.cost), 0) AS cost, COALESCE(sum(k.realtime_cost), 0) AS realtime_cost,
+           COALESCE(sum(k.saving), 0) AS saving, COALESCE(sum(k.wasted), 0) AS wasted,
+           COALESCE(sum(k.unpriced), 0)::bigint AS unpriced,
+           COALESCE(sum(k.bytes_up + k.bytes_down), 0)::bigint AS bytes_staged,
+           COALESCE(sum(GREATEST(k.reserved - k.cost, 0)), 0) AS reserved,
            COALESCE(bool_or(k.state <> 'planned'), false) AS begun
     FROM batchinf.chunk k WHERE k.job_id = j.job_id) c;
-COMMENT ON VIEW batchinf.job_status IS 'batch_jobs of everybody';
 
 CREATE FUNCTION batchinf.no_worker() RETURNS text
     AS 'MODULE_PATHNAME', 'batchinf_no_worker' LANGUAGE C STRICT STABLE;
-COMMENT ON FUNCTION batchinf.no_worker IS 'why no background worker works in this database; NULL: one does';
+COMMENT ON FUNCTION batchinf.no_worker IS
+    'why no background worker works in this database; NULL: one does';
+
+CREATE FUNCTION batchinf.ready(role oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN count(*) < 1000 THEN count(*)::text ELSE '1000 or more' END
+            FROM (SELECT FROM batchinf.chunk c
+                  WHERE c.next_step_at IS NOT NULL AND c.wait_kind IS NULL
+                    AND c.state NOT IN ('submitted', 'running', 'cancelling')
+                    AND c.owner OPERATOR(pg_catalog.=) role AND c.holder_pid IS NULL
+                  LIMIT 1000) r);
+COMMENT ON FUNCTION batchinf.ready IS
+    'how many chunks of this role are ready and not under way; counted to a thousand';
 
 CREATE VIEW batchinf.job_wait AS
-SELECT j.job_id, w.kind || ' ' || pg_catalog.split_part(w.reason, ':', 1) AS topic, w.reason, w.since, w.until,
-       w.reason || COALESCE('; since ' || pg_catalog.to_char(w.since, 'YYYY-MM-DD HH24:MI:SS TZ'), '')
-                || COALESCE('; next try ' || pg_catalog.to_char(w.until, 'YYYY-MM-DD HH24:MI:SS TZ'), '') AS waiting_for
+SELECT j.job_id, w.kind, w.reason, w.since, w.until,
+       w.reason || COALESCE('; since ' || pg_catalog.to_char(w.since, 'YYYY-MM-DD HH24:MI:SS TZ'),
+                            '')
+                || COALESCE('; next try ' || pg_catalog.to_char(w.until,
+                                                                'YYYY-MM-DD HH24:MI:SS TZ'),
+                                                                '') AS waiting_for
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 CROSS JOIN LATERAL (
-    SELECT COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server), j.server_name) AS server,
+    SELECT COALESCE((SELECT s.srvname FROM pg_catalog.pg_foreign_server s WHERE s.oid = j.server),
+                    j.server_name) AS server,
            pg_catalog.pg_get_userbyid(j.owner) AS owner) n
 CROSS JOIN LATERAL (
     SELECT * FROM (
-    SELECT 1 AS rank, 'foreign' AS kind, pg_catalog.format('the job belongs to another installation; batch_adopt(%s) lets it go on here', j.job_id) AS reason,
+    SELECT 1 AS rank, 'foreign' AS kind,
+           pg_catalog.format(
+               'the job belongs to another installation; batch_adopt(%s) lets it go on here',
+               j.job_id) AS reason,
            NULL::timestamptz AS since, NULL::timestamptz AS until
     WHERE NOT o.ours
     UNION ALL
-    SELECT 2, 'paused', pg_catalog.format('the job is paused%s; batch_resume(%s) lets it go on', ': ' || j.pause_reason, j.job_id), j.paused_at, NULL
+    SELECT 2, 'paused', pg_catalog.format('the job is paused%s; batch_resume(%s) lets it go on',
+                                          ': ' || j.pause_reason, j.job_id), j.paused_at, NULL
     WHERE o.ours AND j.paused AND j.cancelled_at IS NULL
     UNION ALL
-    SELECT 3, 'server paused', pg_catalog.format('server "%s" is paused by its owner; batch_resume_server(%L) lets its jobs go on', n.server, n.server), st.since, NULL
+    SELECT 3, 'server_paused',
+           pg_catalog.format(
+               'server "%s" is paused by its owner; batch_resume_server(%L) lets its jobs go on',
+               n.server, n.server), st.since, NULL
     FROM batchinf.stop_here st
     WHERE st.server = j.server AND j.cancelled_at IS NULL
-      AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id AND k.state IN ('planned', 'uploading', 'uploaded'))
+      AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id
+                  AND k.state IN ('planned', 'uploading', 'uploaded'))
     UNION ALL
-    SELECT 4, 'no worker', pg_catalog.format('no background worker does this job: %s CALL batch_work() does it in a session', batchinf.no_worker()), d.at, NULL
-    FROM (SELECT min(LEAST(u.step_at, u.write_at)) AS at FROM batchinf.due u WHERE u.job_id = j.job_id
+    SELECT 4, 'no_worker',
+           pg_catalog.format(
+               'no background worker does this job: %s CALL batch_work() does it in a session',
+               batchinf.no_worker()), d.at, NULL
+    FROM (SELECT min(LEAST(u.step_at, u.write_at)) AS at FROM batchinf.due u
+          WHERE u.job_id = j.job_id
           HAVING NOT bool_or(u.held)) d
     WHERE d.at < pg_catalog.now() - interval '5 seconds' AND batchinf.no_worker() IS NOT NULL
     UNION ALL
-    (SELECT 5, 'server',
-            CASE WHEN q.cause = 'missing' THEN q.reason
-                 WHEN q.cause = 'denied' THEN pg_catalog.format('server "%s" refuses the key of role "%s": %s; batch_check(%L) tries it, ALTER USER MAPPING gives another',
-                                                                n.server, n.owner, y.words, n.server)
-                 WHEN q.owner = j.owner THEN pg_catalog.format('server "%s" takes no more from role "%s" now: %s; the job goes on by itself', n.server, n.owner, y.words)
-                 ELSE pg_catalog.format('server "%s" does not work now: %s; the job goes on by itself when it does', n.server, y.words) END,
+    (SELECT 5, CASE q.cause WHEN 'failing' THEN 'server' WHEN 'throttled' THEN 'throttled'
+     ELSE 'key' END,
+            CASE q.cause
+                 WHEN 'missing' THEN q.reason
+                 WHEN 'denied'
+                     THEN pg_catalog.format(
+                         'server "%s" refuses the key of role "%s": %s; batch_check(%L) tries '
+                         'it, ALTER USER MAPPING gives another',
+                         n.server, n.owner, q.reason, n.server)
+                 WHEN 'throttled'
+                     THEN pg_catalog.format(
+                         'server "%s" takes no more from role "%s" now: %s; the job goes on by '
+                         'itself', n.server, n.owner, q.reason)
+                 ELSE pg_catalog.format(
+                     'server "%s" does not work now: %s; the job goes on by itself when it does',
+                     n.server, q.reason) END,
             q.since, q.until
      FROM batchinf.pause_here q
-     CROSS JOIN LATERAL (SELECT CASE WHEN q.requester = j.owner THEN q.reason ELSE q.kind END) y(words)
-     WHERE q.server = j.server AND q.owner IN (0, j.owner) AND q.failures > 0
-       AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL)
-     ORDER BY q.until DESC LIMIT 1)
+     WHERE q.server = j.server AND q.owner = j.owner AND q.failures > 0
+       AND EXISTS (SELECT FROM batchinf.chunk k WHERE k.job_id = j.job_id
+                   AND k.next_step_at IS NOT NULL))
     UNION ALL
-    (SELECT 6, 'chunk',
-            CASE WHEN k.state = 'ambiguous' THEN pg_catalog.format('it is not known whether the provider has a batch: %s; batch_cancel(%s) gives it up', k.waiting_for, j.job_id)
-                 WHEN k.waiting_for LIKE 'room at the server%' THEN k.waiting_for || '; it goes on when a batch there has ended'
+    (SELECT 6, k.wait_kind,
+            CASE WHEN k.state = 'ambiguous'
+                THEN pg_catalog.format(
+                    'it is not known whether the provider has a batch: %s; batch_cancel(%s) '
+                    'gives it up', k.waiting_for, j.job_id)
+                 WHEN k.wait_kind = 'room'
+                     THEN k.waiting_for || '; it goes on when a batch there has ended'
                  ELSE k.waiting_for END, k.waiting_since, k.next_step_at
      FROM batchinf.chunk k
-     WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL AND k.waiting_for IS NOT NULL
-     ORDER BY k.state <> 'ambiguous', k.waiting_for LIKE 'room at the server%', k.waiting_since LIMIT 1)
+     WHERE k.job_id = j.job_id AND k.next_step_at IS NOT NULL AND k.wait_kind IS NOT NULL
+       -- copies wait for what the other chunks wait for
+       AND k.wait_kind <> 'source'
+     ORDER BY k.state <> 'ambiguous', k.wait_kind = 'room', k.waiting_since,
+              k.next_step_at DESC LIMIT 1)
     UNION ALL
-    (SELECT 7, 'write', pg_catalog.format('answers that could not be written to %s: %s; they are written as soon as that is possible', j.target_name, s.write_error),
+    (SELECT 7, 'write',
+            -- without a reason after batch_rewrite, until the first try
+            pg_catalog.format(
+                'answers that could not be written to %s%s; they are written as soon as that is '
+                'possible', j.target_name, ': ' || s.write_error),
             s.finished_at, k.write_at
      FROM batchinf.chunk k
-     JOIN LATERAL (SELECT r.write_error, r.finished_at FROM batchinf.result r WHERE r.chunk_id = k.chunk_id AND r.write_state = 'waiting' LIMIT 1) s ON true
-     WHERE k.job_id = j.job_id AND k.write_waiting > 0 LIMIT 1)) v
+     JOIN LATERAL (SELECT r.write_error, r.finished_at FROM batchinf.result r
+                   WHERE r.chunk_id = k.chunk_id AND r.write_state = 'waiting' LIMIT 1) s ON true
+     WHERE k.job_id = j.job_id AND k.write_waiting > 0 LIMIT 1)
+    UNION ALL
+    SELECT 8, 'turn',
+           pg_catalog.format(
+               'its turn: role "%s" has %s chunks under way and %s ready, of all its jobs; '
+               '%s chunks of %s other roles are under way; each role''s next chunk comes before '
+               'another''s second one', n.owner, u.own, batchinf.ready(j.owner), u.others, u.roles),
+           r.at, NULL
+    FROM (SELECT min(d.next_step_at) AS at FROM batchinf.chunk d
+          WHERE d.job_id = j.job_id AND d.next_step_at IS NOT NULL AND d.wait_kind IS NULL
+            AND d.state NOT IN ('submitted', 'running', 'cancelling')
+          HAVING bool_and(d.holder_pid IS NULL)) r
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE c.owner = j.owner) AS own,
+               count(*) FILTER (WHERE c.owner <> j.owner) AS others,
+               count(DISTINCT c.owner) FILTER (WHERE c.owner <> j.owner) AS roles
+        FROM batchinf.chunk c
+        WHERE c.holder_pid IS NOT NULL AND batchinf.is_alive(c.holder_pid, c.holder_start)) u
+    WHERE r.at < pg_catalog.now() - interval '1 second') v
     WHERE o.ours OR v.rank = 1
     ORDER BY v.rank LIMIT 1) w
 WHERE j.ended IS NULL;
-COMMENT ON VIEW batchinf.job_wait IS 'why each job that has not ended waits: the most important reason, since when and until when; topic changes with the reason';
 
 CREATE VIEW @extschema@.batch_jobs WITH (security_barrier) AS
-SELECT job_id, CASE WHEN batchinf.visible(owner_oid) THEN name END AS name, owner, server, model, task, state,
+SELECT job_id, CASE WHEN batchinf.visible(owner_oid) THEN name END AS name, owner, server, model,
+       task, state,
        records, pending, succeeded, invalid_output, errored, expired, cancelled, missing, skipped,
-       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens, output_tokens, created_at, deadline, finished_at,
-       CASE WHEN batchinf.visible(owner_oid) THEN error END AS error, target, cached_tokens, retried, duplicates, unknown, malformed,
+       written, write_waiting, stale, target_missing, write_failed, progress, input_tokens,
+       output_tokens, created_at, deadline, finished_at,
+       CASE WHEN batchinf.visible(owner_oid) THEN error END AS error, target, cached_tokens,
+       retried, duplicates, unknown, malformed,
        CASE WHEN batchinf.is_owner(owner_oid) THEN NULLIF(settings, 'null') END AS settings,
-       CASE WHEN batchinf.visible(owner_oid) THEN (SELECT w.waiting_for FROM batchinf.job_wait w WHERE w.job_id = s.job_id) END AS waiting_for
+       CASE WHEN batchinf.visible(owner_oid)
+           THEN (SELECT w.waiting_for FROM batchinf.job_wait w WHERE w.job_id = s.job_id)
+               END AS waiting_for,
+       already_in_flight, guarded, pipeline, version, partly, incomplete, reverted, cost,
+       realtime_cost, saving, wasted, unpriced, bytes_staged, repeats,
+       cached,
+       estimated_cost, reserved, max_cost, overrun
 FROM batchinf.job_status s
 WHERE batchinf.visible(owner_oid) OR batchinf.monitors();
-COMMENT ON VIEW @extschema@.batch_jobs IS 'state, progress and counts of each job';
+
+CREATE VIEW @extschema@.batch_pipelines WITH (security_barrier) AS
+SELECT p.name, COALESCE(r.rolname, p.owner_name) AS owner, p.version,
+       v.given ->> 'server' AS server,
+       COALESCE(v.given ->> 'model',
+                (SELECT m.option_value
+                 FROM pg_catalog.pg_foreign_server f,
+                      pg_catalog.pg_options_to_table(f.srvoptions) m
+                 WHERE f.srvname = (v.given ->> 'server') AND m.option_name = 'model')) AS model,
+       CASE WHEN NOT o.ours THEN 'foreign' WHEN p.paused THEN 'paused' ELSE 'active' END AS state,
+       p.every, v.given ->> 'submit_window' AS submit_window, p.after,
+       CASE WHEN o.ours AND NOT p.paused THEN p.next_refresh END AS next_refresh, p.last_refresh,
+       p.last_job_id, CASE WHEN batchinf.visible(o.role) THEN p.last_error END AS last_error,
+       p.rows, p.answered, p.due, p.in_flight, p.failed,
+       CASE WHEN p.rows > 0 THEN pg_catalog.trunc(p.answered / p.rows::numeric, 4)
+           WHEN p.rows = 0 THEN 1 END AS coverage,
+       p.due_since AS oldest_due,
+       (SELECT CASE WHEN COALESCE(sum(e.unpriced), 0) <= 0 OR sum(e.cost) <> 0
+                   THEN COALESCE(sum(e.cost), 0) END
+        FROM batchinf.spend e WHERE e.pipeline_id = p.pipeline_id) AS cost,
+       NULL::text AS mode, p.min_rows, p.max_age,
+       p.retry_failed_after, CASE WHEN batchinf.visible(o.role) THEN v.given END AS arguments
+FROM batchinf.pipeline p
+LEFT JOIN batchinf.pipeline_version v
+    ON v.pipeline_id = p.pipeline_id AND v.version = p.version
+CROSS JOIN LATERAL (
+    SELECT h.ours, CASE WHEN h.ours THEN p.owner
+        ELSE (SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.rolname = p.owner_name) END
+    FROM (SELECT p.install = e.uuid AND p.database = e.database FROM batchinf.here e) h(ours)
+    ) o(ours, role)
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = o.role
+WHERE batchinf.visible(o.role) OR batchinf.monitors();
 
 CREATE VIEW @extschema@.batch_job_details WITH (security_barrier) AS
-SELECT j.job_id, j.spec ->> 'query' AS query, j.spec ->> 'prompt' AS prompt, j.spec ->> 'system_prompt' AS system_prompt,
-       (j.spec ->> 'params')::json AS params, (j.spec ->> 'response_schema')::json AS response_schema,
-       NULLIF(j.spec -> 'write_back', 'null') AS write_back, ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'key')) AS key,
+SELECT j.job_id, j.spec ->> 'query' AS query, j.spec ->> 'prompt' AS prompt,
+       j.spec ->> 'system_prompt' AS system_prompt,
+       (j.spec ->> 'params')::json AS params,
+       (j.spec ->> 'response_schema')::json AS response_schema,
+       NULLIF(j.spec -> 'write_back', 'null') AS write_back,
+       ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.spec -> 'key')) AS key,
        j.spec ->> 'input' AS input_kind, (j.spec ->> 'max_attempts')::int AS max_attempts,
-       (j.spec ->> 'max_failure_rate')::numeric AS max_failure_rate
+       (j.spec ->> 'max_failure_rate')::numeric AS max_failure_rate,
+       (j.spec ->> 'keep')::interval AS keep,
+       CASE WHEN o.ours AND j.inputs_removed_at IS NULL
+           THEN COALESCE(j.keep_until, j.kept_since + batchinf.keeps('inputs'))
+               END AS inputs_kept_until,
+       j.inputs_removed_at,
+       CASE WHEN o.ours AND j.results_removed_at IS NULL
+           THEN COALESCE(j.keep_until, j.kept_since + batchinf.keeps('results'))
+               END AS results_kept_until,
+       j.results_removed_at
 FROM batchinf.job j
 JOIN batchinf.job_here o ON o.job_id = j.job_id
 WHERE batchinf.visible(o.role);
-COMMENT ON VIEW @extschema@.batch_job_details IS 'what each job was asked to send: the arguments of batch_submit as they are stored';
-COMMENT ON COLUMN @extschema@.batch_job_details.job_id IS 'the job of batch_jobs';
-COMMENT ON COLUMN @extschema@.batch_job_details.query IS 'the query whose rows became the records';
-COMMENT ON COLUMN @extschema@.batch_job_details.prompt IS 'the prompt with {{column}}; NULL where the query returned the input itself';
-COMMENT ON COLUMN @extschema@.batch_job_details.system_prompt IS 'the same for all records';
-COMMENT ON COLUMN @extschema@.batch_job_details.params IS 'merged into each request, its members in the order in which they were written';
-COMMENT ON COLUMN @extschema@.batch_job_details.response_schema IS 'asked of the provider and checked on each answer, its members in the order in which they were written';
-COMMENT ON COLUMN @extschema@.batch_job_details.write_back IS 'which column of the target takes which part of the output';
-COMMENT ON COLUMN @extschema@.batch_job_details.key IS 'the columns that name a record';
-COMMENT ON COLUMN @extschema@.batch_job_details.input_kind IS 'what batch_records.input holds: text, messages or body';
-COMMENT ON COLUMN @extschema@.batch_job_details.max_attempts IS 'how often a record is tried';
-COMMENT ON COLUMN @extschema@.batch_job_details.max_failure_rate IS 'a larger share of failed answers pauses the job; NULL: none does';
 
 CREATE VIEW @extschema@.batch_chunks WITH (security_barrier) AS
 SELECT k.job_id, k.chunk_id, k.attempt,
-       CASE WHEN k.waiting_for IS NOT NULL AND k.next_step_at IS NOT NULL AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
-       k.records, k.bytes, CASE WHEN batchinf.visible(j.role) THEN k.batch_id END AS provider_batch_id, k.submitted_at, k.ended_at,
-       GREATEST(k.next_step_at, p.until) AS next_step_at,
-       COALESCE(CASE WHEN batchinf.visible(j.role) THEN k.waiting_for END, p.reason) AS waiting_for,
+       CASE WHEN k.wait_kind IS NOT NULL AND k.next_step_at IS NOT NULL
+           AND k.state <> 'ambiguous' THEN 'waiting' ELSE k.state END AS state,
+       k.records, k.bytes,
+       CASE WHEN batchinf.visible(j.role) THEN b.batch_id END AS provider_batch_id,
+       b.submitted_at, b.ended_at,
+       GREATEST(k.next_step_at, p.until,
+                CASE WHEN k.state IN ('submitted', 'running') AND k.wait_kind IS NULL
+                    THEN pg_catalog.now() END) AS next_step_at,
+       COALESCE(CASE WHEN batchinf.visible(j.role) THEN k.waiting_for END, p.reason,
+                CASE WHEN batchinf.visible(j.role) THEN a.waiting_for END) AS waiting_for,
        CASE WHEN batchinf.visible(j.role) THEN k.error END AS error,
-       k.state AS step, k.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent, k.duplicates, k.unknown, k.malformed
+       k.state AS step, b.batch_end AS provider_state, k.tokens AS estimated_tokens, k.intent,
+       k.duplicates, k.unknown, k.malformed,
+       COALESCE(k.wait_kind, p.kind, a.wait_kind) AS wait_kind, k.requests, k.bytes_up,
+       k.bytes_down, k.cost, k.realtime_cost, k.wasted, k.unpriced, k.copies
 FROM batchinf.chunk k
 JOIN batchinf.job_here j ON j.job_id = k.job_id
-LEFT JOIN LATERAL (SELECT max(q.until) AS until, (array_agg(CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END ORDER BY q.until DESC))[1] AS reason
+LEFT JOIN batchinf.batch b ON b.chunk_id = k.chunk_id AND b.try = k.tries
+LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.owner) THEN q.reason
+                                        ELSE q.kind END AS reason,
+                          CASE q.cause WHEN 'failing' THEN 'server'
+                              WHEN 'throttled' THEN 'throttled' ELSE 'key' END AS kind
                    FROM batchinf.pause_here q
-                   WHERE q.server = j.server AND q.owner IN (0, j.role) AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+                   WHERE q.server = j.server AND q.owner = j.role
+                       AND q.until > pg_catalog.now() AND k.next_step_at IS NOT NULL) p ON true
+-- one planned chunk of a job asks; the others wait for the same
+LEFT JOIN LATERAL (SELECT o.waiting_for, o.wait_kind
+                   FROM batchinf.chunk o
+                   WHERE o.job_id = k.job_id AND o.state = 'planned' AND o.wait_kind IS NOT NULL
+                       AND o.wait_kind IN ('time', 'room', 'failure_rate', 'target', 'owner',
+                                           'key', 'budget')
+                       AND k.state = 'planned' AND k.wait_kind IS NULL LIMIT 1) a ON true
 WHERE batchinf.visible(j.role) OR batchinf.monitors();
-COMMENT ON VIEW @extschema@.batch_chunks IS 'the provider batches of each job, what they do and what they wait for';
 
 CREATE VIEW @extschema@.batch_records WITH (security_barrier) AS
 SELECT r.job_id, r.record_id, r.seq, r.attempt, s.outcome, s.output, s.finish_reason,
-       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model) ELSE s.model END AS model,
-       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state, s.write_error, s.finished_at,
-       r.chunk_id, s.request_id, s.reasoning, r.input
+       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model)
+           ELSE s.model END AS model,
+       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.write_state,
+       s.write_error, s.finished_at,
+       r.chunk_id, s.request_id, s.reasoning, r.input, s.items, s.items_failed,
+       (SELECT sum(a.cost) FROM batchinf.result a
+        WHERE a.job_id = r.job_id AND a.seq = r.seq) AS cost,
+       r.source_job AS source_job_id,
+       (SELECT o.record_id FROM batchinf.record o
+        JOIN batchinf.job_here h ON h.job_id = o.job_id
+        WHERE o.job_id = r.source_job AND o.seq = r.source_seq AND batchinf.visible(h.role))
+           AS source_record_id
 FROM batchinf.record r
 JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt
 WHERE batchinf.visible(j.role);
-COMMENT ON VIEW @extschema@.batch_records IS 'each record with its input, outcome, output, tokens and write-back; outcome is NULL while it is pending';
-COMMENT ON COLUMN @extschema@.batch_records.model IS 'of an answer: the one that the provider names, else the job''s';
-COMMENT ON COLUMN @extschema@.batch_records.input IS 'what is sent: the prompt with its columns filled in, messages or body';
 
 CREATE VIEW @extschema@.batch_attempts WITH (security_barrier) AS
-SELECT s.job_id, r.record_id, s.seq, s.attempt, s.chunk_id, k.batch_id AS provider_batch_id, s.outcome, s.finish_reason,
-       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model) ELSE s.model END AS model,
-       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.request_id, k.submitted_at, s.finished_at, s.output, s.reasoning
+SELECT s.job_id, r.record_id, s.seq, s.attempt, s.chunk_id, b.batch_id AS provider_batch_id,
+       s.outcome, s.finish_reason,
+       CASE WHEN s.outcome IN ('succeeded', 'invalid_output') THEN COALESCE(s.model, j.model)
+           ELSE s.model END AS model,
+       s.input_tokens, s.cached_tokens, s.output_tokens, s.error_code, s.error, s.request_id,
+       b.submitted_at, s.finished_at, s.output, s.reasoning, s.cache_write_tokens,
+       s.cache_write_1h_tokens, s.cost, s.realtime_cost, s.wasted
 FROM batchinf.result s
 JOIN batchinf.job_here j ON j.job_id = s.job_id
 JOIN batchinf.record r ON r.job_id = s.job_id AND r.seq = s.seq
 LEFT JOIN batchinf.chunk k ON k.chunk_id = s.chunk_id
+LEFT JOIN batchinf.batch b ON b.chunk_id = k.chunk_id AND b.try = k.tries
 WHERE batchinf.visible(j.role) AND s.outcome <> 'skipped'
 UNION ALL
-SELECT r.job_id, r.record_id, r.seq, r.attempt, r.chunk_id, k.batch_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.submitted_at, NULL, NULL, NULL
+SELECT r.job_id, r.record_id, r.seq, r.attempt, r.chunk_id, b.batch_id, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, b.submitted_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM batchinf.record r
 JOIN batchinf.job_here j ON j.job_id = r.job_id
 LEFT JOIN batchinf.chunk k ON k.chunk_id = r.chunk_id
+LEFT JOIN batchinf.batch b ON b.chunk_id = k.chunk_id AND b.try = k.tries
 WHERE batchinf.visible(j.role)
-  AND NOT EXISTS (SELECT FROM batchinf.result s WHERE s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt);
-COMMENT ON VIEW @extschema@.batch_attempts IS 'each attempt of each record, with its batch, outcome and tokens, whose sums are the job''s; outcome is NULL while it is pending';
-COMMENT ON COLUMN @extschema@.batch_attempts.job_id IS 'the job of batch_jobs';
-COMMENT ON COLUMN @extschema@.batch_attempts.record_id IS 'the record''s key as text';
-COMMENT ON COLUMN @extschema@.batch_attempts.seq IS 'the record''s number in its job';
-COMMENT ON COLUMN @extschema@.batch_attempts.attempt IS '1 is the first; one that is left out was never sent';
-COMMENT ON COLUMN @extschema@.batch_attempts.chunk_id IS 'the chunk of batch_chunks that it was in';
-COMMENT ON COLUMN @extschema@.batch_attempts.provider_batch_id IS 'the provider''s id of its batch; NULL: not sent';
-COMMENT ON COLUMN @extschema@.batch_attempts.outcome IS 'how it ended, as in batch_records; NULL: not yet';
-COMMENT ON COLUMN @extschema@.batch_attempts.finish_reason IS 'as the provider says it';
-COMMENT ON COLUMN @extschema@.batch_attempts.model IS 'of an answer: the one that the provider names, else the job''s';
-COMMENT ON COLUMN @extschema@.batch_attempts.input_tokens IS 'as the provider counts them; NULL: it did not say';
-COMMENT ON COLUMN @extschema@.batch_attempts.cached_tokens IS 'the part of input_tokens that was read from a cache';
-COMMENT ON COLUMN @extschema@.batch_attempts.output_tokens IS 'as the provider counts them; NULL: it did not say';
-COMMENT ON COLUMN @extschema@.batch_attempts.error_code IS 'of an attempt that is no success';
-COMMENT ON COLUMN @extschema@.batch_attempts.error IS 'the reason in words';
-COMMENT ON COLUMN @extschema@.batch_attempts.request_id IS 'the provider''s id of the request';
-COMMENT ON COLUMN @extschema@.batch_attempts.submitted_at IS 'when its batch was created at the provider';
-COMMENT ON COLUMN @extschema@.batch_attempts.finished_at IS 'when its end was stored here';
-COMMENT ON COLUMN @extschema@.batch_attempts.output IS 'what the model answered in this attempt';
-COMMENT ON COLUMN @extschema@.batch_attempts.reasoning IS 'what the model thought aloud, as in batch_records';
+  AND NOT EXISTS (SELECT FROM batchinf.result s WHERE s.job_id = r.job_id AND s.seq = r.seq
+                  AND s.attempt = r.attempt);
 
 CREATE VIEW @extschema@.batch_events WITH (security_barrier) AS
-SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status, e.request_id
+SELECT e.event_id, e.job_id, e.chunk_id, e.at, e.state, e.event, e.detail, e.http_status,
+       e.request_id
 FROM batchinf.event e
 JOIN batchinf.job_here j ON j.job_id = e.job_id
 WHERE batchinf.visible(j.role);
-COMMENT ON VIEW @extschema@.batch_events IS 'what happened to each chunk, when, with the provider''s request id';
 
 CREATE FUNCTION batchinf.server_limits(server oid) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'batchinf_server_limits' LANGUAGE C STRICT STABLE;
-COMMENT ON FUNCTION batchinf.server_limits IS 'the limits in force for a server: its options over its provider''s defaults';
+COMMENT ON FUNCTION batchinf.server_limits IS
+    'the limits in force for a server: its options over its provider''s defaults';
 
 CREATE VIEW @extschema@.batch_servers WITH (security_barrier) AS
+WITH next AS MATERIALIZED (
+    SELECT d.server, (array_agg(d.owner ORDER BY d.rank))[1] AS owner
+    FROM batchinf.schedule d GROUP BY d.server
+)
 SELECT s.srvname AS server,
-       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'provider') AS provider,
-       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'model') AS model,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o
+        WHERE o.option_name = 'provider') AS provider,
+       (SELECT o.option_value FROM pg_catalog.pg_options_to_table(s.srvoptions) o
+        WHERE o.option_name = 'model') AS model,
        batchinf.server_limits(s.oid) AS limits,
        (SELECT count(*) FROM batchinf.chunk k JOIN batchinf.job j ON j.job_id = k.job_id
         JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database
-        WHERE j.server = s.oid AND k.next_step_at IS NOT NULL
-          AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous')) AS batches_in_flight,
+        WHERE k.server = s.oid AND k.next_step_at IS NOT NULL AND k.state <> 'planned'
+          AND k.state IN ('creating', 'submitted', 'running', 'cancelling', 'ambiguous'))
+              AS batches_in_flight,
        CASE WHEN st.server IS NOT NULL THEN 'infinity' ELSE p.until END AS paused_until,
-       CASE WHEN st.server IS NOT NULL THEN 'batch_pause_server by ' || st.paused_by ELSE p.reason END AS pause_reason, l.reason AS last_error, l.at AS last_error_at
+       CASE WHEN st.server IS NOT NULL THEN 'batch_pause_server by ' || st.paused_by
+           ELSE p.reason END AS pause_reason, l.reason AS last_error, l.at AS last_error_at,
+       u.chunks AS under_way,
+       CASE WHEN n.owner IS NOT NULL
+           THEN pg_catalog.format(
+               'next: %s; %s chunks of %s roles are under way, of %s roles that have work here',
+               CASE WHEN batchinf.visible(n.owner) OR batchinf.monitors()
+                   THEN pg_catalog.format('role "%s"', pg_catalog.pg_get_userbyid(n.owner))
+                   ELSE 'another role' END,
+               u.chunks, u.roles, (SELECT count(*) FROM batchinf.lane g WHERE g.server = s.oid))
+       END AS turn
 FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'batchinf'
 LEFT JOIN batchinf.stop_here st ON st.server = s.oid
-LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
-                   WHERE q.server = s.oid AND q.until > pg_catalog.now() AND (q.owner = 0 OR batchinf.visible(q.owner) OR batchinf.monitors())
+LEFT JOIN LATERAL (SELECT q.until, CASE WHEN batchinf.visible(q.owner) THEN q.reason
+                   ELSE q.kind END AS reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND q.until > pg_catalog.now()
+                       AND (batchinf.visible(q.owner) OR batchinf.monitors())
                    ORDER BY q.until DESC LIMIT 1) p ON true
-LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.requester) THEN q.reason ELSE q.kind END AS reason FROM batchinf.pause_here q
-                   WHERE q.server = s.oid AND q.failures > 0 AND (q.owner = 0 OR batchinf.visible(q.owner) OR batchinf.monitors()) ORDER BY q.at DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (SELECT q.at, CASE WHEN batchinf.visible(q.owner) THEN q.reason
+                   ELSE q.kind END AS reason FROM batchinf.pause_here q
+                   WHERE q.server = s.oid AND q.failures > 0
+                       AND (batchinf.visible(q.owner) OR batchinf.monitors())
+                           ORDER BY q.at DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (SELECT count(*) AS chunks, count(DISTINCT c.owner) AS roles
+                   FROM batchinf.chunk c
+                   WHERE c.server = s.oid AND c.holder_pid IS NOT NULL
+                       AND batchinf.is_alive(c.holder_pid, c.holder_start)) u ON true
+LEFT JOIN next n ON n.server = s.oid
 WHERE pg_catalog.has_server_privilege(s.oid, 'USAGE') OR batchinf.monitors();
-COMMENT ON VIEW @extschema@.batch_servers IS 'the servers one may use or monitor, their limits and what holds them up';
 
 GRANT SELECT ON @extschema@.batch_jobs, @extschema@.batch_chunks, @extschema@.batch_records,
-                @extschema@.batch_events, @extschema@.batch_servers, @extschema@.batch_job_details, @extschema@.batch_attempts TO PUBLIC;
+                @extschema@.batch_events, @extschema@.batch_servers, @extschema@.batch_job_details,
+                @extschema@.batch_attempts, @extschema@.batch_pipelines, @extschema@.batch_storage
+                TO PUBLIC;
+
+--
+-- 5. Comments: what a reader of the catalogs meets.  doc/reference.md is made from them.
+-- A comment with several lines is a sentence, then words of the column with their meaning.
+-- The section is the same in the script that updates from 0.1.0.
+--
+
+-- Functions and procedures
+COMMENT ON FUNCTION @extschema@.batch_check(name) IS
+    'Asks the provider whether key and model of a server are good, for the current user. '
+    'Returns one row: status ok, no_user_mapping, bad_key, unreachable, bad_certificate, '
+    'no_model or provider_error, and a detail in words. Costs nothing.';
+COMMENT ON FUNCTION @extschema@.batch_fingerprint IS
+    'Returns the first 16 bytes of the SHA-256 of the row''s values, as text under settings that '
+    'are always the same. write_if => ''unchanged'' compares it.';
+COMMENT ON FUNCTION @extschema@.batch_split IS
+    'Splits a text into pieces of at most size characters: at ends of paragraphs, else of lines, '
+    'sentences or words, else anywhere, but never within what a reader takes for one character. '
+    'A piece begins up to overlap characters before the end of the one before. n counts from 1; '
+    'substr(text, start, length(chunk)) is the piece.';
+COMMENT ON FUNCTION @extschema@.batch_note IS
+    'Keeps what a row holds while an answer is written to it; true. Does nothing in a call of your '
+    'own.';
+COMMENT ON FUNCTION @extschema@.batch_noted IS
+    'Returns what batch_note has kept of the row that was written last. NULL in a call of your '
+    'own.';
+COMMENT ON FUNCTION @extschema@.batch_submit IS
+    'Turns the rows of a query into a batch job. Runs the query as the caller, stores its rows, '
+    'and returns the id of the job; the job is sent after commit. Raises an error if the '
+    'arguments do not fit the server, the query or the target.';
+COMMENT ON FUNCTION @extschema@.batch_estimate IS
+    'What a job of these arguments would be, and what it would cost: one row. Takes the arguments '
+    'of batch_submit and refuses what that refuses. Runs the query as the caller; stores nothing '
+    'and sends nothing. Amounts are in US dollars at the prices of now, NULL without a price.';
+COMMENT ON FUNCTION @extschema@.batch_readiness IS
+    'Is a batch the right way for this job? A row for each factor with its verdict: batch, flex, '
+    'realtime, hybrid, provisioned or unknown; the last row recommends one, with its reasons, what '
+    'is missing to be sure, and the call in value. Takes the arguments of batch_submit, how long '
+    'an answer may take, and, in US dollars, what other ways cost. Stores nothing, sends nothing.';
+COMMENT ON FUNCTION @extschema@.batch_preview IS
+    'Asks for answers to a few rows of a query now, and returns them with what batch_submit would '
+    'write. Sends single requests in this statement, at their price in real time, and stores '
+    'nothing. The first rows that the query returns, or with random some of all. Raises the errors '
+    'that batch_submit raises with the same arguments; an error of the provider is a row.';
+COMMENT ON FUNCTION @extschema@.batch_create_pipeline IS
+    'Stores a query whose answers are kept up to date. The caller owns it. Returns version 1; '
+    'raises what is wrong with the query. Its arguments are those of batch_submit, and when it is '
+    'refreshed.';
+COMMENT ON FUNCTION @extschema@.batch_alter_pipeline IS
+    'Changes a pipeline: what is left out stays. Returns its new version. resend: all that is '
+    'answered is sent again; otherwise the change makes no answered row due.';
+COMMENT ON FUNCTION @extschema@.batch_refresh IS
+    'Makes a job of the rows that are due, max_rows at most, and returns its id; NULL if nothing '
+    'is due. force: most answered rows may be sent again.';
+COMMENT ON FUNCTION @extschema@.batch_pause_pipeline IS
+    'A paused pipeline is not refreshed.';
+COMMENT ON FUNCTION @extschema@.batch_resume_pipeline IS 'Ends the pause of a pipeline.';
+COMMENT ON FUNCTION @extschema@.batch_drop_pipeline IS 'Removes a pipeline. Its jobs stay.';
+COMMENT ON FUNCTION @extschema@.batch_forget IS
+    'Makes rows of a pipeline due again, by their keys. Returns how many it knew.';
+COMMENT ON FUNCTION @extschema@.batch_adopt_pipeline IS
+    'Lets a pipeline of another installation go on here, as the role with its owner''s name, or '
+    'as the one that is named.';
+COMMENT ON FUNCTION @extschema@.batch_cancel(bigint) IS
+    'Cancels a job, at the provider too. Records that have ended keep their answers. For the '
+    'owner of the job and members of that role.';
+COMMENT ON FUNCTION @extschema@.batch_pause(bigint) IS
+    'Sends nothing new of a job. Batches at the provider go on, and their answers are '
+    'delivered. For the owner of the job and members of that role.';
+COMMENT ON FUNCTION @extschema@.batch_resume(bigint) IS
+    'Ends a pause, and looks at once at whatever the job waits for. The count for '
+    'max_failure_rate begins again. For the owner of the job and members of that role.';
+COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text[]) IS
+    'Sends records with these outcomes again, with the input that batch_submit stored, and '
+    'reopens the job. Returns how many. They are paid for again. For the owner of the job and '
+    'members of that role.';
+COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text) IS 'The same for one outcome.';
+COMMENT ON FUNCTION @extschema@.batch_rewrite(bigint, text[]) IS
+    'Writes kept outputs with these write states to their rows again, and reopens the job. '
+    'Returns how many. Nothing is sent or paid for. For the owner of the job and members of '
+    'that role.';
+COMMENT ON FUNCTION @extschema@.batch_lineage(regclass, text) IS
+    'Returns which jobs have written the row with this key, as batch_records.record_id: one row '
+    'for each column and job, the last job first. current: the row still holds all that this job '
+    'wrote to it.';
+COMMENT ON FUNCTION @extschema@.batch_revert(bigint) IS
+    'Puts back what the answers of an ended job have overwritten, where the rows still hold what '
+    'was written. Returns how many rows; a NOTICE says how many were not put back, and why.';
+COMMENT ON FUNCTION @extschema@.batch_adopt(bigint, regrole) IS
+    'Lets a foreign job go on here: one of a restored dump, of a copied database, or of the '
+    'time before pg_upgrade. It belongs to the role with the name of its owner; if there is no '
+    'such role, a superuser names one. job_id NULL adopts all jobs that the caller may adopt.';
+COMMENT ON FUNCTION @extschema@.batch_pause_server(name) IS
+    'Sends nothing new to a server, for all jobs. Batches there go on, and their answers are '
+    'delivered. For the owner of the server.';
+COMMENT ON FUNCTION @extschema@.batch_resume_server(name) IS
+    'Ends a pause of a server. For the owner of the server.';
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, interval) IS
+    'Waits until a job has completed, failed or been cancelled, and reports in NOTICEs how far '
+    'it is and what it waits for. Raises an error at the timeout; the job goes on. Not inside a '
+    'transaction block.';
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, text) IS
+    'The same, for a timeout that is written as a literal.';
+COMMENT ON PROCEDURE @extschema@.batch_wait(bigint, int) IS
+    'Raises an error that says how to write the timeout: a number has no unit.';
+COMMENT ON PROCEDURE @extschema@.batch_work(interval) IS
+    'Does the work of a background worker in this session, until nothing is left or max_time '
+    'has passed. Not inside a transaction block. Only for superusers and roles that were '
+    'granted it.';
+
+-- Types
+COMMENT ON TYPE @extschema@.batch_json IS
+    'JSON in the order in which it was written. Takes literals, json, and jsonb, which has an '
+    'order of its own.';
+
+-- batch_jobs
+COMMENT ON VIEW @extschema@.batch_jobs IS
+    'One row for each job: its state, progress and counts. Shows jobs of roles whose rights the '
+    'reader has; all of them, without names, errors and reasons, to pg_monitor.';
+COMMENT ON COLUMN @extschema@.batch_jobs.job_id IS 'id of the job, as batch_submit returned it';
+COMMENT ON COLUMN @extschema@.batch_jobs.name IS 'argument name of batch_submit';
+COMMENT ON COLUMN @extschema@.batch_jobs.owner IS 'the role that submitted the job, or adopted it';
+COMMENT ON COLUMN @extschema@.batch_jobs.server IS 'the foreign server that it is sent to';
+COMMENT ON COLUMN @extschema@.batch_jobs.model IS 'the model that is asked for';
+COMMENT ON COLUMN @extschema@.batch_jobs.task IS 'chat or embedding';
+COMMENT ON COLUMN @extschema@.batch_jobs.state IS
+    'Where the job stands.
+queued: nothing is under way yet.
+running: some of its chunks are under way.
+paused: nothing new is sent, by batch_pause or by max_failure_rate.
+cancelling: it was cancelled, and batches at the provider still end.
+foreign: it belongs to another installation, and waits for batch_adopt.
+completed: all records have ended.
+failed: the provider refused all its batches.
+cancelled: it was cancelled before all records had ended.';
+COMMENT ON COLUMN @extschema@.batch_jobs.records IS 'rows of the query';
+COMMENT ON COLUMN @extschema@.batch_jobs.pending IS 'records that have not ended';
+COMMENT ON COLUMN @extschema@.batch_jobs.succeeded IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.invalid_output IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.errored IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.expired IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.cancelled IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.missing IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.skipped IS 'records with that outcome';
+COMMENT ON COLUMN @extschema@.batch_jobs.written IS 'answers with that write state';
+COMMENT ON COLUMN @extschema@.batch_jobs.write_waiting IS 'answers with write state waiting';
+COMMENT ON COLUMN @extschema@.batch_jobs.stale IS 'answers with that write state';
+COMMENT ON COLUMN @extschema@.batch_jobs.target_missing IS 'answers with that write state';
+COMMENT ON COLUMN @extschema@.batch_jobs.write_failed IS 'answers with that write state';
+COMMENT ON COLUMN @extschema@.batch_jobs.progress IS
+    'share of records that have ended, from 0 to 1';
+COMMENT ON COLUMN @extschema@.batch_jobs.input_tokens IS
+    'tokens of the requests, all attempts, as the provider counts them';
+COMMENT ON COLUMN @extschema@.batch_jobs.output_tokens IS
+    'tokens of the answers, all attempts, as the provider counts them';
+COMMENT ON COLUMN @extschema@.batch_jobs.created_at IS 'when batch_submit was called';
+COMMENT ON COLUMN @extschema@.batch_jobs.deadline IS
+    'when the job ends with what it has; NULL: never';
+COMMENT ON COLUMN @extschema@.batch_jobs.finished_at IS 'when it ended; NULL: not yet';
+COMMENT ON COLUMN @extschema@.batch_jobs.error IS
+    'why it failed, or the commonest error if no record succeeded or no answer was written';
+COMMENT ON COLUMN @extschema@.batch_jobs.target IS
+    'the target table, by the name of then; NULL: none';
+COMMENT ON COLUMN @extschema@.batch_jobs.cached_tokens IS
+    'the part of input_tokens that the provider read from a cache';
+COMMENT ON COLUMN @extschema@.batch_jobs.retried IS 'records that were sent again';
+COMMENT ON COLUMN @extschema@.batch_jobs.duplicates IS
+    'result lines for a record that had its answer already';
+COMMENT ON COLUMN @extschema@.batch_jobs.unknown IS 'result lines that belong to no record';
+COMMENT ON COLUMN @extschema@.batch_jobs.malformed IS 'result lines that cannot be read';
+COMMENT ON COLUMN @extschema@.batch_jobs.settings IS
+    'custom settings that the job carries to its write-back; shown to its owner only';
+COMMENT ON COLUMN @extschema@.batch_jobs.already_in_flight IS
+    'rows of the query that were left out because open jobs have them';
+COMMENT ON COLUMN @extschema@.batch_jobs.guarded IS
+    'columns of the target that must hold what they held at submit when an answer is written';
+COMMENT ON COLUMN @extschema@.batch_jobs.estimated_cost IS
+    'US dollars that it was estimated to cost at submit; NULL: a price is missing';
+COMMENT ON COLUMN @extschema@.batch_jobs.reserved IS
+    'US dollars that its batches under way may still cost';
+COMMENT ON COLUMN @extschema@.batch_jobs.max_cost IS
+    'US dollars that it may cost at most; NULL: no limit';
+COMMENT ON COLUMN @extschema@.batch_jobs.overrun IS
+    'US dollars that it has cost above max_cost; NULL: no limit';
+COMMENT ON COLUMN @extschema@.batch_jobs.waiting_for IS
+    'what the job waits for, since when, and what one can do; NULL: nothing holds it up';
+
+-- batch_job_details
+COMMENT ON VIEW @extschema@.batch_job_details IS
+    'One row for each job: what batch_submit was asked to send.';
+COMMENT ON COLUMN @extschema@.batch_job_details.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_job_details.query IS 'the query whose rows became the records';
+COMMENT ON COLUMN @extschema@.batch_job_details.prompt IS
+    'the prompt with {{column}}; NULL: the query returned the input itself';
+COMMENT ON COLUMN @extschema@.batch_job_details.system_prompt IS 'the same for all records';
+COMMENT ON COLUMN @extschema@.batch_job_details.params IS
+    'members that are added to each request, in the order of writing';
+COMMENT ON COLUMN @extschema@.batch_job_details.response_schema IS
+    'the JSON schema that answers must match, in the order of writing';
+COMMENT ON COLUMN @extschema@.batch_job_details.write_back IS
+    'JSON object: which column of the target takes which part of the output';
+COMMENT ON COLUMN @extschema@.batch_job_details.key IS 'the columns that name a record';
+COMMENT ON COLUMN @extschema@.batch_job_details.input_kind IS
+    'what batch_records.input holds: text, messages or body';
+COMMENT ON COLUMN @extschema@.batch_job_details.max_attempts IS
+    'how often a record is sent at most';
+COMMENT ON COLUMN @extschema@.batch_job_details.max_failure_rate IS
+    'a larger share of failed answers pauses the job; NULL: none does';
+
+-- batch_pipelines
+COMMENT ON VIEW @extschema@.batch_pipelines IS
+    'One row for each pipeline; its numbers are those of the last refresh.';
+COMMENT ON COLUMN @extschema@.batch_pipelines.state IS
+    'What becomes of it.
+active: it is refreshed.
+paused: it is not, until batch_resume_pipeline.
+foreign: it belongs to another installation; batch_adopt_pipeline lets it go on.';
+COMMENT ON COLUMN @extschema@.batch_pipelines.name IS 'name of the pipeline';
+COMMENT ON COLUMN @extschema@.batch_pipelines.owner IS 'role that it runs as';
+COMMENT ON COLUMN @extschema@.batch_pipelines.version IS 'version in force';
+COMMENT ON COLUMN @extschema@.batch_pipelines.server IS 'name of the foreign server';
+COMMENT ON COLUMN @extschema@.batch_pipelines.model IS 'argument model, or the server''s';
+COMMENT ON COLUMN @extschema@.batch_pipelines.every IS 'how often it is refreshed by itself';
+COMMENT ON COLUMN @extschema@.batch_pipelines.submit_window IS 'argument of its jobs';
+COMMENT ON COLUMN @extschema@.batch_pipelines.after IS 'the pipeline whose jobs it comes after';
+COMMENT ON COLUMN @extschema@.batch_pipelines.next_refresh IS
+    'when it is refreshed next by itself; NULL: not by time';
+COMMENT ON COLUMN @extschema@.batch_pipelines.last_refresh IS 'when it was refreshed last';
+COMMENT ON COLUMN @extschema@.batch_pipelines.last_job_id IS 'the last job that it made';
+COMMENT ON COLUMN @extschema@.batch_pipelines.last_error IS
+    'why the last refresh stopped; NULL: it did not';
+COMMENT ON COLUMN @extschema@.batch_pipelines.rows IS
+    'rows of the query that have something to send';
+COMMENT ON COLUMN @extschema@.batch_pipelines.answered IS
+    'rows whose answer is that of what would be sent now';
+COMMENT ON COLUMN @extschema@.batch_pipelines.due IS
+    'rows that are worth sending, and were not sent';
+COMMENT ON COLUMN @extschema@.batch_pipelines.in_flight IS 'rows that are in open jobs';
+COMMENT ON COLUMN @extschema@.batch_pipelines.failed IS
+    'rows whose answer failed, and that are not tried again yet';
+COMMENT ON COLUMN @extschema@.batch_pipelines.coverage IS 'answered rows of all, from 0 to 1';
+COMMENT ON COLUMN @extschema@.batch_pipelines.oldest_due IS 'since when something has been due';
+COMMENT ON COLUMN @extschema@.batch_pipelines.cost IS
+    'US dollars that all of its jobs have cost, those that were deleted included; what has no '
+    'price is left out, and NULL: nothing has one';
+COMMENT ON COLUMN @extschema@.batch_pipelines.mode IS 'reserved for a later release';
+COMMENT ON COLUMN @extschema@.batch_pipelines.min_rows IS 'argument of batch_create_pipeline';
+COMMENT ON COLUMN @extschema@.batch_pipelines.max_age IS 'argument of batch_create_pipeline';
+COMMENT ON COLUMN @extschema@.batch_pipelines.retry_failed_after IS
+    'argument of batch_create_pipeline';
+COMMENT ON COLUMN @extschema@.batch_pipelines.arguments IS
+    'the arguments of batch_submit, as texts';
+COMMENT ON COLUMN @extschema@.batch_jobs.pipeline IS 'the pipeline whose refresh made it';
+COMMENT ON COLUMN @extschema@.batch_jobs.version IS 'version of that pipeline';
+COMMENT ON COLUMN @extschema@.batch_jobs.partly IS
+    'records of which some items are not written: see batch_records.write_error';
+COMMENT ON COLUMN @extschema@.batch_jobs.incomplete IS
+    'answered records that are not written because others of the value that they replace have not '
+    'succeeded';
+COMMENT ON COLUMN @extschema@.batch_records.items IS
+    'items of the output that each are a row (each)';
+COMMENT ON COLUMN @extschema@.batch_records.items_failed IS 'those of them that are not written';
+COMMENT ON COLUMN @extschema@.batch_jobs.reverted IS
+    'answers that were written, and that batch_revert has taken back';
+COMMENT ON COLUMN @extschema@.batch_jobs.repeats IS
+    'records that are not sent, because their request repeats another one of the job (dedup)';
+COMMENT ON COLUMN @extschema@.batch_jobs.cached IS
+    'records that are not sent, because an earlier job has their answer (cache)';
+COMMENT ON COLUMN @extschema@.batch_records.source_job_id IS
+    'job of the record whose answer it copies: this one if its request repeats another one; NULL: '
+    'it has an answer of its own';
+COMMENT ON COLUMN @extschema@.batch_records.source_record_id IS
+    'that record; NULL also if it was removed since';
+COMMENT ON COLUMN @extschema@.batch_chunks.copies IS
+    'What its answers copy; NULL: it is sent.
+repeat: those of other records of the job.
+cached: those of earlier jobs.';
+
+-- batch_chunks
+COMMENT ON VIEW @extschema@.batch_chunks IS
+    'One row for each chunk: the part of a job that is sent as one batch, what is done with it, '
+    'and what it waits for.';
+COMMENT ON COLUMN @extschema@.batch_chunks.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_chunks.chunk_id IS 'id of the chunk';
+COMMENT ON COLUMN @extschema@.batch_chunks.attempt IS
+    'which attempt of its records this is, from 1';
+COMMENT ON COLUMN @extschema@.batch_chunks.state IS
+    'waiting if it waits for something, otherwise as step';
+COMMENT ON COLUMN @extschema@.batch_chunks.records IS 'records in it';
+COMMENT ON COLUMN @extschema@.batch_chunks.bytes IS 'size of its input';
+COMMENT ON COLUMN @extschema@.batch_chunks.provider_batch_id IS
+    'the provider''s id of its batch; NULL: there is none';
+COMMENT ON COLUMN @extschema@.batch_chunks.submitted_at IS 'when that id became known';
+COMMENT ON COLUMN @extschema@.batch_chunks.ended_at IS 'when its end became known';
+COMMENT ON COLUMN @extschema@.batch_chunks.next_step_at IS
+    'when something is done with it next, at the earliest; NULL: it has ended';
+COMMENT ON COLUMN @extschema@.batch_chunks.waiting_for IS
+    'why it waits, in words; NULL: it does not wait';
+COMMENT ON COLUMN @extschema@.batch_chunks.error IS 'why the provider refused it';
+COMMENT ON COLUMN @extschema@.batch_chunks.step IS
+    'What is done with the chunk, or done next.
+planned: nothing of it is at the provider.
+uploading: its input is on the way.
+uploaded: its input is there, and no batch yet.
+creating: the create call may be under way.
+submitted: the provider has accepted the batch.
+running: the provider works on it.
+cancelling: the provider is asked to cancel it.
+fetching: the batch has ended, and its results are downloaded.
+delivering: results are stored and written.
+cleaning: our files at the provider are removed.
+ambiguous: nothing proves whether there is a batch; it is searched again now and then.
+done: it has ended.
+cancelled: it was cancelled.
+failed: the provider refused it as a whole.';
+COMMENT ON COLUMN @extschema@.batch_chunks.provider_state IS
+    'How the batch ended; NULL: not yet.
+completed: the provider worked on all requests.
+failed: the provider refused it as a whole.
+expired: the provider''s time was over.
+cancelled: it was cancelled.';
+COMMENT ON COLUMN @extschema@.batch_chunks.estimated_tokens IS
+    'estimate of the tokens of its requests';
+COMMENT ON COLUMN @extschema@.batch_chunks.intent IS 'the token by which its batch is found again';
+COMMENT ON COLUMN @extschema@.batch_chunks.duplicates IS
+    'result lines for a record that had its answer already';
+COMMENT ON COLUMN @extschema@.batch_chunks.unknown IS 'result lines that belong to no record';
+COMMENT ON COLUMN @extschema@.batch_chunks.malformed IS 'result lines that cannot be read';
+COMMENT ON COLUMN @extschema@.batch_chunks.wait_kind IS
+    'Why it waits, as one word; NULL: it does not wait.
+time: start_after or submit_window: its time has not come.
+source: the records whose answers it copies have no final results yet.
+room: a limit of the server is reached, or other chunks come first.
+company: it is too small for a batch, and records that are sent again may join it.
+failure_rate: more answers must be known first (max_failure_rate).
+target: the target table cannot be written.
+owner: the role of the job''s owner does not exist.
+key: the key, the user mapping or USAGE is missing, or the provider refuses the key.
+throttled: the provider takes no more for now: rate limit or quota.
+server: the server was dropped, fails, or its reply is not understood.
+not_ready: the provider does not have it yet.
+settle: a create call without an answer may still have its effect.
+ambiguous: nothing proves whether there is a batch.
+too_large: the results are larger than batchinf.max_result_size.
+error: an error in this database, as a full disk or a lock.
+budget: a budget, or the job''s max_cost, leaves too little now.';
+
+-- batch_records
+COMMENT ON VIEW @extschema@.batch_records IS
+    'One row for each record: its input, and how its last attempt ended.';
+COMMENT ON COLUMN @extschema@.batch_records.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_records.record_id IS 'the key of the row, as text';
+COMMENT ON COLUMN @extschema@.batch_records.seq IS 'number of the record in its job, from 1';
+COMMENT ON COLUMN @extschema@.batch_records.attempt IS 'number of its last attempt';
+COMMENT ON COLUMN @extschema@.batch_records.outcome IS
+    'How it ended; NULL: not yet.
+succeeded: a whole output, which matches the schema if there is one.
+invalid_output: an output that cannot be used: refused, cut off, or no match.
+errored: the request failed, or was refused.
+expired: the batch or the job''s deadline ended before its turn.
+cancelled: the job or the batch was cancelled before.
+missing: the results do not mention it.
+skipped: its input was NULL; it was never sent.';
+COMMENT ON COLUMN @extschema@.batch_records.output IS 'what the model answered';
+COMMENT ON COLUMN @extschema@.batch_records.finish_reason IS
+    'why the model stopped, in the provider''s words';
+COMMENT ON COLUMN @extschema@.batch_records.model IS
+    'the model that answered: the one that the provider names, or the job''s';
+COMMENT ON COLUMN @extschema@.batch_records.input_tokens IS
+    'tokens of the request; NULL: the provider did not say';
+COMMENT ON COLUMN @extschema@.batch_records.cached_tokens IS
+    'the part of input_tokens that the provider read from a cache';
+COMMENT ON COLUMN @extschema@.batch_records.output_tokens IS
+    'tokens of the answer; NULL: the provider did not say';
+COMMENT ON COLUMN @extschema@.batch_records.error_code IS
+    'code of the error, the provider''s or ours';
+COMMENT ON COLUMN @extschema@.batch_records.error IS 'the error in words';
+COMMENT ON COLUMN @extschema@.batch_records.write_state IS
+    'How the write to the target row went; NULL: there is nothing to write, or not yet.
+written: the row has it.
+waiting: not now, for a reason that may pass, as a lock; it is tried again.
+write_failed: the row, its constraints or its triggers refuse it.
+target_missing: there is no such row.
+stale: the row has changed since it was sent (write_if).
+partly: some items of the output are in rows, items_failed of them are not.
+incomplete: it replaces rows together with other records, which have not all succeeded.
+reverted: batch_revert has put back what the row held before.';
+COMMENT ON COLUMN @extschema@.batch_records.write_error IS 'why the write failed or waits';
+COMMENT ON COLUMN @extschema@.batch_records.finished_at IS 'when the outcome was stored';
+COMMENT ON COLUMN @extschema@.batch_records.chunk_id IS 'the chunk that it was in last';
+COMMENT ON COLUMN @extschema@.batch_records.request_id IS 'the provider''s id of the request';
+COMMENT ON COLUMN @extschema@.batch_records.reasoning IS
+    'what the model thought aloud, between the server''s reasoning_tags';
+COMMENT ON COLUMN @extschema@.batch_records.input IS
+    'what is sent: the prompt with its columns filled in, messages or a body';
+
+-- batch_attempts
+COMMENT ON VIEW @extschema@.batch_attempts IS
+    'One row for each attempt of each record. The sums of its tokens are those of the job.';
+COMMENT ON COLUMN @extschema@.batch_attempts.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_attempts.record_id IS 'the key of the row, as text';
+COMMENT ON COLUMN @extschema@.batch_attempts.seq IS 'number of the record in its job, from 1';
+COMMENT ON COLUMN @extschema@.batch_attempts.attempt IS
+    'number of the attempt, from 1; a number that is left out was never sent';
+COMMENT ON COLUMN @extschema@.batch_attempts.chunk_id IS 'the chunk that it was in';
+COMMENT ON COLUMN @extschema@.batch_attempts.provider_batch_id IS
+    'the provider''s id of its batch; NULL: it was not sent';
+COMMENT ON COLUMN @extschema@.batch_attempts.outcome IS
+    'how it ended, as in batch_records; NULL: not yet';
+COMMENT ON COLUMN @extschema@.batch_attempts.finish_reason IS
+    'why the model stopped, in the provider''s words';
+COMMENT ON COLUMN @extschema@.batch_attempts.model IS
+    'the model that answered: the one that the provider names, or the job''s';
+COMMENT ON COLUMN @extschema@.batch_attempts.input_tokens IS
+    'tokens of the request; NULL: the provider did not say';
+COMMENT ON COLUMN @extschema@.batch_attempts.cached_tokens IS
+    'the part of input_tokens that the provider read from a cache';
+COMMENT ON COLUMN @extschema@.batch_attempts.output_tokens IS
+    'tokens of the answer; NULL: the provider did not say';
+COMMENT ON COLUMN @extschema@.batch_attempts.error_code IS
+    'code of the error, the provider''s or ours';
+COMMENT ON COLUMN @extschema@.batch_attempts.error IS 'the error in words';
+COMMENT ON COLUMN @extschema@.batch_attempts.request_id IS 'the provider''s id of the request';
+COMMENT ON COLUMN @extschema@.batch_attempts.submitted_at IS
+    'when the id of its batch became known';
+COMMENT ON COLUMN @extschema@.batch_attempts.finished_at IS 'when the outcome was stored';
+COMMENT ON COLUMN @extschema@.batch_attempts.output IS 'what the model answered in this attempt';
+COMMENT ON COLUMN @extschema@.batch_attempts.reasoning IS
+    'what the model thought aloud, as in batch_records';
+
+-- batch_events
+COMMENT ON VIEW @extschema@.batch_events IS
+    'One row for each thing that happened to a chunk, in the order of event_id.';
+COMMENT ON COLUMN @extschema@.batch_events.event_id IS 'id of the event; later ones are larger';
+COMMENT ON COLUMN @extschema@.batch_events.job_id IS 'the job of batch_jobs';
+COMMENT ON COLUMN @extschema@.batch_events.chunk_id IS 'the chunk of batch_chunks';
+COMMENT ON COLUMN @extschema@.batch_events.at IS 'when it happened';
+COMMENT ON COLUMN @extschema@.batch_events.state IS
+    'state of the chunk after it, as batch_chunks.step';
+COMMENT ON COLUMN @extschema@.batch_events.event IS
+    'What happened.
+uploaded: the input is at the provider.
+submitted: the provider has given the batch an id.
+accepted: the batch waits at the provider again.
+running: the provider works on it.
+completed: the batch has ended, with results.
+expired: the batch has ended before all requests were done.
+cancelled: the batch, or a chunk that was not sent, was cancelled.
+failed: the provider refused the batch.
+deferred: a call came to nothing and is made again later; detail says why.
+ambiguous: nothing proves whether there is a batch.
+not found: it is certain that a lost create call made no batch.
+found again: the batch of a lost create call was found.
+cancel sent: the provider was asked to cancel.
+download ended: the job was cancelled, and the rest of the results is not waited for.
+delivered: all results are stored.
+cleaned: our files at the provider are removed.
+left behind: something of ours stays at the provider; detail names the reason.
+not sent: the chunk has too few records for a batch, or there is no money for it.
+over budget: a budget was passed, by what was under way or because it only warns.
+over max_cost: the job''s max_cost was passed, by what was under way.
+deadline passed: the chunk ended by the job''s deadline.
+job paused: more answers failed than max_failure_rate allows.
+could not render: the requests could not be written to a temporary file.
+error: an error in this database or process.';
+COMMENT ON COLUMN @extschema@.batch_events.detail IS
+    'more about it, often in the provider''s words';
+COMMENT ON COLUMN @extschema@.batch_events.http_status IS
+    'HTTP status of the reply; NULL: there was none';
+COMMENT ON COLUMN @extschema@.batch_events.request_id IS 'the provider''s id of the request';
+
+-- batch_servers
+COMMENT ON VIEW @extschema@.batch_servers IS
+    'One row for each server that the reader may use or monitor: its limits, and what holds it '
+    'up.';
+COMMENT ON COLUMN @extschema@.batch_servers.server IS 'name of the foreign server';
+COMMENT ON COLUMN @extschema@.batch_servers.provider IS 'option provider of the server';
+COMMENT ON COLUMN @extschema@.batch_servers.model IS 'option model of the server';
+COMMENT ON COLUMN @extschema@.batch_servers.limits IS
+    'the limits in force: options of the server, or defaults of its provider';
+COMMENT ON COLUMN @extschema@.batch_servers.batches_in_flight IS
+    'batches that the provider has, or may have';
+COMMENT ON COLUMN @extschema@.batch_servers.paused_until IS
+    'when calls go on; infinity: batch_resume_server ends it; NULL: it is not held up';
+COMMENT ON COLUMN @extschema@.batch_servers.pause_reason IS 'why no calls are made';
+COMMENT ON COLUMN @extschema@.batch_servers.last_error IS
+    'the last error since the server answered as it should';
+COMMENT ON COLUMN @extschema@.batch_servers.last_error_at IS 'when it came';
+COMMENT ON COLUMN @extschema@.batch_servers.under_way IS
+    'chunks of the server that processes work on now, of all roles';
+COMMENT ON COLUMN @extschema@.batch_servers.turn IS
+    'whose turn it is, and how many share the server; NULL: nothing is ready';
+
+-- install
+COMMENT ON TABLE batchinf.install IS
+    'Who we are. With the cluster and the database (view here) it tells our own jobs from those '
+    'of a restored dump, a copied database, or a cluster before pg_upgrade. Never dumped.';
+COMMENT ON COLUMN batchinf.install.uuid IS 'made by CREATE EXTENSION';
+COMMENT ON COLUMN batchinf.install.only_row IS 'always true: the table has one row';
+
+-- job
+COMMENT ON TABLE batchinf.job IS
+    'One row for each call of batch_submit. The worker writes only the columns about its end; '
+    'the wishes of its owner (paused, cancelled_at, deadline) are written by their calls.';
+COMMENT ON COLUMN batchinf.job.job_id IS 'id of the job';
+COMMENT ON COLUMN batchinf.job.install IS 'the installation that it belongs to (view here)';
+COMMENT ON COLUMN batchinf.job.database IS 'the database that it belongs to';
+COMMENT ON COLUMN batchinf.job.name IS 'argument name of batch_submit';
+COMMENT ON COLUMN batchinf.job.spec IS 'the arguments of batch_submit, as stored';
+COMMENT ON COLUMN batchinf.job.owner IS 'role of the owner';
+COMMENT ON COLUMN batchinf.job.owner_name IS 'name of that role, for another installation';
+COMMENT ON COLUMN batchinf.job.server IS 'the foreign server';
+COMMENT ON COLUMN batchinf.job.server_name IS 'name of that server at submit';
+COMMENT ON COLUMN batchinf.job.target IS 'the target table; 0: none';
+COMMENT ON COLUMN batchinf.job.target_name IS 'name of that table at submit';
+COMMENT ON COLUMN batchinf.job.model IS 'the model that is asked for';
+COMMENT ON COLUMN batchinf.job.task IS 'chat or embedding';
+COMMENT ON COLUMN batchinf.job.records IS 'rows of the query';
+COMMENT ON COLUMN batchinf.job.skipped IS 'rows whose input was NULL';
+COMMENT ON COLUMN batchinf.job.created_at IS 'when batch_submit was called';
+COMMENT ON COLUMN batchinf.job.deadline IS 'when the job ends with what it has; NULL: never';
+COMMENT ON COLUMN batchinf.job.paused IS 'nothing new is sent';
+COMMENT ON COLUMN batchinf.job.cancelled_at IS 'when batch_cancel was called; NULL: never';
+COMMENT ON COLUMN batchinf.job.ended IS 'how it ended; NULL: not yet';
+COMMENT ON COLUMN batchinf.job.finished_at IS 'when it ended';
+COMMENT ON COLUMN batchinf.job.error IS 'why it failed, or the commonest error';
+COMMENT ON COLUMN batchinf.job.to_announce IS 'it has ended, and NOTIFY has not said so yet';
+COMMENT ON COLUMN batchinf.job.paused_at IS 'when the pause began';
+COMMENT ON COLUMN batchinf.job.pause_reason IS
+    'why max_failure_rate paused it; NULL: its owner did';
+COMMENT ON COLUMN batchinf.job.answers_before IS
+    'answers that its chunks had when the count for max_failure_rate began';
+COMMENT ON COLUMN batchinf.job.failures_before IS 'how many of those had failed';
+COMMENT ON COLUMN batchinf.job.in_flight_target IS
+    'the table of its rows in in_flight; NULL: it has no target, or is of 0.2.0';
+COMMENT ON COLUMN batchinf.job.in_flight_columns IS 'numbers of the columns that it writes';
+COMMENT ON COLUMN batchinf.job.in_flight_key IS 'numbers of the columns that are its key';
+COMMENT ON COLUMN batchinf.job.in_flight_left IS 'in_flight may have rows of it';
+COMMENT ON COLUMN batchinf.job.already_in_flight IS 'rows that were left out at submit';
+
+-- chunk
+COMMENT ON TABLE batchinf.chunk IS
+    'One row for each part of a job that is sent as one batch. It appears with batch_submit or '
+    'a retry. The process that holds it writes it.';
+COMMENT ON COLUMN batchinf.chunk.chunk_id IS 'id of the chunk';
+COMMENT ON COLUMN batchinf.chunk.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.chunk.state IS 'as batch_chunks.step';
+COMMENT ON COLUMN batchinf.chunk.attempt IS 'which attempt of its records this is, from 1';
+COMMENT ON COLUMN batchinf.chunk.attempts_left IS 'how often its records may be sent again';
+COMMENT ON COLUMN batchinf.chunk.intent IS 'the token by which its batch is found again';
+COMMENT ON COLUMN batchinf.chunk.tries IS
+    'number of its current try in batchinf.batch; 0: none has begun';
+COMMENT ON COLUMN batchinf.chunk.holder_pid IS 'the process that works on it; NULL: none';
+COMMENT ON COLUMN batchinf.chunk.holder_start IS 'when that process began: a pid can be used again';
+COMMENT ON COLUMN batchinf.chunk.records IS 'records in it';
+COMMENT ON COLUMN batchinf.chunk.bytes IS 'size of its input';
+COMMENT ON COLUMN batchinf.chunk.tokens IS 'estimate of the tokens of its requests';
+COMMENT ON COLUMN batchinf.chunk.next_step_at IS
+    'when its next step is due; of a batch that is open at the provider: when it is asked after '
+    'for the first time. NULL: it has ended';
+COMMENT ON COLUMN batchinf.chunk.waiting_for IS 'why it waits, in words';
+COMMENT ON COLUMN batchinf.chunk.failures IS 'calls in a row that came to nothing';
+COMMENT ON COLUMN batchinf.chunk.polls IS
+    'polls since the last change of state; those that found nothing new are not counted';
+COMMENT ON COLUMN batchinf.chunk.succeeded IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.invalid_output IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.errored IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.expired IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.cancelled IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.missing IS 'records with that final outcome';
+COMMENT ON COLUMN batchinf.chunk.retried IS 'records that went on to another chunk';
+COMMENT ON COLUMN batchinf.chunk.written IS 'answers with that write state';
+COMMENT ON COLUMN batchinf.chunk.write_waiting IS 'answers with write state waiting';
+COMMENT ON COLUMN batchinf.chunk.stale IS 'answers with that write state';
+COMMENT ON COLUMN batchinf.chunk.reverted IS 'answers with that write state';
+COMMENT ON COLUMN batchinf.job.digest IS
+    'SHA-256 of what is sent with each record beside its input, and where; NULL: not known';
+COMMENT ON COLUMN batchinf.chunk.copies IS 'as in batch_chunks';
+COMMENT ON COLUMN batchinf.chunk.source_chunk IS
+    'of repeats: the chunk that brings their next answers; NULL: not known';
+COMMENT ON COLUMN batchinf.record.source_job IS
+    'job of the record whose answer it copies; NULL: it is sent';
+COMMENT ON COLUMN batchinf.record.source_seq IS 'that record';
+COMMENT ON COLUMN batchinf.chunk.target_missing IS 'answers with that write state';
+COMMENT ON COLUMN batchinf.chunk.write_failed IS 'answers with that write state';
+COMMENT ON COLUMN batchinf.chunk.write_at IS 'when waiting writes are tried again';
+COMMENT ON COLUMN batchinf.chunk.write_tries IS 'how often in a row none of them could be written';
+COMMENT ON COLUMN batchinf.chunk.input_tokens IS
+    'tokens of the requests, as the provider counts them';
+COMMENT ON COLUMN batchinf.chunk.cached_tokens IS
+    'the part of input_tokens that the provider read from a cache';
+COMMENT ON COLUMN batchinf.chunk.output_tokens IS
+    'tokens of the answers, as the provider counts them';
+COMMENT ON COLUMN batchinf.chunk.duplicates IS
+    'result lines for a record that had its answer already';
+COMMENT ON COLUMN batchinf.chunk.unknown IS 'result lines that belong to no record';
+COMMENT ON COLUMN batchinf.chunk.malformed IS 'result lines that cannot be read';
+COMMENT ON COLUMN batchinf.chunk.error IS 'why the provider refused it';
+COMMENT ON COLUMN batchinf.chunk.waiting_since IS
+    'since when it waits without a step that went well';
+COMMENT ON COLUMN batchinf.chunk.answers IS 'attempts that ended, except cancelled ones';
+COMMENT ON COLUMN batchinf.chunk.bad_answers IS
+    'how many of those were errored, expired, missing or invalid_output';
+COMMENT ON COLUMN batchinf.chunk.reserved IS
+    'US dollars that its cost may come to: the rest is set aside. NULL: it is not under way, or '
+    'has no price';
+COMMENT ON COLUMN batchinf.chunk.wait_kind IS 'why it waits, as one word: programs decide by it';
+COMMENT ON COLUMN batchinf.chunk.owner IS 'of its job: indexes begin with it';
+COMMENT ON COLUMN batchinf.chunk.server IS 'of its job: indexes have it next';
+COMMENT ON COLUMN batchinf.chunk.partly IS 'as in batch_jobs';
+COMMENT ON COLUMN batchinf.chunk.incomplete IS 'as in batch_jobs';
+COMMENT ON COLUMN batchinf.record.columns IS
+    'values of the query''s columns that go to the target, in the order of the job''s columns';
+COMMENT ON COLUMN batchinf.record.value IS
+    'hash of what its rows replace together with those of other records: replace_by';
+COMMENT ON TABLE batchinf.written IS
+    'Rows that answers have added, or that an upsert has overwritten, by their primary keys.';
+COMMENT ON COLUMN batchinf.written.job_id IS 'the job';
+COMMENT ON COLUMN batchinf.written.seq IS 'number of the record in that job';
+COMMENT ON COLUMN batchinf.written.item IS 'number of the item of its output, from 1';
+COMMENT ON COLUMN batchinf.written.row_id IS 'the row: its primary key as text';
+COMMENT ON COLUMN batchinf.written.key IS 'the parts of a key of several columns';
+COMMENT ON COLUMN batchinf.written.print IS 'fingerprint of the columns that the answer filled';
+COMMENT ON COLUMN batchinf.written.added IS 'the answer has added the row';
+COMMENT ON COLUMN batchinf.written.old IS
+    'what the overwritten columns of a row held that was there: a JSON array of texts';
+
+COMMENT ON TABLE batchinf.replaced IS
+    'Values whose rows a job has replaced, and the rows that were deleted for that.';
+COMMENT ON COLUMN batchinf.replaced.job_id IS 'the job';
+COMMENT ON COLUMN batchinf.replaced.seq IS 'number in that job of a record of the value';
+COMMENT ON COLUMN batchinf.replaced.piece IS
+    'number of the piece of the deleted rows; 0 has what follows, too';
+COMMENT ON COLUMN batchinf.replaced.added IS 'how many rows the value has since';
+COMMENT ON COLUMN batchinf.replaced.print IS 'sum of their fingerprints';
+COMMENT ON COLUMN batchinf.replaced.removed IS 'how many rows were deleted';
+COMMENT ON COLUMN batchinf.replaced.columns IS
+    'names of the table''s columns by their numbers; NULL for one that is not kept';
+COMMENT ON COLUMN batchinf.replaced.old IS
+    'the deleted rows of the piece: a JSON array with an array of texts for each';
+COMMENT ON COLUMN batchinf.result.items IS 'as in batch_records';
+COMMENT ON COLUMN batchinf.result.items_failed IS 'as in batch_records';
+
+-- batch
+COMMENT ON TABLE batchinf.batch IS
+    'One row for each try of a chunk to become a batch. It appears when the try begins and goes '
+    'with its chunk. Written with the chunk.';
+COMMENT ON COLUMN batchinf.batch.chunk_id IS 'its chunk';
+COMMENT ON COLUMN batchinf.batch.try IS
+    'number of the try, from 1; batchinf.chunk.tries is the current one';
+COMMENT ON COLUMN batchinf.batch.batch_id IS
+    'the provider''s id of the batch; NULL: no batch is known. In a try that is not the current '
+    'one: a batch that nobody follows any more';
+COMMENT ON COLUMN batchinf.batch.batch_end IS
+    'how the batch ended; NULL: not yet, or not known, or no batch was made';
+COMMENT ON COLUMN batchinf.batch.refs IS
+    'names of files at the provider, and notes of the worker; the next try takes them over';
+COMMENT ON COLUMN batchinf.batch.account IS
+    'digest of address and key, while the fate of the create call is not known';
+COMMENT ON COLUMN batchinf.batch.claimed_at IS 'when its create call began; NULL: not yet';
+COMMENT ON COLUMN batchinf.batch.submitted_at IS 'when the id of the batch became known';
+COMMENT ON COLUMN batchinf.batch.ended_at IS
+    'when its end became known, or when the worker gave it up';
+
+-- record
+COMMENT ON TABLE batchinf.record IS
+    'One row for each row of a job''s query. Written once; only a retry moves it to another '
+    'chunk. It goes with its job.';
+COMMENT ON COLUMN batchinf.record.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.record.seq IS 'number of the record in its job, from 1';
+COMMENT ON COLUMN batchinf.record.chunk_id IS 'its chunk; NULL: it was skipped';
+COMMENT ON COLUMN batchinf.record.attempt IS 'number of its last attempt';
+COMMENT ON COLUMN batchinf.record.record_id IS 'the key of the row, as text';
+COMMENT ON COLUMN batchinf.record.key IS 'the parts of a key of several columns';
+COMMENT ON COLUMN batchinf.record.input IS 'what is sent';
+COMMENT ON COLUMN batchinf.record.input_hash IS
+    'hash of what is sent, where answers are joined by content';
+COMMENT ON COLUMN batchinf.record.guard IS
+    'fingerprint of the guarded columns of its row at submit, several one behind the other; empty: '
+    'it is written whatever the row holds; NULL: there was no such row, or nothing is guarded';
+
+-- result
+COMMENT ON TABLE batchinf.result IS
+    'One row for each attempt that ended. The row with the record''s own attempt is the '
+    'record''s. Only the columns about the write change later. It goes with its job.';
+COMMENT ON COLUMN batchinf.result.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.result.seq IS 'number of the record';
+COMMENT ON COLUMN batchinf.result.attempt IS 'number of the attempt';
+COMMENT ON COLUMN batchinf.result.chunk_id IS 'the chunk of the attempt';
+COMMENT ON COLUMN batchinf.result.outcome IS 'as batch_records.outcome';
+COMMENT ON COLUMN batchinf.result.retryable IS 'another attempt may succeed';
+COMMENT ON COLUMN batchinf.result.output IS 'what the model answered';
+COMMENT ON COLUMN batchinf.result.output_json IS 'the output is JSON';
+COMMENT ON COLUMN batchinf.result.finish_reason IS
+    'why the model stopped, in the provider''s words';
+COMMENT ON COLUMN batchinf.result.model IS 'the model that the provider names';
+COMMENT ON COLUMN batchinf.result.input_tokens IS
+    'tokens of the request; NULL: the provider did not say';
+COMMENT ON COLUMN batchinf.result.cached_tokens IS
+    'the part of input_tokens that the provider read from a cache';
+COMMENT ON COLUMN batchinf.result.output_tokens IS
+    'tokens of the answer; NULL: the provider did not say';
+COMMENT ON COLUMN batchinf.result.error_code IS 'code of the error, the provider''s or ours';
+COMMENT ON COLUMN batchinf.result.error IS 'the error in words';
+COMMENT ON COLUMN batchinf.result.request_id IS 'the provider''s id of the request';
+COMMENT ON COLUMN batchinf.result.write_state IS 'as batch_records.write_state';
+COMMENT ON COLUMN batchinf.result.write_error IS 'why the write failed or waits';
+COMMENT ON COLUMN batchinf.result.finished_at IS 'when the outcome was stored';
+COMMENT ON COLUMN batchinf.result.reasoning IS
+    'what the model thought aloud, between the server''s reasoning_tags';
+COMMENT ON COLUMN batchinf.result.write_asked IS
+    'when batch_rewrite asked for the write; NULL: not since finished_at';
+COMMENT ON COLUMN batchinf.result.old IS
+    'what the row held in the written columns before: a JSON array of their texts, in the order of '
+    'the job''s write_back; NULL: nothing was written, or it is not known, or it was put back';
+COMMENT ON COLUMN batchinf.result.print IS
+    'fingerprint of what the row holds in the written columns since the write; NULL: not known';
+
+-- event
+COMMENT ON TABLE batchinf.event IS
+    'One row for each thing that happened to a chunk. Only inserted; it goes with its job.';
+COMMENT ON COLUMN batchinf.event.event_id IS 'id of the event';
+COMMENT ON COLUMN batchinf.event.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.event.chunk_id IS 'its chunk';
+COMMENT ON COLUMN batchinf.event.at IS 'when it happened';
+COMMENT ON COLUMN batchinf.event.state IS 'state of the chunk after it';
+COMMENT ON COLUMN batchinf.event.event IS 'as batch_events.event';
+COMMENT ON COLUMN batchinf.event.detail IS 'more about it';
+COMMENT ON COLUMN batchinf.event.http_status IS 'HTTP status of the reply; NULL: there was none';
+COMMENT ON COLUMN batchinf.event.request_id IS 'the provider''s id of the request';
+
+-- pause
+COMMENT ON TABLE batchinf.pause IS
+    'One row for each server that is throttled, for everybody or for the key of one owner. The '
+    'worker writes it when a call fails, and sets failures to 0 when the server answers as it '
+    'should.';
+COMMENT ON COLUMN batchinf.pause.server IS 'the foreign server';
+COMMENT ON COLUMN batchinf.pause.owner IS 'whose jobs are held up there';
+COMMENT ON COLUMN batchinf.pause.until IS 'no calls before';
+COMMENT ON COLUMN batchinf.pause.reason IS 'what the provider said, or what is missing';
+COMMENT ON COLUMN batchinf.pause.failures IS 'failures in a row; 0: it works';
+COMMENT ON COLUMN batchinf.pause.at IS
+    'when the last failure came; those of calls that were sent before it do not count again';
+COMMENT ON COLUMN batchinf.pause.install IS 'the installation that it belongs to';
+COMMENT ON COLUMN batchinf.pause.database IS 'the database that it belongs to';
+COMMENT ON COLUMN batchinf.pause.requester IS
+    'unused since 0.3.0; kept because dumps of 0.2.0 have it';
+COMMENT ON COLUMN batchinf.pause.kind IS 'what everybody else is shown';
+COMMENT ON COLUMN batchinf.pause.since IS 'when the first of the failures came';
+COMMENT ON COLUMN batchinf.pause.cause IS
+    'failing: the server fails; throttled: it takes no more for now; denied: it refuses the key; '
+    'missing: key, user mapping or USAGE is missing here';
+
+-- pipeline
+COMMENT ON TABLE batchinf.pipeline IS
+    'One row for each pipeline. Refreshes write what they have found.';
+COMMENT ON COLUMN batchinf.pipeline.pipeline_id IS 'id of the pipeline';
+COMMENT ON COLUMN batchinf.pipeline.name IS 'name of the pipeline';
+COMMENT ON COLUMN batchinf.pipeline.install IS 'the installation that it belongs to (view here)';
+COMMENT ON COLUMN batchinf.pipeline.database IS 'the database that it belongs to';
+COMMENT ON COLUMN batchinf.pipeline.owner IS 'role that it runs as';
+COMMENT ON COLUMN batchinf.pipeline.owner_name IS 'name of that role, for another installation';
+COMMENT ON COLUMN batchinf.pipeline.owner_superuser IS
+    'the owner was a superuser when he got it';
+COMMENT ON COLUMN batchinf.pipeline.version IS 'version in force';
+COMMENT ON COLUMN batchinf.pipeline.paused IS 'it is not refreshed';
+COMMENT ON COLUMN batchinf.pipeline.every IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.after IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.min_rows IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.max_age IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.retry_failed_after IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.created_at IS 'when it was created';
+COMMENT ON COLUMN batchinf.pipeline.regular IS 'the next time by "every"';
+COMMENT ON COLUMN batchinf.pipeline.next_refresh IS
+    'when it is due: the regular time, or later after a failure; NULL: not by time';
+COMMENT ON COLUMN batchinf.pipeline.failures IS 'refreshes in a row that raised an error';
+COMMENT ON COLUMN batchinf.pipeline.last_refresh IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.last_job_id IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.last_error IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.rows IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.answered IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.due IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.in_flight IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.failed IS 'as in batch_pipelines';
+COMMENT ON COLUMN batchinf.pipeline.due_since IS 'batch_pipelines.oldest_due';
+COMMENT ON TABLE batchinf.pipeline_ended IS
+    'Pipelines that come after one of which a job has ended.';
+COMMENT ON COLUMN batchinf.pipeline_ended.pipeline_id IS 'the pipeline that comes after it';
+COMMENT ON COLUMN batchinf.pipeline_ended.at IS 'when that job ended';
+COMMENT ON TABLE batchinf.pipeline_version IS 'Each version of each pipeline.';
+COMMENT ON COLUMN batchinf.pipeline_version.pipeline_id IS 'the pipeline';
+COMMENT ON COLUMN batchinf.pipeline_version.version IS 'number of the version, from 1';
+COMMENT ON COLUMN batchinf.pipeline_version.given IS 'the arguments of batch_submit, as texts';
+COMMENT ON COLUMN batchinf.pipeline_version.settings IS 'settings that each refresh runs with';
+COMMENT ON COLUMN batchinf.pipeline_version.custom IS 'custom settings that it runs with';
+COMMENT ON COLUMN batchinf.pipeline_version.at IS 'when it was made';
+COMMENT ON TABLE batchinf.answered IS
+    'What was answered, of each row of a pipeline. Nothing that is done to jobs changes it.';
+COMMENT ON COLUMN batchinf.answered.pipeline_id IS 'the pipeline';
+COMMENT ON COLUMN batchinf.answered.key IS
+    'the row: batch_records.record_id, as answered_key makes it';
+COMMENT ON COLUMN batchinf.answered.hash IS 'hash of what was sent; empty: it is to be sent again';
+COMMENT ON COLUMN batchinf.answered.version IS 'version that sent it';
+COMMENT ON COLUMN batchinf.answered.failed IS 'the answer was an error, or cannot be used';
+COMMENT ON COLUMN batchinf.answered.written IS 'the answer was written, or there is no target';
+COMMENT ON COLUMN batchinf.answered.job_id IS 'the job that sent it; it may be gone';
+COMMENT ON COLUMN batchinf.answered.seq IS 'number of the record in that job';
+COMMENT ON COLUMN batchinf.answered.at IS 'when the answer was stored';
+COMMENT ON COLUMN batchinf.answered.tried IS
+    'what the target row held when the kept answer was tried once more: a fingerprint';
+COMMENT ON COLUMN batchinf.answered.is_current IS
+    'while a new version is made: it is the answer to what the last one would send';
+COMMENT ON COLUMN batchinf.answered.value IS
+    'hash of the value whose rows it replaces; NULL: it replaces none';
+
+-- in_flight
+COMMENT ON TABLE batchinf.in_flight IS
+    'Which rows of targets are in open jobs. Rows of jobs that have ended mean nothing, and are '
+    'removed in pieces.';
+COMMENT ON COLUMN batchinf.in_flight.target IS
+    'the topmost table: a hash of the install, the database and its oid';
+COMMENT ON COLUMN batchinf.in_flight.hash IS 'the row: a hash of its key';
+COMMENT ON COLUMN batchinf.in_flight.col IS 'number of the column that is written, in that table';
+COMMENT ON COLUMN batchinf.in_flight.other IS
+    '0, or the job where its owner wished to send what others have';
+COMMENT ON COLUMN batchinf.in_flight.job_id IS 'the job that has it';
+
+-- call
+COMMENT ON TABLE batchinf.call IS
+    'The first call of each idempotency_key. It outlives its job.';
+COMMENT ON COLUMN batchinf.call.owner_name IS 'name of the role that called';
+COMMENT ON COLUMN batchinf.call.key IS 'its idempotency_key';
+COMMENT ON COLUMN batchinf.call.job_id IS 'the job that it made; it may be gone';
+COMMENT ON COLUMN batchinf.call.given IS
+    'the other arguments that were given: the SHA-256 of each value, by name';
+COMMENT ON COLUMN batchinf.call.at IS 'when the transaction of the call began';
+
+-- history
+COMMENT ON TABLE batchinf.history IS
+    'What batches have brought, a row for each that has ended. Estimates learn from it. It stays '
+    'when its job is deleted: the last 200 of each prompt, and 2000 of each model at a server.';
+COMMENT ON COLUMN batchinf.history.history_id IS 'number of the row, in the order of the ends';
+COMMENT ON COLUMN batchinf.history.at IS 'when its attempt ended';
+COMMENT ON COLUMN batchinf.history.install IS 'the installation that it belongs to (view here)';
+COMMENT ON COLUMN batchinf.history.database IS 'the database that it belongs to';
+COMMENT ON COLUMN batchinf.history.server IS 'oid of the server there';
+COMMENT ON COLUMN batchinf.history.server_name IS 'name of the server at submit';
+COMMENT ON COLUMN batchinf.history.model IS 'the model that was asked for';
+COMMENT ON COLUMN batchinf.history.prompt IS 'hash of what was sent with each record (prompt_hash)';
+COMMENT ON COLUMN batchinf.history.records IS 'records of the batch';
+COMMENT ON COLUMN batchinf.history.measured IS 'those whose input the provider has counted';
+COMMENT ON COLUMN batchinf.history.estimated_tokens IS 'estimated input tokens of these';
+COMMENT ON COLUMN batchinf.history.input_tokens IS 'their input tokens as counted';
+COMMENT ON COLUMN batchinf.history.succeeded IS 'records that succeeded';
+COMMENT ON COLUMN batchinf.history.invalid_output IS 'records with an invalid output';
+COMMENT ON COLUMN batchinf.history.errored IS 'records that failed';
+COMMENT ON COLUMN batchinf.history.expired IS 'records that expired';
+COMMENT ON COLUMN batchinf.history.cancelled IS 'records that were cancelled';
+COMMENT ON COLUMN batchinf.history.missing IS 'records without an answer';
+COMMENT ON COLUMN batchinf.history.answered IS
+    'records that succeeded and whose output the provider has counted';
+COMMENT ON COLUMN batchinf.history.output_tokens IS 'output tokens of these';
+COMMENT ON COLUMN batchinf.history.output_p50 IS 'half of these have more output tokens';
+COMMENT ON COLUMN batchinf.history.output_p95 IS 'a twentieth of these has more output tokens';
+COMMENT ON COLUMN batchinf.history.created_at IS 'when the job was submitted';
+COMMENT ON COLUMN batchinf.history.submitted_at IS 'when the provider took the batch';
+COMMENT ON COLUMN batchinf.history.ended_at IS 'when it was seen to have ended';
+COMMENT ON COLUMN batchinf.history.batch_end IS 'how the batch ended, as in batch_chunks';
+COMMENT ON COLUMN batchinf.history.late IS
+    'whether the batch expired at the provider, or ended after the deadline of its job';
+
+-- stop
+COMMENT ON TABLE batchinf.stop IS
+    'One row for each server that its owner has paused by batch_pause_server. Not dumped, '
+    'because oids of another database mean nothing.';
+COMMENT ON COLUMN batchinf.stop.server IS 'the foreign server';
+COMMENT ON COLUMN batchinf.stop.since IS 'when it was paused';
+COMMENT ON COLUMN batchinf.stop.paused_by IS 'the role that did it';
+COMMENT ON COLUMN batchinf.stop.install IS 'the installation that it belongs to';
+COMMENT ON COLUMN batchinf.stop.database IS 'the database that it belongs to';
+
+-- here
+COMMENT ON VIEW batchinf.here IS
+    'This installation in this database. A job of another one is foreign, and nothing of it is '
+    'done before batch_adopt.';
+COMMENT ON COLUMN batchinf.here.uuid IS 'the installation, in this cluster';
+COMMENT ON COLUMN batchinf.here.database IS 'oid of this database';
+
+-- pause_here
+COMMENT ON VIEW batchinf.pause_here IS
+    'The rows of batchinf.pause of this installation and database: after a restore the oids of '
+    'others mean nothing.';
+
+-- stop_here
+COMMENT ON VIEW batchinf.stop_here IS
+    'The servers of this installation and database that are paused.';
+
+-- due
+COMMENT ON VIEW batchinf.due IS
+    'The chunks of this database that still want something of a worker, and when.';
+COMMENT ON COLUMN batchinf.due.chunk_id IS 'the chunk';
+COMMENT ON COLUMN batchinf.due.server IS 'the server of its job';
+COMMENT ON COLUMN batchinf.due.owner IS 'the owner of its job';
+COMMENT ON COLUMN batchinf.due.wish IS
+    'cancel: the owner cancelled the job; deadline: it has passed; NULL: neither';
+COMMENT ON COLUMN batchinf.due.step_at IS
+    'when its next step may be taken; NULL: not while it is paused, or it is open at the provider '
+    'and polled from memory';
+COMMENT ON COLUMN batchinf.due.write_at IS
+    'when waiting writes are tried again; NULL: there are none';
+COMMENT ON COLUMN batchinf.due.held IS 'a living process works on it';
+COMMENT ON COLUMN batchinf.due.server_failures IS
+    'failures in a row at the server, of this owner''s jobs';
+COMMENT ON COLUMN batchinf.due.paused IS 'it waits for batch_resume or batch_resume_server';
+COMMENT ON COLUMN batchinf.due.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.due.class IS
+    '0: paid for already; 1: its input is at the provider; 2: new. The smallest goes first';
+COMMENT ON COLUMN batchinf.due.asked_at IS
+    'when its next step was due, whatever holds up the server';
+
+-- lane
+COMMENT ON VIEW batchinf.lane IS
+    'Each pair of an owner and a server that has work which is due, or will be.';
+COMMENT ON COLUMN batchinf.lane.owner IS 'the owner';
+COMMENT ON COLUMN batchinf.lane.server IS 'the server';
+COMMENT ON COLUMN batchinf.lane.gone IS 'the server was dropped';
+COMMENT ON COLUMN batchinf.lane.stopped IS 'the server is paused by batch_pause_server';
+COMMENT ON COLUMN batchinf.lane.until IS 'until when it wants no calls of this owner; NULL: never';
+COMMENT ON COLUMN batchinf.lane.paused IS 'it wants none now';
+COMMENT ON COLUMN batchinf.lane.failures IS 'failures in a row there, of this owner''s jobs';
+
+-- candidate
+COMMENT ON VIEW batchinf.candidate IS
+    'Chunks that can be taken on now: the first few of each owner at each server. A chunk may '
+    'be there twice.';
+COMMENT ON COLUMN batchinf.candidate.chunk_id IS 'the chunk';
+COMMENT ON COLUMN batchinf.candidate.owner IS 'the owner of its job';
+COMMENT ON COLUMN batchinf.candidate.server IS 'the server of its job';
+COMMENT ON COLUMN batchinf.candidate.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.candidate.at IS 'since when it is due';
+COMMENT ON COLUMN batchinf.candidate.class IS 'as in due';
+COMMENT ON COLUMN batchinf.candidate.step IS
+    'true: its next step is due; false: its waiting writes are';
+COMMENT ON COLUMN batchinf.candidate.failures IS
+    'as in lane; 0 where its owner wants no more of it, for that waits for no server';
+
+-- schedule
+COMMENT ON VIEW batchinf.schedule IS
+    'The chunks that are ready and that nobody works on, in the order in which a worker takes '
+    'them.';
+COMMENT ON COLUMN batchinf.schedule.chunk_id IS 'the chunk';
+COMMENT ON COLUMN batchinf.schedule.server IS 'the server of its job';
+COMMENT ON COLUMN batchinf.schedule.owner IS 'the owner of its job';
+COMMENT ON COLUMN batchinf.schedule.wish IS 'as in due';
+COMMENT ON COLUMN batchinf.schedule.step_due IS
+    'true: its next step is due; false: only waiting writes are';
+COMMENT ON COLUMN batchinf.schedule.server_failures IS 'as in due';
+COMMENT ON COLUMN batchinf.schedule.job_id IS 'its job';
+COMMENT ON COLUMN batchinf.schedule.turn IS 'its number in its job, chunks under way included';
+COMMENT ON COLUMN batchinf.schedule.place IS
+    'its number of its owner''s at its server, chunks under way included';
+COMMENT ON COLUMN batchinf.schedule.berth IS
+    'its number of its owner''s, chunks under way included';
+COMMENT ON COLUMN batchinf.schedule.rank IS 'its number among all';
+
+-- next_due
+COMMENT ON VIEW batchinf.next_due IS
+    'When the next chunk of each owner becomes due, of those that wait for a time.';
+COMMENT ON COLUMN batchinf.next_due.owner IS 'whose chunk';
+COMMENT ON COLUMN batchinf.next_due.at IS 'the time';
+
+-- job_here
+COMMENT ON VIEW batchinf.job_here IS
+    'Whose each job is here. Of a foreign job the oids mean nothing; the role with the name of '
+    'its owner may see it.';
+COMMENT ON COLUMN batchinf.job_here.job_id IS 'the job';
+COMMENT ON COLUMN batchinf.job_here.ours IS 'it belongs to this installation and database';
+COMMENT ON COLUMN batchinf.job_here.server IS 'its server; NULL: it is foreign';
+COMMENT ON COLUMN batchinf.job_here.role IS 'its owner here; NULL: there is no such role';
+COMMENT ON COLUMN batchinf.job_here.model IS 'its model';
+
+-- job_status
+COMMENT ON VIEW batchinf.job_status IS 'batch_jobs without its rights, of everybody.';
+
+-- job_wait
+COMMENT ON VIEW batchinf.job_wait IS
+    'Why each job that has not ended waits: its most important reason.';
+COMMENT ON COLUMN batchinf.job_wait.job_id IS 'the job';
+COMMENT ON COLUMN batchinf.job_wait.kind IS
+    'as batch_chunks.wait_kind, and foreign, paused, server_paused, no_worker, write';
+COMMENT ON COLUMN batchinf.job_wait.reason IS 'the reason in words';
+COMMENT ON COLUMN batchinf.job_wait.since IS 'since when';
+COMMENT ON COLUMN batchinf.job_wait.until IS 'when it is tried again; NULL: not by itself';
+COMMENT ON COLUMN batchinf.job_wait.waiting_for IS 'reason, since and until in one line';
+
+-- How long texts stay
+COMMENT ON FUNCTION @extschema@.batch_delete(bigint) IS
+    'Removes an ended job and all that belongs to it, texts and counts. Its idempotency_key stays '
+    'used, and pipelines still know what is answered. For the owner of the job and members of that '
+    'role.';
+COMMENT ON COLUMN @extschema@.batch_job_details.keep IS
+    'argument keep of batch_submit; NULL: as the settings say';
+COMMENT ON COLUMN @extschema@.batch_job_details.inputs_kept_until IS
+    'when its inputs are removed; NULL: never, removed, or it is open or foreign';
+COMMENT ON COLUMN @extschema@.batch_job_details.inputs_removed_at IS
+    'when the removal of its inputs began; NULL: they are there';
+COMMENT ON COLUMN @extschema@.batch_job_details.results_kept_until IS
+    'when its outputs are removed; NULL: never, removed, or it is open or foreign';
+COMMENT ON COLUMN @extschema@.batch_job_details.results_removed_at IS
+    'when the removal of its outputs began; NULL: they are there';
+COMMENT ON VIEW @extschema@.batch_storage IS
+    'One row for each table of the extension that grows: how large it is. Reads the sizes of files '
+    'and the statistics, no table. For pg_monitor and pg_read_all_data.';
+COMMENT ON COLUMN @extschema@.batch_storage.table_name IS 'the table, in schema batchinf';
+COMMENT ON COLUMN @extschema@.batch_storage.holds IS 'what it has a row for';
+COMMENT ON COLUMN @extschema@.batch_storage.rows IS 'how many rows, as the statistics estimate';
+COMMENT ON COLUMN @extschema@.batch_storage.bytes IS 'size with long texts, without indexes';
+COMMENT ON COLUMN @extschema@.batch_storage.index_bytes IS 'size of its indexes';
+COMMENT ON COLUMN @extschema@.batch_storage.total_bytes IS 'both';
+COMMENT ON COLUMN batchinf.job.kept_since IS
+    'when the time for which its texts stay began: its end, adoption or the update to 0.3.0; NULL: '
+    'it is open';
+COMMENT ON COLUMN batchinf.job.keep_until IS
+    'when its texts are removed, by its argument keep; NULL: it is open, or the settings say';
+COMMENT ON COLUMN batchinf.job.inputs_removed_at IS 'as in batch_job_details';
+COMMENT ON COLUMN batchinf.job.inputs_next IS
+    'the record whose input is removed next; NULL: nothing is left to remove';
+COMMENT ON COLUMN batchinf.job.results_removed_at IS 'as in batch_job_details';
+COMMENT ON COLUMN batchinf.job.results_next IS
+    'the record whose output is removed next; NULL: nothing is left to remove';
+COMMENT ON VIEW batchinf.removable IS
+    'The first few jobs of this installation whose texts are to be removed, by inputs, results and '
+    'argument keep. Not those that still have something to remove at the provider: events come.';
+COMMENT ON COLUMN batchinf.removable.job_id IS 'the job';
+COMMENT ON COLUMN batchinf.removable.at IS 'when';
+
+--
+-- 6. Money.
+--
+-- sql/money.sql

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# test/major.sh: the extension with the PostgreSQL of another suite of Debian, in its folder (test/suite.sh): built from the source without
-# warnings, the unit tests, and end to end those of test/pgtap that lean most on the server.
+# test/major.sh: the extension with the PostgreSQL of another suite of Debian, in its folder
+# (test/suite.sh): built from the source without warnings, the unit tests, and end to end those of
+# test/pgtap that lean most on the server.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bin=$(echo /usr/lib/postgresql/*/bin)
 export PATH=$bin:$PATH PG_CONFIG=$bin/pg_config BI_PROVE=--verbose
 pg_config --version
 gcc --version | head -n 1
-make -s -j"$(nproc)" CC=gcc with_llvm=no && make -s install with_llvm=no && make -s -C test/unit -j"$(nproc)" || exit 1
+make -s -j"$(nproc)" CC=gcc with_llvm=no COPT=-Werror && make -s install with_llvm=no &&
+	make -s -C test/unit -j"$(nproc)" || exit 1
 
 # side by side: they wait most of the time
 folder=$(mktemp -d)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# test/run.sh: all tests, in a copy of the checkout under /tmp that is removed at the end.  Each part prints one line, and
-# its log where something failed; the last line is "N passed, N failed".  A part that tests nothing, skips, is killed or
-# leaves something behind has failed.  Only what needs another suite of Debian may say that it was not run, and why
-# (test/suite.sh): where the machine can make none.
+# test/run.sh [PART ...]: all tests, or these parts, in a copy of the checkout under /tmp that is
+# removed at the end.  Each part prints one line, and its log if something failed; the last line is
+# "N passed, N failed".  A part that tests nothing, skips, is killed or leaves something behind has
+# failed.  Only a part that needs another suite of Debian may say that it was not run, and why: on a
+# machine that cannot make one (test/suite.sh).  The parts that build are always run.
 #
-# test/run.sh PART ... runs only the parts of these names; those that build are always run.
+# test/run.sh check: what takes less than two minutes, for each edit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+[ "$*" != check ] || set -- walls indent regress quick simulator
 passed=0 failed=0 not_run='' wanted=" $* "
 
 if ! bash test/deps.sh; then
@@ -17,7 +19,8 @@ fi
 
 # the servers of a part that was killed have nobody else to end them
 clean_up() {
-	find "$folder/tmp" -name postmaster.pid -exec head -qn 1 {} + 2>/dev/null | xargs -r kill -QUIT 2>/dev/null
+	find "$folder/tmp" -name postmaster.pid -exec head -qn 1 {} + 2>/dev/null |
+		xargs -r kill -QUIT 2>/dev/null
 	rm -rf "$folder"
 }
 
@@ -27,7 +30,8 @@ trap 'kill $(jobs -p) 2>/dev/null; wait; exit 1' INT TERM HUP
 mkdir "$folder/tree" "$folder/tmp"
 chmod 755 "$folder" "$folder/tree"
 chmod 1777 "$folder/tmp"
-tar -cf - --exclude=./.git --exclude=node_modules --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/output --exclude=./test/fuzz/build . |
+tar -cf - --exclude=./.git --exclude=node_modules --exclude='*.o' --exclude='*.bc' \
+	--exclude='*.so' --exclude=./test/output --exclude=./test/fuzz/build . |
 	tar -xf - --no-same-owner -C "$folder/tree" || { echo "0 passed, 1 failed"; exit 1; }
 chmod -R u+w,go+rX "$folder/tree"
 ln -s "$PWD/test/client/node_modules" "$folder/tree/test/client/node_modules"
@@ -40,20 +44,39 @@ jobs=$(nproc)
 # count LOG: "passed failed" of TAP points and of pg_regress's lines, old and new
 count() {
 	awk '/^ok [0-9]/ && !/# *[Ss][Kk][Ii][Pp]/ || /^(test|     ) .*\.\.\. ok / { good++ }
-		 /^ok [0-9].*# *[Ss][Kk][Ii][Pp]/ || /^not ok/ || /^(test|     ) .*\.\.\. FAILED/ || /^Bail out/ { bad++ }
+		 /^ok [0-9].*# *[Ss][Kk][Ii][Pp]/ || /^not ok/ || /^Bail out/ { bad++ }
+		 /^(test|     ) .*\.\.\. FAILED/ { bad++ }
 		 END { print good + 0, bad + 0 }' "$1"
+}
+
+# points LOG: the points that failed, with what was got and wanted; where none did, what else went
+# wrong
+points() {
+	if grep -q -e '^not ok' -e '^Bail out' -e '\.\.\. FAILED' "$1"; then
+		grep -A 8 -e '^not ok' -e '^Bail out' -e '\.\.\. FAILED' "$1" |
+			grep -e '^not ok' -e '^Bail out' -e FAILED -e '^# .*\(got\|expected\|have\|want\)'
+	else
+		{
+			grep -e '\(ERROR\|FATAL\|PANIC\): ' -e '^ *Parse errors' -e 'Dubious' \
+				-e '(Wstat: ' -e '^Result: FAIL' -e '^psql' -e 'terminated by' "$1"
+			tail -n 3 "$1"
+		} | tail -n 20
+	fi | cut -c1-300
 }
 
 # show WORDS LOG: the lines that failed, then the end of the log
 show() {
 	echo "---- $1"
-	grep -nE '^not ok|^Bail out|^#? *Failed|\.\.\. FAILED|(ERROR|FATAL|PANIC): |[Ee]rror:|terminated by signal' "$2" | head -n 60 | cut -c1-300
+	grep -n -e '^not ok' -e '^Bail out' -e '^#\? *Failed' -e '\.\.\. FAILED' \
+		-e '\(ERROR\|FATAL\|PANIC\): ' -e '[Ee]rror:' -e 'terminated by signal' "$2" |
+		head -n 60 | cut -c1-300
 	echo "---- the end of its log"
 	tail -n 100 "$2" | cut -c1-500
 	echo "----"
 }
 
-# launch NAME COMMAND: in the background; its exit status and seconds are in the log's .end once it is over
+# launch NAME COMMAND: in the background; its exit status and seconds are in the log's .end once it
+# is over
 log_of() { echo "$folder/${1//[ \/]/-}.log"; }
 launch() {
 	local log
@@ -87,8 +110,10 @@ judge() {
 	passed=$((passed + good))
 	failed=$((failed + bad))
 	printf '%-22s %4d passed %3d failed %4d s\n' "$name" "$good" "$bad" "$seconds"
-	[ "$bad" = 0 ] || show "$name, exit status $status" "$log"
-	[ "$bad" = 0 ]
+	[ "$bad" != 0 ] || return 0
+	show "$name, exit status $status" "$log"
+	{ echo "$name, exit status $status:"; points "$log" | head -n 20; } >>"$folder/failed"
+	return 1
 }
 
 is_wanted() { [ "$2" = build ] || [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]]; }
@@ -101,7 +126,8 @@ run() {
 	judge "$1" "$2"
 }
 
-# beside NAME KIND COMMAND: with others, in the order in which they are named, once work_off is called
+# beside NAME KIND COMMAND: with others, in the order in which they are named, once work_off is
+# called
 queue=()
 beside() { if is_wanted "$1" "$2"; then queue+=("$1" "$2" "$3"); fi; }
 
@@ -117,7 +143,11 @@ work_off() {
 		wait -n
 		rest=()
 		for ((i = 0; i < ${#open[@]}; i += 2)); do
-			if [ -e "$(log_of "${open[i]}").end" ]; then judge "${open[@]:i:2}"; else rest+=("${open[@]:i:2}"); fi
+			if [ -e "$(log_of "${open[i]}").end" ]; then
+				judge "${open[@]:i:2}"
+			else
+				rest+=("${open[@]:i:2}")
+			fi
 		done
 		open=(${rest[@]+"${rest[@]}"})
 	done
@@ -125,10 +155,11 @@ work_off() {
 
 # the servers that the extension was built for and ran in
 versions() {
-	local other
+	local other log
 	printf 'with %s' "$("$PG_CONFIG" --version)"
 	for other in "${others[@]+"${others[@]}"}"; do
-		other=$(grep -om1 '^PostgreSQL [0-9.a-z]*' "$(log_of "postgresql-${other%:*}")" 2>/dev/null) && printf ', %s' "$other"
+		log=$(log_of "postgresql-${other%:*}")
+		other=$(grep -om1 '^PostgreSQL [0-9.a-z]*' "$log" 2>/dev/null) && printf ', %s' "$other"
 	done
 	echo '; not with PostgreSQL 16, which no suite of Debian has'
 }
@@ -136,6 +167,8 @@ versions() {
 finish() {
 	versions
 	[ -z "$not_run" ] || echo "not run on this machine:$not_run"
+	# once more, for a reader who sees only the end
+	[ ! -e "$folder/failed" ] || sed 's/^/FAILED: /' "$folder/failed"
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ]
 	exit
@@ -143,16 +176,20 @@ finish() {
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-gcc_build() { make -s -j"$jobs" CC=gcc; }
+# warnings are errors here, and nowhere else: a newer compiler must not keep a user from building
+gcc_build() { make -s -j"$jobs" CC=gcc COPT=-Werror; }
 
-# elsewhere, so that both builds are whole; clang does not know all flags that gcc built the server with
+# elsewhere, so that both builds are whole; clang does not know all flags that gcc built the server
+# with
 clang_build() {
 	local clang
-	clang=$(sed -n 's/^CLANG *= *//p' "$("$PG_CONFIG" --pgxs | sed 's|makefiles/pgxs.mk|Makefile.global|')")
+	clang=$(sed -n 's/^CLANG *= *//p' \
+		"$("$PG_CONFIG" --pgxs | sed 's|makefiles/pgxs.mk|Makefile.global|')")
 	command -v "$clang" || { echo "no clang: $clang"; return 1; }
 	cp -r . ../clang
 	find ../clang -name '*.o' -delete
-	make -s -C ../clang -j"$jobs" CC="$clang" with_llvm=no COPT='-Wno-ignored-attributes -Wno-unknown-warning-option -Wno-ignored-optimization-argument' batchinf.so
+	make -s -C ../clang -j"$jobs" CC="$clang" with_llvm=no COPT="-Werror -Wno-ignored-attributes \
+		-Wno-unknown-warning-option -Wno-ignored-optimization-argument" batchinf.so
 }
 
 install_build() { as_root make -s install; }
@@ -160,9 +197,11 @@ unit_build() { make -s -C test/unit -j"$jobs"; }
 
 cppcheck_src() {
 	# varFuncNullUB: NULL is a pointer wherever PostgreSQL 15 runs on Linux
-	cppcheck -q -j"$jobs" --std=c99 --enable=warning,performance,portability,information --error-exitcode=1 --inline-suppr \
+	cppcheck -q -j"$jobs" --std=c99 --enable=warning,performance,portability,information \
+		--error-exitcode=1 --inline-suppr \
 		--include=test/lib/cppcheck.h -Isrc -UDATCONNLIMIT_INVALID_DB -UBGWORKER_INTERRUPTIBLE \
-		--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression --suppress=varFuncNullUB \
+		--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
+		--suppress=varFuncNullUB \
 		--suppress=normalCheckLevelMaxBranches src
 }
 
@@ -174,20 +213,24 @@ each_node() {
 simulator() { each_node test/sim/test*.mjs; }
 client() { each_node test/client/conformance*.mjs; }
 
-# in four runs side by side: they wait most of the time
+# pgtap STREAMS [FILE ...]: these files of test/pgtap, or all, in that many runs side by side, for
+# they wait most of the time.  Each run takes the next file of one list, the slow ones first.
 pgtap() {
-	local run status=0 pids=()
-	for run in 0 1 2 3; do
-		BI_PROVE=--verbose bash test/pgtap/run.sh $(cd test/pgtap && ls -- *.sql | awk -v run=$run '$0 !~ "^lib" && NR % 4 == run') \
-			>"$folder/pgtap.$run" 2>&1 &
+	local stream streams=$1 status=0 pids=() list=$folder/pgtap-$1.list; shift
+	bash test/pgtap/run.sh --list "$@" >"$list"
+	for stream in $(seq "$streams"); do
+		BI_PROVE=--verbose bash test/pgtap/run.sh --from "$list" >"$list.$stream" 2>&1 &
 		pids+=($!)
 	done
-	for run in 0 1 2 3; do
-		wait "${pids[run]}" || status=1
-		cat "$folder/pgtap.$run"
+	for stream in $(seq "$streams"); do
+		wait "${pids[stream - 1]}" || status=1
+		cat "$list.$stream"
 	done
 	return $status
 }
+
+# end to end in half a minute: a job, a submit that is refused, keys, views, rights to a schema
+quick() { pgtap 4 basic.sql groups.sql keys.sql misfits.sql schema.sql submit.sql untouched.sql; }
 
 # the folders of other suites of Debian, side by side
 suites() {
@@ -201,7 +244,9 @@ suites() {
 }
 
 # where they are being made
-await_suites() { while is_wanted suites check && [ ! -e "$(log_of suites).end" ]; do sleep 1; done; }
+await_suites() {
+	while is_wanted suites check && [ ! -e "$(log_of suites).end" ]; do sleep 1; done
+}
 
 # in a copy that is whole from the source
 other_postgresql() { # SUITE
@@ -210,14 +255,16 @@ other_postgresql() { # SUITE
 	cd "../$1" && bash test/suite.sh "$1" bash test/major.sh
 }
 
-# files of the tests, and processes that have the folder in their command line or environment but for this part's own
+# files of the tests, and processes that have the folder in their command line or environment but
+# for this part's own
 left_behind() {
 	local process group
 	ls -A "$TMPDIR"
 	for process in /proc/[0-9]*; do
 		group=$(sed 's/.*) //' "$process/stat" | cut -d' ' -f3)
 		[ "$group" = "$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f3)" ] ||
-			! grep -qF "$folder/" "$process/cmdline" "$process/environ" || echo "${process#/proc/} $(tr '\0' ' ' <"$process/cmdline")"
+			! grep -qF "$folder/" "$process/cmdline" "$process/environ" ||
+				echo "${process#/proc/} $(tr '\0' ' ' <"$process/cmdline")"
 	done 2>/dev/null
 }
 leaves_nothing() {
@@ -232,14 +279,18 @@ leaves_nothing() {
 }
 
 export folder jobs wanted
-export -f log_of is_wanted await_suites as_root gcc_build clang_build install_build unit_build cppcheck_src each_node simulator client pgtap suites other_postgresql left_behind leaves_nothing
+export -f log_of is_wanted await_suites as_root gcc_build clang_build install_build unit_build \
+	cppcheck_src each_node simulator client pgtap quick suites other_postgresql left_behind \
+	leaves_nothing
 
 # ---- all of them ----
 
 run walls suite 'bash test/walls.sh'
+run indent suite 'perl test/indent.pl'
 run cppcheck check cppcheck_src
 run clang check clang_build
-run gcc build gcc_build && run install build install_build && run unit-module build unit_build || finish
+run gcc build gcc_build && run install build install_build && run unit-module build unit_build ||
+	finish
 
 # Most of them wait most of the time.  The long ones come first.
 others=()		# MAJOR:SUITE of the servers that are not this one's
@@ -247,13 +298,16 @@ for other in 15:bookworm 17:trixie 18:forky; do
 	"$PG_CONFIG" --version | grep -q "^PostgreSQL ${other%:*}\\." || others+=("$other")
 done
 beside suites check "suites ${others[*]#*:}"
-beside pgtap suite pgtap
-for script in $(grep -l 'Test::More' test/fault/*.pl); do
+beside pgtap suite 'pgtap 5'
+[[ $wanted != *" quick "* ]] || beside quick suite quick
+for script in $(grep -l 'Test::More' test/fault/*.pl | grep -v /neighbour); do
 	name=${script#test/}
 	beside "${name%.pl}" suite "perl $script"
 done
 beside fuzz suite 'bash test/fuzz/run.sh'
-for other in "${others[@]}"; do beside "postgresql-${other%:*}" suite "await_suites; other_postgresql ${other#*:}"; done
+for other in "${others[@]}"; do
+	beside "postgresql-${other%:*}" suite "await_suites; other_postgresql ${other#*:}"
+done
 beside rgw suite 'await_suites; bash test/rgw/run.sh'
 beside sanitize suite 'bash test/sanitize.sh'
 beside simulator suite simulator
@@ -265,8 +319,8 @@ for script in $(grep -l 'Test::More' test/*/*.pl | grep -vE '^test/(fault|worker
 done
 work_off 3
 
-# What must be done within a second is timed alone.
-for script in $(grep -l 'Test::More' test/worker/*.pl); do
+# What has a time in which it must be done is timed alone.
+for script in test/fault/neighbour.pl $(grep -l 'Test::More' test/worker/*.pl); do
 	name=${script#test/}
 	run "${name%.pl}" suite "perl $script"
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# test/sanitize.sh [FILE ...]: the unit tests and these files of test/pgtap (all of them, in turn, for "all") with the extension built with AddressSanitizer and
-# UndefinedBehaviorSanitizer, in an installation of its own.  What a sanitizer says is a failed test.
+# test/sanitize.sh [FILE ...]: the unit tests and these files of test/pgtap (all of them, in turn,
+# for "all"), with the extension built with AddressSanitizer and UndefinedBehaviorSanitizer, in an
+# installation of its own.  What a sanitizer says is a failed test.
 #
 # Only the server gets the sanitizer's library: its program is a script here that preloads it.
 set -u
@@ -14,12 +15,16 @@ trap 'rm -rf "$folder"' EXIT
 mkdir -m 1777 "$folder/said"
 chmod 755 "$folder"
 
-# overflow is looked for, though the server is built with -fwrapv; halting is a crash of the server, which no test passes
-flags='-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined'
+# overflow is looked for, though the server is built with -fwrapv; halting is a crash of the server,
+# which no test passes
+flags='-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined'
+flags="$flags -fno-sanitize-recover=undefined"
 pg_config=$(bash test/lib/private.sh "$folder/build" CC=gcc COPT="$flags") || exit 1
 bin=$("$pg_config" --bindir)
 tree=$folder/build/tree
-tar -cf - --exclude='*.o' --exclude='*.so' test/unit test/sql test/expected test/fixtures test/lib test/regress.sh | tar -xf - --no-same-owner -C "$tree"
+tar -cf - --exclude='*.o' --exclude='*.so' test/unit test/sql test/expected test/fixtures \
+	test/lib test/regress.sh |
+	tar -xf - --no-same-owner -C "$tree"
 make -s -C "$tree/test/unit" -j"$(nproc)" CC=gcc COPT="$flags" || exit 1
 
 # without it ASan's own start hangs in bindtextdomain() on Debian 12
@@ -45,7 +50,8 @@ chmod 755 "$bin/postgres"
 export PATH=$bin:$PATH PG_CONFIG=$pg_config BI_PROVE=${BI_PROVE:---verbose}
 status=0 pids=()
 
-# side by side: they wait most of the time; frames are larger here, so as deep as elsewhere needs more of the stack
+# side by side: they wait most of the time; frames are larger here, so as deep as elsewhere needs
+# more of the stack
 (cd "$tree" && PGOPTIONS="-c max_stack_depth=7MB" bash test/regress.sh) >"$folder/regress" 2>&1 &
 pids+=($!)
 for i in "${!files[@]}"; do
@@ -60,7 +66,8 @@ if [ "$n" = 0 ]; then
 	echo "ok 1 - the sanitizers found nothing"
 else
 	echo "not ok 1 - the sanitizers found nothing"
-	for said in "$folder"/said/*; do head -n 60 "$said" | cut -c1-300 | sed 's/^/# /'; done | head -n 300
+	for said in "$folder"/said/*; do head -n 60 "$said" | cut -c1-300 | sed 's/^/# /'; done |
+		head -n 300
 	status=1
 fi
 exit $status

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# test/suite.sh SUITE [COMMAND ...]: runs COMMAND as root in another suite of Debian, where the current folder, TMPDIR and the network are the
-# same as here.  Its mounts and processes are in namespaces of their own, which end with it, however it ends.
+# test/suite.sh SUITE [COMMAND ...]: runs COMMAND as root in another suite of Debian, where the
+# current folder, TMPDIR and the network are the same as here. Its mounts and processes are in
+# namespaces of their own, which end with it, however it ends.
 #
-# The suite's folder is made once, in $BATCHINF_SUITES (~/.cache/batchinf), from the mirror that apt uses here; one that is half made or was made
-# for other packages is made anew.  Exit status 77 and "not run: " with the reason: this machine cannot; outside of CI also: it did not.
+# The suite's folder is made once, in $BATCHINF_SUITES (~/.cache/batchinf), from the mirror that apt
+# uses here; one that is half made or was made for other packages is made anew. Exit status 77 and
+# "not run: " with the reason: this machine cannot; outside of CI also: it did not.
 set -euo pipefail
 
 if [ "$(id -u)" != 0 ]; then
-	sudo -n true 2>/dev/null || { echo "not run: neither root nor sudo without a password"; exit 77; }
-	exec sudo -n env TMPDIR="${TMPDIR:-/tmp}" CI="${CI:-}" BATCHINF_SUITES="${BATCHINF_SUITES:-${XDG_CACHE_HOME:-$HOME/.cache}/batchinf}" bash "$0" "$@"
+	sudo -n true 2>/dev/null ||
+		{ echo "not run: neither root nor sudo without a password"; exit 77; }
+	exec sudo -n env TMPDIR="${TMPDIR:-/tmp}" CI="${CI:-}" \
+		BATCHINF_SUITES="${BATCHINF_SUITES:-${XDG_CACHE_HOME:-$HOME/.cache}/batchinf}" \
+		bash "$0" "$@"
 fi
 
 unshare --mount --pid --fork true 2>/dev/null || { echo "not run: no right to mount"; exit 77; }
@@ -23,7 +28,8 @@ trixie) major=17 more="postgresql-17-pgvector radosgw" ;;
 forky) major=18 more="postgresql-18-pgvector" ;;
 *) echo "no such suite: $suite"; exit 1 ;;
 esac
-packages="make gcc libc6-dev pkg-config libcurl4-openssl-dev libjson-c-dev libssl-dev ca-certificates nodejs openssl procps libipc-run-perl
+packages="make gcc libc6-dev pkg-config libcurl4-openssl-dev libjson-c-dev libssl-dev
+	ca-certificates nodejs openssl procps libipc-run-perl
 	libtap-parser-sourcehandler-pgtap-perl postgresql-$major postgresql-$major-pgtap $more"
 
 # ---- the folder ----
@@ -34,9 +40,12 @@ recipe() { echo "$packages"; declare -f make_folder; }
 make_folder() { # SITE FOLDER
 	apt-config dump | grep -E '^Acquire::(Check|https?:|Retries|ForceIP)' >"$root.conf"
 	# postgresql-server-dev without clang and LLVM, which are for bitcode and half of all the bytes
-	mmdebstrap --quiet --mode=root --variant=minbase --include="$(echo $packages | tr ' ' ,)" --aptopt="$root.conf" --dpkgopt=force-unsafe-io \
+	mmdebstrap --quiet --mode=root --variant=minbase \
+		--include="$(echo $packages | tr ' ' ,)" --aptopt="$root.conf" --dpkgopt=force-unsafe-io \
 		--setup-hook='[ ! -e /etc/apt/auth.conf.d ] || cp -a /etc/apt/auth.conf.d "$1/etc/apt/"' \
-		--customize-hook="chroot \"\$1\" sh -c 'cd /tmp && apt-get -qq download postgresql-server-dev-$major && dpkg --force-depends -i *.deb && rm *.deb'" \
+		--customize-hook="chroot \"\$1\" sh -c 'cd /tmp &&
+			apt-get -qq download postgresql-server-dev-$major &&
+			dpkg --force-depends -i *.deb && rm *.deb'" \
 		"$suite" "$2" "deb $1 $suite main" && recipe >"$2/recipe"
 }
 
@@ -44,7 +53,8 @@ make_folder() { # SITE FOLDER
 cannot() {
 	if ! command -v mmdebstrap >/dev/null; then
 		echo "mmdebstrap is not installed"
-	elif ! /usr/lib/apt/apt-helper -q download-file "$1/dists/$suite/InRelease" "$root.release" >/dev/null 2>&1; then
+	elif ! /usr/lib/apt/apt-helper -q download-file "$1/dists/$suite/InRelease" \
+		"$root.release" >/dev/null 2>&1; then
 		echo "no $suite at the mirror that apt uses"
 	fi
 	rm -f "$root.release"
@@ -56,7 +66,8 @@ is_made() { [ "$(cat "$root/recipe" 2>/dev/null)" = "$(recipe)" ]; }
 ensure_folder() {
 	local site why
 	! is_made || return 0
-	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sed -n 1p)
+	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security |
+		sed -n 1p)
 	why=$(cannot "$site")
 	[ -z "$why" ] || { echo "not run: $why"; return 77; }
 	rm -rf --one-file-system "$root" "$root.new"
@@ -85,7 +96,8 @@ fi
 # the first process of the new namespaces
 enter() { # ROOT FOLDER TMPDIR COMMAND ...
 	local root=$1 here=$2 tmp=$3 folder; shift 3
-	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmpfs "$root/dev/shm" && mount -t tmpfs tmpfs "$root/tmp" &&
+	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+		mount -t tmpfs tmpfs "$root/dev/shm" && mount -t tmpfs tmpfs "$root/tmp" &&
 		chmod 1777 "$root/tmp" "$root/dev/shm" || return
 	for folder in "$tmp" "$here"; do
 		mkdir -p "$root$folder" && mount --bind "$folder" "$root$folder" || return
@@ -95,7 +107,8 @@ enter() { # ROOT FOLDER TMPDIR COMMAND ...
 }
 
 [ $# -gt 0 ] || exit 0
-setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child=KILL bash -c "$(declare -f enter); enter \"\$@\"; exit" \
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child=KILL bash \
+	-c "$(declare -f enter); enter \"\$@\"; exit" \
 	bash "$root" "$PWD" "$(realpath "${TMPDIR:-/tmp}")" "$@" &
 trap 'kill -KILL $!; wait $!; exit 143' TERM INT HUP		# unshare itself would not end
 wait $!

@@ -15,10 +15,11 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "store/aim.h"
+#include "store/inflight.h"
 #include "store/job.h"
 #include "store/server.h"
 #include "store/sql.h"
-#include "store/target.h"
+#include "store/target_check.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -27,6 +28,7 @@
 
 PG_FUNCTION_INFO_V1(batchinf_adopt);
 
+/* What one call wants for one job. */
 typedef struct Adoption
 {
 	int64		job_id;
@@ -48,6 +50,7 @@ fits(const BiJob *job, Oid role)
 	return job->owner_superuser || !superuser_arg(role);
 }
 
+/* True if the current user may adopt the job: as a member of its former owner, or a superuser. */
 static bool
 may_adopt(const BiJob *job)
 {
@@ -81,8 +84,8 @@ check_caller(const BiJob *job, Oid named)
 	if (OidIsValid(named))
 		hint = "Only a superuser may name the role that a job goes on as.";
 	else if (OidIsValid(former_owner(job)))
-		hint = psprintf("Only a superuser, or a member of the role \"%s\" that it belonged to, may do this.",
-						job->owner_name);
+		hint = psprintf("Only a superuser, or a member of the role \"%s\" that it belonged to,"
+						" may do this.", job->owner_name);
 	else
 		hint = "Only a superuser may do this for the job of a role that does not exist.";
 	ereport(ERROR,
@@ -101,7 +104,8 @@ check_not_by_name(const BiJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot name another owner for batch job " INT64_FORMAT, job->id),
 				 errdetail("The role \"%s\" that it belonged to exists.", job->owner_name),
-				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on as that role.", job->id)));
+				 errhint("Use batch_adopt(" INT64_FORMAT ") to let it go on as that role.",
+						 job->id)));
 }
 
 /* Returns the role that the job goes on as. */
@@ -130,8 +134,11 @@ choose_owner(const BiJob *job, Oid named)
 	return role;
 }
 
-/* In its own install a job's server keeps its oid, and has another name by now if it was
- * renamed: what is at the provider is there and nowhere else. */
+/*
+ * Returns the oid of the job's server, which the current user may use.  In its own install the
+ * server is found by its oid, as it may have been renamed: what is at the provider is there and
+ * nowhere else.
+ */
 static Oid
 find_server(const BiJob *job)
 {
@@ -140,7 +147,8 @@ find_server(const BiJob *job)
 	return bi_server_require(own ? own->name : job->server_name, GetUserId());
 }
 
-/* In its own install table and columns are followed, as in a write-back. */
+/* Returns the target of a job of this install.  Renamed tables and columns are followed, as in a
+ * write-back. */
 static Oid
 find_own_target(const BiJob *job)
 {
@@ -153,19 +161,21 @@ find_own_target(const BiJob *job)
 	return job->target;
 }
 
-/* The same for the target; InvalidOid if the job has no target. */
+/* Returns the oid of the target, which the current user may write to; InvalidOid if the job has
+ * none. */
 static Oid
 find_target(const BiJob *job)
 {
-	Oid			target = job->target;
+	List	   *names;
+	Oid			target;
 
 	if (job->target_name == NULL)
 		return InvalidOid;
 	if (!job->foreign)
 		return find_own_target(job);
-	target = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target_name))),
-								  AccessShareLock, false);
-	bi_target_check(bi_target_open(target, job->spec.key, job->spec.write_back), &job->spec, 0);
+	names = textToQualifiedNameList(cstring_to_text(job->target_name));
+	target = RangeVarGetRelid(makeRangeVarFromNameList(names), AccessShareLock, false);
+	bi_target_check(bi_target_open(target, &job->spec), &job->spec, 0);
 	return target;
 }
 
@@ -178,12 +188,14 @@ find_as(const BiJob *job, Oid role, Oid *server, Oid *target)
 	int			context;
 
 	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
 	*server = find_server(job);
 	*target = find_target(job);
 	SetUserIdAndSecContext(user, context);
 }
 
+/* For the error context: the job, and the role with whose rights something is looked up. */
 typedef struct Whose
 {
 	int64		job_id;
@@ -191,19 +203,34 @@ typedef struct Whose
 } Whose;
 
 static void
-tell_whose(void *arg)
+add_context(void *arg)
 {
 	const Whose *whose = arg;
 
-	errcontext("adoption of batch job " INT64_FORMAT " for role \"%s\"", whose->job_id, whose->role);
+	errcontext("adoption of batch job " INT64_FORMAT " for role \"%s\"", whose->job_id,
+			   whose->role);
 }
 
-/* Nobody else changes the job meanwhile: a second adoption would void the claims of the first. */
+/* The rows of a job that has not ended are in flight here from now on. */
+static void
+adopt_rows(int64 job_id)
+{
+	BiInflight *rows = bi_inflight_of_job(bi_job_load(CurrentMemoryContext, job_id),
+										  BI_IN_FLIGHT_SEND);
+
+	if (rows)
+		bi_inflight_adopt(rows);
+}
+
+/*
+ * Adopts one job.  Its row is locked first, otherwise a second adoption would void the claims of
+ * the first.
+ */
 static void
 adopt_phase(void *arg)
 {
 	const Adoption *adoption = arg;
-	ErrorContextCallback context = {error_context_stack, tell_whose};
+	ErrorContextCallback context = {error_context_stack, add_context};
 	Whose		whose = {.job_id = adoption->job_id};
 	BiJob	   *job;
 	Oid			role;
@@ -221,9 +248,11 @@ adopt_phase(void *arg)
 	find_as(job, role, &server, &target);
 	error_context_stack = context.previous;
 	bi_job_adopt(job, role, server, target);
+	if (!job->ended)
+		adopt_rows(job->id);
 }
 
-/* Promise 4: a job that cannot be adopted stops no other one. */
+/* Adopts one job.  An error becomes a warning: it must not stop the adoption of others. */
 static void
 adopt_or_warn(int64 job_id, Oid named)
 {
@@ -238,8 +267,10 @@ adopt_or_warn(int64 job_id, Oid named)
 				 error->hint ? errhint("%s", error->hint) : 0));
 }
 
-/* All foreign jobs that the caller may adopt; with a role named, those that no role can have
- * by name. */
+/*
+ * Adopts all foreign jobs that the current user may adopt.  If a role is named: only those that no
+ * role can have by name.
+ */
 static void
 adopt_all(Oid named)
 {
@@ -249,19 +280,21 @@ adopt_all(Oid named)
 	{
 		BiJob	   *job = bi_job_load(CurrentMemoryContext, *(int64 *) lfirst(cell));
 		Oid			former = former_owner(job);
+		bool		by_name = OidIsValid(former) && fits(job, former);
 
-		if (!may_adopt(job) || (OidIsValid(named) && OidIsValid(former) && fits(job, former)))
-			continue;
-		adopt_or_warn(job->id, named);
+		if (may_adopt(job) && !(OidIsValid(named) && by_name))
+			adopt_or_warn(job->id, named);
 	}
 }
 
+/* batch_adopt(job_id bigint, owner regrole); in version 0.1.0 it has the first argument only. */
 Datum
 batchinf_adopt(PG_FUNCTION_ARGS)
 {
-	/* The function of 0.1.0 has one argument. */
-	Adoption	adoption = {.named = PG_NARGS() > 1 && !PG_ARGISNULL(1) ? PG_GETARG_OID(1) : InvalidOid};
+	Adoption	adoption = {.named = InvalidOid};
 
+	if (PG_NARGS() > 1 && !PG_ARGISNULL(1))
+		adoption.named = PG_GETARG_OID(1);
 	bi_sql_connect();
 	if (PG_ARGISNULL(0))
 		adopt_all(adoption.named);

@@ -1,47 +1,44 @@
 /*
- * api/again.c: batch_rewrite: kept outputs are written to their rows again.
+ * api/again.c: batch_rewrite: writes kept outputs to their rows again.
+ *
+ * The outputs are not paid for again: they are in our tables.  This only marks them as waiting; a
+ * worker writes them after the commit, with the owner's rights and all checks of a first write.
  */
 #include "postgres.h"
 
 #include "api/procedure.h"
-#include "catalog/pg_type.h"
+#include "api/wordlist.h"
 #include "fmgr.h"
 #include "store/job.h"
-#include "store/result.h"
+#include "store/outcome.h"
 #include "store/rewrite.h"
 #include "store/sql.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
+#include "worker/version.h"
 #include "worker/wake.h"
 
 PG_FUNCTION_INFO_V1(batchinf_rewrite);
 
-static bool
-may_be_written_again(const char *state)
-{
-	return strcmp(state, BI_WRITE_FAILED) == 0 || strcmp(state, BI_TARGET_MISSING) == 0 || strcmp(state, BI_STALE) == 0;
-}
-
 static void
 check_states(ArrayType *states)
 {
-	Datum	   *words;
-	bool	   *nulls;
-	int			n;
+	const char *const may_be_written[] = {
+		bi_outcome_write_name(BI_WRITE_FAILED),
+		bi_outcome_write_name(BI_WRITE_TARGET_MISSING),
+		bi_outcome_write_name(BI_WRITE_STALE),
+		bi_outcome_write_name(BI_WRITE_REVERTED),
+		NULL
+	};
+	char	   *other = bi_wordlist_find_other(states, may_be_written);
 
-	deconstruct_array(states, TEXTOID, -1, false, TYPALIGN_INT, &words, &nulls, &n);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *word = nulls[i] ? "NULL" : TextDatumGetCString(words[i]);
-
-		if (!may_be_written_again(word))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("outputs with write state \"%s\" cannot be written again", word),
-					 errhint("Write states that can are write_failed, target_missing and stale.")));
-	}
+	if (other)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("outputs with write state \"%s\" cannot be written again", other),
+				 errhint("Available write states: write_failed, target_missing, stale,"
+						 " reverted.")));
 }
 
+/* batch_rewrite(job_id bigint, write_states text[]) RETURNS bigint: how many rows. */
 Datum
 batchinf_rewrite(PG_FUNCTION_ARGS)
 {
@@ -55,6 +52,8 @@ batchinf_rewrite(PG_FUNCTION_ARGS)
 				 errmsg("argument \"write_states\" must not be null"),
 				 errhint("Leave it out to write all outputs again whose write-back failed.")));
 	check_states(PG_GETARG_ARRAYTYPE_P(1));
+	/* the tables of an older version count no reverted writes */
+	bi_version_require("outputs cannot be written again");
 	bi_sql_connect();
 	job = bi_job_require(CurrentMemoryContext, job_id, "rewrite");
 	bi_job_refuse_foreign(job, "rewrite");

@@ -1,14 +1,13 @@
 /*
- * api/check.c: batch_check: are address, key and model of a server good?
+ * api/check.c: batch_check: tries address, key and model of a server.
  *
- * Knows the words of the answer.  The request and the meaning of its reply are
- * the provider's, the network is base/http.c's.  The only exchanges of the house
- * inside a user's statement: interruptible, at most 30 s, free of charge.  Must
- * not raise for what is the provider's or the key's fault.  Called from SQL.
+ * It sends requests that cost nothing: a login where the provider has one, then the provider's
+ * check. The provider's table knows the requests and what the replies mean; this file knows the
+ * words of the answer.  What is the fault of the provider, the key or the network is an answer,
+ * never an error.  The exchanges run inside the user's statement (engine/direct.h): they can be
+ * interrupted, and take at most 30 s together.
  */
 #include "postgres.h"
-
-#include <time.h>
 
 #include "fmgr.h"
 #include "funcapi.h"
@@ -21,26 +20,28 @@
 #include "utils/tuplestore.h"
 #include "utils/wait_event.h"
 
-#include "base/exchange.h"
-#include "base/foreign.h"
-#include "base/http.h"
-#include "base/secret.h"
+#include "engine/direct.h"
 #include "provider/registry.h"
 #include "store/server.h"
 
 #define CHECK_TIMEOUT_MS (30 * 1000)
 
-/* A provider that needs a moment is asked again, so long. */
+/* A provider that says "not yet" is asked again after a moment, for so long. */
 #define MOMENT_MS 500
 #define PATIENCE_MS (10 * 1000)
 
+/* More requests than any check has. */
+#define REQUESTS_MAX 100
+
+/* The row that is returned.  Both texts are constant, or live as long as the call. */
 typedef struct Finding
 {
 	const char *status;
 	const char *detail;
 } Finding;
 
-/* A foreign text in the server encoding, whatever bytes it has. */
+/* Returns UTF-8 from outside as text in the server encoding, palloc'd.  Bytes that it cannot have
+ * become "?". */
 static char *
 to_server_text(const char *utf8)
 {
@@ -56,6 +57,18 @@ to_server_text(const char *utf8)
 	return text;
 }
 
+/* What the replies mean */
+
+/* Returns a status with the provider's words, after the HTTP status. */
+static Finding
+quote_reply(const char *status, const BiExchange *ex, const BiVerdict *verdict)
+{
+	char	   *words = psprintf("HTTP status %d: %s", ex->status, verdict->message);
+
+	return (Finding) {status, to_server_text(words)};
+}
+
+/* For an exchange without a reply. */
 static Finding
 judge_transport(const BiExchange *ex)
 {
@@ -68,15 +81,19 @@ judge_transport(const BiExchange *ex)
 	return (Finding) {status, to_server_text(ex->detail ? ex->detail : "no reply")};
 }
 
-/* The key was accepted, and the model if there is one and the provider can tell. */
+/* For a key that was accepted, and the model too if there is one and the provider can tell. */
 static Finding
 judge_success(const BiServer *server, const BiVerdict *verdict)
 {
+	char	   *words;
+
 	if (server->model == NULL)
-		return (Finding) {"no_model", "the key is good, but the server has no option \"model\": every call of batch_submit must name one"};
+		return (Finding) {"no_model", "the key is good, but the server has no option \"model\":"
+						  " every call of batch_submit must name one"};
 	if (verdict->message != NULL)
 		return (Finding) {"ok", to_server_text(verdict->message)};
-	return (Finding) {"ok", psprintf("the key is good and model \"%s\" is there", to_server_text(server->model))};
+	words = psprintf("the key is good and model \"%s\" is there", to_server_text(server->model));
+	return (Finding) {"ok", words};
 }
 
 static Finding
@@ -84,127 +101,72 @@ judge_reply(const BiServer *server, const BiExchange *ex, const BiVerdict *verdi
 {
 	const char *status = "provider_error";
 
-	if (verdict->kind == BI_OK || verdict->kind == BI_NOT_YET)
+	if (verdict->kind == BI_VERDICT_OK || verdict->kind == BI_VERDICT_NOT_YET)
 		return judge_success(server, verdict);
-	if (verdict->kind == BI_DENIED && (verdict->bad_key || ex->status == 401 || ex->status == 403))
+	if (verdict->kind == BI_VERDICT_DENIED && verdict->bad_key)
 		status = "bad_key";
-	else if (verdict->kind == BI_ABSENT)
+	else if (verdict->kind == BI_VERDICT_ABSENT)
 		status = "no_model";
-	if (ex->status < 300)		/* what is wrong stands in a good reply */
+	if (ex->status < 300)		/* a good reply says what is wrong */
 		return (Finding) {status, to_server_text(verdict->message)};
-	return (Finding) {status, to_server_text(psprintf("HTTP status %d: %s", ex->status, verdict->message))};
+	return quote_reply(status, ex, verdict);
 }
 
-/* No token for the key: what answered, or did not, is not the address of the server. */
+/*
+ * For a login that gave no token.  The verdict has words also if there was no reply: the address
+ * was that of the login, which is not always the server's.
+ */
 static Finding
 judge_login(const BiExchange *ex, const BiVerdict *verdict)
 {
-	bool		replied = ex->transport == BI_TRANSPORT_REPLIED;
-	const char *status = replied ? "provider_error" : judge_transport(ex).status;
+	bool		has_reply = ex->transport == BI_TRANSPORT_REPLIED;
+	const char *status = has_reply ? "provider_error" : judge_transport(ex).status;
 
-	if (verdict->kind == BI_DENIED)
+	if (verdict->kind == BI_VERDICT_DENIED)
 		status = "bad_key";
-	return (Finding) {status, to_server_text(replied ? psprintf("HTTP status %d: %s", ex->status, verdict->message) : verdict->message)};
+	if (has_reply)
+		return quote_reply(status, ex, verdict);
+	return (Finding) {status, to_server_text(verdict->message)};
 }
 
-/* One exchange.  Its headers are wiped by then, or by the reset of its context. */
-static void
-carry(BiExchange *ex, const char *secret, TimestampTz deadline)
-{
-	bi_http_run(ex, (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline));
-	/* Some providers quote the key that they refuse. */
-	bi_exchange_scrub(ex, secret);
-}
+/* The requests */
 
-static BiExchange *
-new_exchange(const BiServer *server)
-{
-	BiExchange *ex = bi_exchange_new(CurrentMemoryContext);
-
-	ex->allow_http = server->owner_is_superuser;
-	return ex;
-}
-
-static void
-wipe(void *secret)
-{
-	bi_secret_wipe(secret);
-}
-
-/* However the statement ends, it is in no memory of ours afterwards. */
-static char *
-guard(char *secret)
-{
-	(void) bi_foreign_own(CurrentMemoryContext, secret, wipe);
-	return secret;
-}
-
-/* More requests than any login or check has. */
-#define TURNS_MAX 100
-
-/* What proves who we are: the key, or a token for it.  NULL, with *finding, where there is
- * no token to be had. */
-static char *
-get_proof(const BiProvider *provider, const BiServer *server, char *secret, TimestampTz deadline, Finding *finding)
-{
-	BiCall		call = {.server = server, .now = (int64) time(NULL)};
-
-	for (int turn = 0; provider->login && turn < TURNS_MAX; turn++)
-	{
-		BiExchange *ex = new_exchange(server);
-		char	   *token = NULL;
-		int			lifetime;
-		BiVerdict	verdict;
-
-		if (!provider->login(&call, secret, ex))
-			return secret;
-		carry(ex, secret, deadline);
-		verdict = provider->read_login(&call, secret, ex, &token, &lifetime);
-		if (verdict.kind != BI_OK)
-		{
-			*finding = judge_login(ex, &verdict);
-			return NULL;
-		}
-		if (verdict.next == NULL)
-			return guard(token);
-		call.cursor = guard(verdict.next);
-	}
-	return secret;
-}
-
-/* Is there time to ask again?  Then that moment has passed. */
+/* Waits for a moment and returns true, unless the provider has said "not yet" for long enough. */
 static bool
-wait_a_moment(TimestampTz deadline)
+wait_a_moment(const BiDirect *direct)
 {
-	if (TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline) < CHECK_TIMEOUT_MS - PATIENCE_MS)
+	if (bi_direct_left_ms(direct) < CHECK_TIMEOUT_MS - PATIENCE_MS)
 		return false;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MOMENT_MS, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MOMENT_MS,
+					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	return true;
 }
 
+/* Runs the provider's check, which may have several requests. */
 static Finding
-ask(const BiProvider *provider, const BiServer *server, const char *proof, TimestampTz deadline)
+run_check(const BiDirect *direct, const char *proof)
 {
-	BiCall		call = {.server = server, .now = (int64) time(NULL)};
+	const BiProvider *provider = direct->provider;
+	BiCall		call = bi_direct_call(direct);
 	Finding		finding = {0};
 
-	for (int turn = 0; turn < TURNS_MAX; turn++)
+	for (int i = 0; i < REQUESTS_MAX; i++)
 	{
-		BiExchange *ex = new_exchange(server);
+		BiExchange *ex = bi_direct_exchange(direct, CurrentMemoryContext);
 		BiVerdict	verdict;
 
-		provider->check(&call, ex);
-		provider->authorize(&call, proof, ex);
-		carry(ex, proof, deadline);
+		provider->check->request(&call, ex);
+		provider->login->authorize(&call, proof, ex);
+		bi_direct_run(direct, ex, proof);
 		if (ex->transport != BI_TRANSPORT_REPLIED)
 			return judge_transport(ex);
-		verdict = provider->read_check(&call, ex);
-		finding = judge_reply(server, ex, &verdict);
-		if (verdict.kind == BI_NOT_YET && wait_a_moment(deadline))
+		verdict = provider->check->read(&call, ex);
+		finding = judge_reply(direct->server, ex, &verdict);
+		if (verdict.kind == BI_VERDICT_NOT_YET && wait_a_moment(direct))
 			continue;
-		if (verdict.kind != BI_OK || verdict.next == NULL)
+		if (verdict.kind != BI_VERDICT_OK || verdict.next == NULL)
 			break;
 		call.cursor = verdict.next;
 	}
@@ -214,11 +176,14 @@ ask(const BiProvider *provider, const BiServer *server, const char *proof, Times
 static Finding
 ask_provider(const BiProvider *provider, const BiServer *server, char *secret)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CHECK_TIMEOUT_MS);
-	Finding		finding = {0};
-	char	   *proof = get_proof(provider, server, guard(secret), deadline, &finding);
+	BiDirect	direct = {provider, server};
+	BiExchange *failed = NULL;
+	BiVerdict	verdict = {0};
+	char	   *proof;
 
-	return proof ? ask(provider, server, proof, deadline) : finding;
+	direct.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CHECK_TIMEOUT_MS);
+	proof = bi_direct_login(&direct, bi_direct_guard(secret), &failed, &verdict);
+	return proof ? run_check(&direct, proof) : judge_login(failed, &verdict);
 }
 
 static Finding
@@ -231,11 +196,14 @@ check_server(BiServer *server, Oid user)
 	if (provider == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("unrecognized provider \"%s\" of server \"%s\"", server->provider, server->name)));
+				 errmsg("unrecognized provider \"%s\" of server \"%s\"", server->provider,
+						server->name)));
 	if (!OidIsValid(server->mapping))
-		return (Finding) {"no_user_mapping",
-						  psprintf("there is no user mapping for user \"%s\" or for PUBLIC", GetUserNameFromId(user, false))};
-
+	{
+		why = psprintf("there is no user mapping for user \"%s\" or for PUBLIC",
+					   GetUserNameFromId(user, false));
+		return (Finding) {"no_user_mapping", why};
+	}
 	secret = bi_registry_secret(provider, server, &why);
 	if (secret == NULL)
 		return (Finding) {"bad_key", why};

@@ -1,13 +1,13 @@
 /*
  * api/command.c: the event trigger on ALTER SERVER and on CREATE and ALTER USER MAPPING.
  *
- * A validator sees the options of one object.  That a user mapping fits its server's provider,
- * and that this provider stays what it is as long as secrets for it are there, concerns two.
- * The trigger sees the command before it is executed: what it asks for, and what is there now.
- * Commands about other wrappers' servers, OWNER TO and RENAME pass.
+ * A validator sees the options of one object, and two rules concern two objects: a user mapping
+ * has options of its server's provider only, and a server that has user mappings keeps its
+ * provider.  The trigger sees the command before it is executed: what it asks for, and what
+ * is there now.  Commands about other wrappers' servers, OWNER TO and RENAME pass.
  *
- * It runs as whoever gives the command and reads catalogs only, no name by a search path.  It
- * cannot be the last word: it does not fire in single-user mode or where a superuser has
+ * It runs as the role that gives the command, and reads catalogs only, no name by a search path.
+ * It cannot be the last word: it does not fire in single-user mode or where a superuser has
  * disabled it, and does not see what another session has not committed.  bi_registry_secret
  * decides again at each use.
  */
@@ -23,7 +23,7 @@
 #include "provider/registry.h"
 #include "store/server.h"
 
-/* True if the command names another provider, or takes the present one away. */
+/* True if the changes (DefElem) name another provider, or drop the present one. */
 static bool
 changes_provider(List *changes, const char *provider)
 {
@@ -49,12 +49,13 @@ check_server(const AlterForeignServerStmt *stmt, Oid server)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-			 errmsg("cannot change the provider of server \"%s\" because it has user mappings", stmt->servername),
+			 errmsg("cannot change the provider of server \"%s\" because it has user mappings",
+					stmt->servername),
 			 errdetail("Their secrets were given for provider \"%s\".", provider),
 			 errhint("Use DROP USER MAPPING first, or CREATE SERVER to create another server.")));
 }
 
-/* What the command drops may be anything. */
+/* Checks the options that the command adds or sets.  It may drop any option. */
 static void
 check_mapping(List *changes, Oid server)
 {
@@ -66,7 +67,8 @@ check_mapping(List *changes, Oid server)
 		if (lfirst_node(DefElem, cell)->defaction != DEFELEM_DROP)
 			given = lappend(given, lfirst(cell));
 	}
-	bi_option_check_names(given, UserMappingRelationId, bi_registry_find(bi_server_provider(server)));
+	bi_option_check_names(given, UserMappingRelationId,
+						  bi_registry_find(bi_server_provider(server)));
 }
 
 static void
@@ -94,14 +96,15 @@ check_command(const Node *command)
 
 PG_FUNCTION_INFO_V1(batchinf_check_command);
 
-/* batchinf.check_command() RETURNS event_trigger: ereports, or the command goes on. */
+/* batchinf.check_command() RETURNS event_trigger: raises an error, or the command goes on. */
 Datum
 batchinf_check_command(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by event trigger manager", "batchinf.check_command")));
+				 errmsg("function \"%s\" was not called by event trigger manager",
+						"batchinf.check_command")));
 	check_command(((EventTriggerData *) fcinfo->context)->parsetree);
 	PG_RETURN_NULL();
 }

@@ -1,10 +1,9 @@
 /*
- * api/identity.c: who this install is.
+ * api/identity.c: the identity of this install, for the view batchinf.here.
  *
- * Jobs know servers by oid, and that holds in their database of their cluster only: pg_upgrade
- * carries the install's uuid into another cluster, but not the oids.  So the cluster's system
- * identifier, which a standby has too and a new cluster has not, is a part of the identity.
- * Called by the view batchinf.here.
+ * Jobs know servers by oid, and an oid means something in its database of its cluster only.
+ * pg_upgrade carries the install's uuid into another cluster, but not the oids.  So the cluster's
+ * system identifier is a part of the identity: a standby has the same one, a new cluster has not.
  */
 #include "postgres.h"
 
@@ -14,7 +13,7 @@
 
 PG_FUNCTION_INFO_V1(batchinf_identity);
 
-/* Of two clusters never the same for one uuid. */
+/* batchinf.identity(uuid) RETURNS uuid: never the same for one uuid in two clusters. */
 Datum
 batchinf_identity(PG_FUNCTION_ARGS)
 {

@@ -1,32 +1,29 @@
 /*
- * api/manage.c: what the owner of a job can do with it, and batch_work.
+ * api/manage.c: what an owner does with a job (cancel, pause, resume, retry) or a server (pause,
+ * resume).
  *
- * Cancel, pause and resume write a wish that the worker reads; nothing here calls a
- * provider.  batch_work is a procedure: while it waits no transaction holds anything.
- * Called from SQL.
+ * Each function checks the right and records the wish; a worker, woken at commit, acts on it.
+ * Nothing here calls a provider.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "api/procedure.h"
-#include "engine/drive.h"
-#include "executor/spi.h"
+#include "api/wordlist.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "provider/registry.h"
 #include "store/chunk.h"
 #include "store/job.h"
-#include "store/owner.h"
+#include "store/rate.h"
+#include "store/retry.h"
 #include "store/server.h"
 #include "store/sql.h"
 #include "store/stop.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "worker/version.h"
 #include "worker/wake.h"
 
 PG_FUNCTION_INFO_V1(batchinf_cancel);
@@ -36,15 +33,17 @@ PG_FUNCTION_INFO_V1(batchinf_retry);
 PG_FUNCTION_INFO_V1(batchinf_retry_text);
 PG_FUNCTION_INFO_V1(batchinf_pause_server);
 PG_FUNCTION_INFO_V1(batchinf_resume_server);
-PG_FUNCTION_INFO_V1(batchinf_work);
 PG_FUNCTION_INFO_V1(batchinf_server_limits);
 
+/* Cancel, pause and resume */
+
 static void
-tell_ended(int64 job_id)
+report_ended(int64 job_id)
 {
 	ereport(NOTICE, (errmsg("batch job " INT64_FORMAT " has ended already", job_id)));
 }
 
+/* batch_cancel(job_id bigint) */
 Datum
 batchinf_cancel(PG_FUNCTION_ARGS)
 {
@@ -53,7 +52,7 @@ batchinf_cancel(PG_FUNCTION_ARGS)
 	bi_sql_connect();
 	(void) bi_job_require(CurrentMemoryContext, job_id, "cancel");
 	if (!bi_job_cancel(job_id))
-		tell_ended(job_id);
+		report_ended(job_id);
 	bi_sql_finish();
 	bi_wake_at_commit();
 	PG_RETURN_VOID();
@@ -65,13 +64,16 @@ set_pause(int64 job_id, bool paused)
 	bi_sql_connect();
 	(void) bi_job_require(CurrentMemoryContext, job_id, paused ? "pause" : "resume");
 	if (!bi_job_pause(job_id, paused))
-		tell_ended(job_id);
+		report_ended(job_id);
+	else if (!paused)
+		bi_rate_restart(job_id);
 	if (!paused)
 		bi_chunk_hurry(job_id);
 	bi_sql_finish();
 	bi_wake_at_commit();
 }
 
+/* batch_pause(job_id bigint) */
 Datum
 batchinf_pause(PG_FUNCTION_ARGS)
 {
@@ -79,6 +81,7 @@ batchinf_pause(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* batch_resume(job_id bigint) */
 Datum
 batchinf_resume(PG_FUNCTION_ARGS)
 {
@@ -86,40 +89,41 @@ batchinf_resume(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Retry */
+
 static void
 check_outcomes(ArrayType *outcomes)
 {
-	static const BiOutcome allowed[] = {BI_INVALID_OUTPUT, BI_ERRORED, BI_EXPIRED, BI_CANCELLED_RECORD, BI_MISSING};
-	Datum	   *words;
-	bool	   *nulls;
-	int			n;
+	const char *const may_be_sent[] = {
+		bi_outcome_name(BI_OUTCOME_ERRORED),
+		bi_outcome_name(BI_OUTCOME_EXPIRED),
+		bi_outcome_name(BI_OUTCOME_MISSING),
+		bi_outcome_name(BI_OUTCOME_INVALID_OUTPUT),
+		bi_outcome_name(BI_OUTCOME_CANCELLED),
+		NULL
+	};
+	char	   *other = bi_wordlist_find_other(outcomes, may_be_sent);
 
-	deconstruct_array(outcomes, TEXTOID, -1, false, TYPALIGN_INT, &words, &nulls, &n);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *word = nulls[i] ? "NULL" : TextDatumGetCString(words[i]);
-		bool		found = false;
-
-		for (int j = 0; j < lengthof(allowed); j++)
-			found = found || strcmp(word, bi_outcome_name(allowed[j])) == 0;
-		if (!found)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("records with outcome \"%s\" cannot be sent again", word),
-					 errhint("Outcomes that can are errored, expired, missing, invalid_output and cancelled.")));
-	}
+	if (other)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("records with outcome \"%s\" cannot be sent again", other),
+				 errhint("Available outcomes: errored, expired, missing, invalid_output,"
+						 " cancelled.")));
 }
 
-/* What is sent again is what was stored, not what the rows hold now. */
+/* Says that what is sent again is what was stored, not what the rows hold now. */
 static void
-tell_retried(int64 records)
+report_retried(int64 records)
 {
 	if (records > 0)
 		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " records are sent again as they were at batch_submit", records),
+				(errmsg(INT64_FORMAT " records are sent again as they were at batch_submit",
+						records),
 				 errhint("To send what the rows hold now, call batch_submit for them.")));
 }
 
+/* Sends the records with these outcomes (text[]) again; returns how many. */
 static int64
 retry(int64 job_id, Datum outcomes)
 {
@@ -130,9 +134,9 @@ retry(int64 job_id, Datum outcomes)
 	bi_sql_connect();
 	job = bi_job_require(CurrentMemoryContext, job_id, "retry");
 	bi_job_refuse_foreign(job, "retry");
-	records = bi_job_retry(job, outcomes);
+	records = bi_retry_begin(job, outcomes);
 	bi_sql_finish();
-	tell_retried(records);
+	report_retried(records);
 	if (records > 0)
 		bi_wake_at_commit();
 	return records;
@@ -148,6 +152,7 @@ require_outcomes(FunctionCallInfo fcinfo)
 				 errhint("Leave it out to send all records that failed again.")));
 }
 
+/* batch_retry(job_id bigint, outcomes text[]) RETURNS bigint */
 Datum
 batchinf_retry(PG_FUNCTION_ARGS)
 {
@@ -157,7 +162,10 @@ batchinf_retry(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(retry(job_id, PG_GETARG_DATUM(1)));
 }
 
-/* Literals come here, for PostgreSQL takes them for text where it can: arrays, and one outcome. */
+/*
+ * batch_retry(job_id bigint, outcomes text) RETURNS bigint: one outcome, or the literal of an
+ * array: PostgreSQL takes literals for text where it can, so '{errored,expired}' comes here too.
+ */
 Datum
 batchinf_retry_text(PG_FUNCTION_ARGS)
 {
@@ -168,19 +176,21 @@ batchinf_retry_text(PG_FUNCTION_ARGS)
 	require_outcomes(fcinfo);
 	given = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (given[0] == '{')
-		outcomes = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(given), ObjectIdGetDatum(TEXTOID), Int32GetDatum(-1));
+		outcomes = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(given),
+									ObjectIdGetDatum(TEXTOID), Int32GetDatum(-1));
 	else
 	{
 		Datum		word = PG_GETARG_DATUM(1);
 
-		outcomes = PointerGetDatum(construct_array(&word, 1, TEXTOID, -1, false, TYPALIGN_INT));
+		outcomes = PointerGetDatum(construct_array(&word, 1, TEXTOID, -1, false,
+												   TYPALIGN_INT));
 	}
 	PG_RETURN_INT64(retry(job_id, outcomes));
 }
 
 /* Servers */
 
-/* The server, if the current user may pause it; else an error. */
+/* Returns the server in argument 0.  Raises an error unless the current user owns it. */
 static BiServer *
 require_server_owner(FunctionCallInfo fcinfo)
 {
@@ -201,6 +211,7 @@ require_server_owner(FunctionCallInfo fcinfo)
 	return server;
 }
 
+/* batch_pause_server(server name) */
 Datum
 batchinf_pause_server(PG_FUNCTION_ARGS)
 {
@@ -213,6 +224,7 @@ batchinf_pause_server(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* batch_resume_server(server name) */
 Datum
 batchinf_resume_server(PG_FUNCTION_ARGS)
 {
@@ -226,59 +238,38 @@ batchinf_resume_server(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Procedures */
-
 static void
-check_session_phase(void *arg)
+append_number(StringInfo json, const char *name, int64 number)
 {
-	bi_owner_check_session();
+	appendStringInfo(json, "%c\"%s\":" INT64_FORMAT, json->len == 0 ? '{' : ',', name, number);
 }
 
-Datum
-batchinf_work(PG_FUNCTION_ARGS)
-{
-	BiDrive		drive = {.mode = BI_XACT_PROCEDURE, .linger_ms = -1};
-	ErrorData  *error;
-	char	   *why;
-
-	PreventCommandDuringRecovery("batch_work()");
-	bi_procedure_require_no_block(fcinfo, "batch_work");
-	if (bi_version_found(&why) && why)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("batch jobs cannot be worked on"),
-				 errdetail_internal("%s", why),
-				 errhint(BI_VERSION_HINT)));
-	drive.until = bi_procedure_until(fcinfo, 0, "max_time");
-	bi_procedure_connect();
-	error = bi_xact_run(drive.mode, check_session_phase, NULL);
-	if (error)
-		ReThrowError(error);
-	(void) bi_drive(&drive);
-	SPI_finish();
-	PG_RETURN_VOID();
-}
-
-/* Limits of a server, for the view, which says who sees them: they come from options that everybody
- * may read in pg_foreign_server. */
+/*
+ * batchinf.server_limits(oid) RETURNS jsonb: the limits of a server, or NULL if it does not exist.
+ * The view batch_servers decides who sees them: they come from options that everybody may read in
+ * pg_foreign_server.
+ */
 Datum
 batchinf_server_limits(PG_FUNCTION_ARGS)
 {
-	Oid			oid = PG_GETARG_OID(0);
-	BiServer   *server;
-	const BiProvider *provider;
+	BiServer   *server = bi_server_load(PG_GETARG_OID(0), GetUserId());
+	const BiProvider *provider = server ? bi_registry_find(server->provider) : NULL;
 	BiLimits	limits;
-	char	   *json;
+	StringInfoData json;
 
-	server = bi_server_load(oid, GetUserId());
-	provider = server ? bi_registry_find(server->provider) : NULL;
 	if (provider == NULL)
 		PG_RETURN_NULL();
 	limits = bi_registry_limits(provider, server, server->model);
-	json = psprintf("{\"max_requests\":" INT64_FORMAT ",\"min_requests\":" INT64_FORMAT ",\"max_bytes\":" INT64_FORMAT
-					",\"max_batches\":" INT64_FORMAT ",\"max_enqueued_tokens\":" INT64_FORMAT ",\"max_enqueued_requests\":" INT64_FORMAT
-					",\"max_files\":" INT64_FORMAT ",\"poll_interval\":" INT64_FORMAT
-					",\"expires_after\":" INT64_FORMAT "}", limits.max_requests, limits.min_requests, limits.max_bytes,
-					limits.max_batches, limits.max_enqueued_tokens, limits.max_enqueued_requests, limits.max_files, limits.poll_interval, limits.expires_after);
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+	initStringInfo(&json);
+	append_number(&json, "max_requests", limits.max_requests);
+	append_number(&json, "min_requests", limits.min_requests);
+	append_number(&json, "max_bytes", limits.max_bytes);
+	append_number(&json, "max_batches", limits.max_batches);
+	append_number(&json, "max_enqueued_tokens", limits.max_enqueued_tokens);
+	append_number(&json, "max_enqueued_requests", limits.max_enqueued_requests);
+	append_number(&json, "max_files", limits.max_files);
+	append_number(&json, "poll_interval", limits.poll_interval);
+	append_number(&json, "expires_after", limits.expires_after);
+	appendStringInfoChar(&json, '}');
+	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 }

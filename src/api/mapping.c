@@ -1,8 +1,8 @@
 /*
  * api/mapping.c: what a user mapping's options must be together.
  *
- * Knows which of them name one and the same secret, and which need others.  Must not
- * know which provider takes which (its table says so), nor repeat a value.
+ * Knows which of them give the same secret, and which need others.  Must not know which provider
+ * takes which (the provider's table says so), nor repeat a value.
  */
 #include "postgres.h"
 
@@ -11,10 +11,13 @@
 
 #include "api/mapping.h"
 
-/* All of one mapping's ways to name its one key. */
-static const char *const keys[] = {"api_key", "api_key_file", "api_key_env", "client_secret", "service_account", "service_account_file"};
+/* The options that give the key: a mapping may have one of them. */
+static const char *const keys[] = {
+	"api_key", "api_key_file", "api_key_env", "client_secret", "service_account",
+	"service_account_file"
+};
 
-/* The first may not be without the second. */
+/* A mapping that has the first option must have the second. */
 static const struct
 {
 	const char *option;
@@ -29,16 +32,16 @@ static const struct
 	{"session_token", "access_key_id"},
 };
 
-/* Where both are given, one says what the other is not. */
+/* Options that contradict each other. */
 static const struct
 {
 	const char *option;
 	const char *other;
 }			contradictions[] = {
-	{"api_key", "tenant_id"},	/* a client's secret has an option of its own */
+	{"api_key", "tenant_id"},	/* the secret of a client is the option "client_secret" */
 };
 
-/* The option of that name, NULL if it is not there. */
+/* Returns the option of that name; NULL if it is not there. */
 static DefElem *
 find_given(List *given, const char *name)
 {
@@ -78,7 +81,7 @@ refuse_both(const char *one, const char *other)
 			 errhint("ALTER USER MAPPING can drop one and add the other in one command.")));
 }
 
-/* In the order in which they were given. */
+/* Refuses a second key.  The message names both in the order in which they were given. */
 static void
 check_one_key(List *given)
 {
@@ -97,8 +100,10 @@ check_one_key(List *given)
 	}
 }
 
-/* A source of the machine's says that the mapping has no credentials; an API key goes beside
- * those of any source. */
+/*
+ * Refuses credentials in the mapping beside a credential_source that means those of the machine.
+ * An API key may be beside any source.
+ */
 static void
 check_source(List *given)
 {
@@ -111,8 +116,10 @@ check_source(List *given)
 		if (is_given(given, own[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"%s\" cannot be set where option \"credential_source\" is \"%s\"", own[i], defGetString(source)),
-					 errhint("The credentials are those of the mapping (\"static\") or of the database server's machine.")));
+					 errmsg("option \"%s\" cannot be set where option \"%s\" is \"%s\"",
+							own[i], "credential_source", defGetString(source)),
+					 errhint("The credentials are those of the mapping (\"static\") or of the"
+							 " database server's machine.")));
 }
 
 void
@@ -130,6 +137,7 @@ bi_mapping_check(List *given)
 		if (is_given(given, pairs[i].option) && !is_given(given, pairs[i].needs))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-					 errmsg("option \"%s\" is required where option \"%s\" is set", pairs[i].needs, pairs[i].option)));
+					 errmsg("option \"%s\" is required where option \"%s\" is set",
+							pairs[i].needs, pairs[i].option)));
 	}
 }

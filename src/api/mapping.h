@@ -8,7 +8,10 @@
 
 #include "nodes/pg_list.h"
 
-/* given: DefElem, each valid by itself.  Ereports where they do not go together. */
+/*
+ * Raises an error if the options of a user mapping (DefElem, each valid by itself) do not go
+ * together.
+ */
 extern void bi_mapping_check(List *given);
 
 #endif							/* BI_MAPPING_H */

@@ -1,12 +1,13 @@
 /*
- * api/option.c: the validator of the wrapper: which options there are, and
- * which values they take.
+ * api/option.c: the validator of the wrapper: which options there are, and which values they
+ * take.
  *
- * Knows options, ranges and who may set what.  Must not know how an option is
- * used.  No value of a user mapping, and no URL (it may hold a password), ever
- * stands in an error.  Called by the server at CREATE and ALTER of a wrapper,
- * SERVER or USER MAPPING, always with all options: so who alters a mapping that
- * holds a privileged option needs the right to that option too.
+ * PostgreSQL calls it at CREATE and ALTER of a wrapper, SERVER or USER MAPPING, always with all
+ * options that the object has then.  So a role that alters a mapping with a privileged option
+ * needs the right to that option too.
+ *
+ * Knows options, ranges and who may set what.  Must not know how an option is used.  No error
+ * repeats a value of a user mapping, or a URL: it may hold a password.
  */
 #include "postgres.h"
 
@@ -23,10 +24,10 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 
-#include "api/choice.h"
 #include "api/mapping.h"
 #include "api/option.h"
 #include "api/serving.h"
+#include "base/choice.h"
 #include "base/guc.h"
 #include "base/json.h"
 #include "base/secret.h"
@@ -35,19 +36,24 @@
 #include "provider/registry.h"
 #include "store/server.h"
 
+#define WORD_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+/* An option that objects of one kind take.  Constant. */
 typedef struct Option
 {
 	const char *name;
-	Oid			catalog;		/* of the kind of object that takes it */
+	Oid			catalog;		/* the catalog of the kind of object */
 	void		(*check) (const struct Option *option, const char *value);
-	int64		min;			/* of numbers */
-	int64		max;
-	bool		zero;			/* 0 is good too */
-	bool		lines;			/* may have several */
-	const char *const *words;	/* that it may be */
+	int64		min;			/* the least number, for check_count and check_size */
+	int64		max;			/* the greatest one */
+	bool		may_be_zero;	/* 0 is valid although it is less than min */
+	bool		may_have_lines; /* the value may have line breaks and tabs */
+	const char *const *words;	/* all valid values for check_word, NULL-terminated */
 } Option;
 
-/* Says what the value must be, and not what it is. */
+#define WORDS(...) .words = (const char *const[]) {__VA_ARGS__, NULL}
+
+/* Raises an error.  detail says what the value must be, and not what it is. */
 static void
 refuse_value(const Option *option, const char *detail)
 {
@@ -72,10 +78,15 @@ check_provider(const Option *option, const char *value)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized provider \"%s\"", value),
 			 errdetail("Valid providers are: %s.", choices.valid.data),
-			 choices.closest ? errhint("Perhaps you meant the provider \"%s\".", choices.closest) : 0));
+			 choices.closest
+			 ? errhint("Perhaps you meant the provider \"%s\".", choices.closest)
+			 : 0));
 }
 
-/* Plain http is for those whom promise 6 allows it; the exchange asks again. */
+/*
+ * Refuses plain http to a host that is not in batchinf.allowed_http_hosts, unless a superuser
+ * says it. base/http.c decides again at each exchange.
+ */
 static void
 check_url(const Option *option, const char *value)
 {
@@ -89,17 +100,18 @@ check_url(const Option *option, const char *value)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to use plain http in option \"%s\"", option->name),
-			 errhint("Use https, or have host \"%s\" added to \"batchinf.allowed_http_hosts\".", plain_host)));
+			 errhint("Use https, or have host \"%s\" added to \"batchinf.allowed_http_hosts\".",
+					 plain_host)));
 }
 
-/* Goes into request bodies: any text that UTF-8 has. */
+/* For a value that goes into request bodies: any text that UTF-8 has. */
 static void
 check_text(const Option *option, const char *value)
 {
 	(void) pg_server_to_any(value, strlen(value), PG_UTF8);
 }
 
-/* Goes into host names. */
+/* For a value that goes into host names. */
 static void
 check_name(const Option *option, const char *value)
 {
@@ -107,18 +119,20 @@ check_name(const Option *option, const char *value)
 		refuse_value(option, "The value must consist of lower-case letters, digits and hyphens.");
 }
 
-/* The bucket's name may become a host name, the prefix a path. */
+/* True if the value is a URL of a store.  Its bucket may become a host name, its prefix a path. */
 static bool
 is_storage(const char *value)
 {
 	const char *bucket = value + strlen("s3://");
 	const char *prefix;
+	bool		has_bucket;
 
 	if (strncmp(value, "s3://", 5) != 0 && strncmp(value, "gs://", 5) != 0)
 		return false;
 	prefix = bucket + strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-_");
-	return prefix - bucket >= 3 && prefix - bucket <= 222 && (*prefix == '\0' || *prefix == '/') &&
-		prefix[strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.")] == '\0' &&
+	has_bucket = prefix - bucket >= 3 && prefix - bucket <= 222;
+	return has_bucket && (*prefix == '\0' || *prefix == '/') &&
+		prefix[strspn(prefix, WORD_CHARS "/-.")] == '\0' &&
 		strstr(prefix, "//") == NULL && strstr(prefix, "/.") == NULL;
 }
 
@@ -126,10 +140,11 @@ static void
 check_storage(const Option *option, const char *value)
 {
 	if (!is_storage(value))
-		refuse_value(option, "The value must be s3://bucket/prefix or gs://bucket/prefix, the prefix of letters, digits, \"-\", \"_\", \".\" and single \"/\".");
+		refuse_value(option, "The value must be s3://bucket/prefix or gs://bucket/prefix, the"
+					 " prefix of letters, digits, \"-\", \"_\", \".\" and single \"/\".");
 }
 
-/* Goes into request headers too. */
+/* For a value that goes into request headers too. */
 static void
 check_token(const Option *option, const char *value)
 {
@@ -137,16 +152,19 @@ check_token(const Option *option, const char *value)
 		refuse_value(option, "The value must consist of visible ASCII characters, without spaces.");
 }
 
+/* Raises an error if the number, which is the value as it was read, is out of range.  what and
+ * example are for the detail. */
 static void
-check_number(const Option *option, const char *value, int64 number, const char *what, const char *example)
+check_number(const Option *option, const char *value, int64 number, const char *what,
+			 const char *example)
 {
-	if ((number == 0 && option->zero) || (number >= option->min && number <= option->max))
+	if ((number == 0 && option->may_be_zero) || (number >= option->min && number <= option->max))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
 			 errdetail("The value must be %s%s between %lld and %lld%s.",
-					   option->zero ? "0 or " : "", what,
+					   option->may_be_zero ? "0 or " : "", what,
 					   (long long) option->min, (long long) option->max, example)));
 }
 
@@ -169,10 +187,11 @@ static void
 check_key(const Option *option, const char *value)
 {
 	if (!bi_secret_fits(value, strlen(value)))
-		refuse_value(option, "A key must consist of visible ASCII characters, without spaces and line breaks.");
+		refuse_value(option, "A key must consist of visible ASCII characters, without spaces and"
+					 " line breaks.");
 }
 
-/* Reading the server's files and environment is a right of its own. */
+/* Raises an error unless the current user may read the machine's files and environment. */
 static void
 check_privilege(const Option *option)
 {
@@ -181,7 +200,8 @@ check_privilege(const Option *option)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to set option \"%s\"", option->name),
-			 errhint("Only roles with privileges of \"pg_read_server_files\" may create or alter a user mapping that has this option.")));
+			 errhint("Only roles with privileges of \"pg_read_server_files\" may create or alter a"
+					 " user mapping that has this option.")));
 }
 
 static void
@@ -192,7 +212,7 @@ check_file(const Option *option, const char *value)
 		refuse_value(option, "The value must be an absolute path on the database server.");
 }
 
-/* A key of several lines, which is no one's but a document's. */
+/* For a key that is a document, of several lines. */
 static void
 check_document(const Option *option, const char *value)
 {
@@ -202,7 +222,7 @@ check_document(const Option *option, const char *value)
 
 static void check_word(const Option *option, const char *value);
 
-/* All but the mapping's own keys are the machine's. */
+/* Any source but "static", the mapping's own keys, means keys of the machine. */
 static void
 check_source(const Option *option, const char *value)
 {
@@ -216,7 +236,7 @@ check_environment(const Option *option, const char *value)
 {
 	check_privilege(option);
 	if (isdigit((unsigned char) value[0]) ||
-		value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] != '\0')
+		value[strspn(value, WORD_CHARS)] != '\0')
 		refuse_value(option, "The value must be the name of an environment variable.");
 }
 
@@ -239,7 +259,9 @@ static void
 check_tags(const Option *option, const char *value)
 {
 	if (!bi_reasoning_is_list(value))
-		refuse_value(option, psprintf("The value must be 1 to %d names of tags, separated by commas, such as \"think\".", BI_REASONING_TAGS));
+		refuse_value(option,
+					 psprintf("The value must be 1 to %d names of tags, separated by commas, such"
+							  " as \"think\".", BI_REASONING_TAGS));
 }
 
 static const Option options[] = {
@@ -250,10 +272,10 @@ static const Option options[] = {
 	{"project", ForeignServerRelationId, check_token},
 	{"completion_window", ForeignServerRelationId, check_token},
 	{"api_version", ForeignServerRelationId, check_token},
-	{"auth", ForeignServerRelationId, check_word, .words = (const char *const[]) {"x-api-key", "bearer", NULL}},
-	{"prompt_cache", ForeignServerRelationId, check_word, .words = (const char *const[]) {"off", "5m", "1h", NULL}},
-	{"endpoint", ForeignServerRelationId, check_word, .words = (const char *const[]) {"chat", "responses", NULL}},
-	{"metadata", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
+	{"auth", ForeignServerRelationId, check_word, WORDS("x-api-key", "bearer")},
+	{"prompt_cache", ForeignServerRelationId, check_word, WORDS("off", "5m", "1h", "auto")},
+	{"endpoint", ForeignServerRelationId, check_word, WORDS("chat", "responses")},
+	{"metadata", ForeignServerRelationId, check_word, WORDS("on", "off")},
 	{"authority_url", ForeignServerRelationId, check_url},
 	{"token_scope", ForeignServerRelationId, check_token},
 	{"region", ForeignServerRelationId, check_name},
@@ -261,12 +283,14 @@ static const Option options[] = {
 	{"role_arn", ForeignServerRelationId, check_token},
 	{"storage_url", ForeignServerRelationId, check_storage},
 	{"storage_base_url", ForeignServerRelationId, check_url},
-	{"storage_style", ForeignServerRelationId, check_word, .words = (const char *const[]) {"virtual", "path", NULL}},
+	{"storage_style", ForeignServerRelationId, check_word, WORDS("virtual", "path")},
 	{"storage_kms_key", ForeignServerRelationId, check_token},
 	{"storage_owner", ForeignServerRelationId, check_token},
-	{"storage_create", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
+	{"storage_create", ForeignServerRelationId, check_word, WORDS("on", "off")},
+	{"realtime_model", ForeignServerRelationId, check_text},
+	{"realtime_base_url", ForeignServerRelationId, check_url},
 	{"runtime_base_url", ForeignServerRelationId, check_url},
-	{"request_labels", ForeignServerRelationId, check_word, .words = (const char *const[]) {"on", "off", NULL}},
+	{"request_labels", ForeignServerRelationId, check_word, WORDS("on", "off")},
 	{"max_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"min_requests", ForeignServerRelationId, check_count, 1, 10000000},
 	{"max_bytes", ForeignServerRelationId, check_size, 1, INT64CONST(1) << 40},
@@ -284,13 +308,13 @@ static const Option options[] = {
 	{"tenant_id", UserMappingRelationId, check_key},
 	{"client_id", UserMappingRelationId, check_key},
 	{"client_secret", UserMappingRelationId, check_key},
-	{"service_account", UserMappingRelationId, check_document, .lines = true},
+	{"service_account", UserMappingRelationId, check_document, .may_have_lines = true},
 	{"service_account_file", UserMappingRelationId, check_file},
 	{"access_key_id", UserMappingRelationId, check_key},
 	{"secret_access_key", UserMappingRelationId, check_key},
 	{"session_token", UserMappingRelationId, check_key},
 	{"credential_source", UserMappingRelationId, check_source,
-	.words = (const char *const[]) {"static", "environment", "web_identity", "container", "instance", NULL}},
+	WORDS("static", "environment", "web_identity", "container", "instance")},
 };
 
 static const Option *
@@ -304,7 +328,7 @@ find_option(const char *name, Oid catalog)
 	return NULL;
 }
 
-/* provider: NULL where it is not known. */
+/* True if the provider takes that option, or any does if provider is NULL. */
 static bool
 is_valid(const char *name, Oid catalog, const BiProvider *provider)
 {
@@ -312,13 +336,18 @@ is_valid(const char *name, Oid catalog, const BiProvider *provider)
 		return false;
 	if (provider == NULL)
 		return true;
-	return catalog == ForeignServerRelationId ? bi_registry_takes_server_option(provider, name) :
-		bi_registry_takes_mapping_option(provider, name);
+	if (catalog == ForeignServerRelationId)
+		return bi_registry_takes_server_option(provider, name);
+	return bi_registry_takes_mapping_option(provider, name);
 }
 
-/* hint: NULL, or what is said where no name comes close. */
+/*
+ * Reports an option that is not valid, as an error or a warning.  hint is NULL, or what is said if
+ * no valid name comes close.
+ */
 static void
-refuse_option(int level, const char *name, Oid catalog, const BiProvider *provider, const char *hint)
+refuse_option(int level, const char *name, Oid catalog, const BiProvider *provider,
+			  const char *hint)
 {
 	BiChoices	choices;
 
@@ -332,10 +361,12 @@ refuse_option(int level, const char *name, Oid catalog, const BiProvider *provid
 		hint = psprintf("Perhaps you meant the option \"%s\".", choices.closest);
 	ereport(level,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			 provider ? errmsg("invalid option \"%s\" for provider \"%s\"", name, provider->name) :
-			 errmsg("invalid option \"%s\"", name),
-			 choices.valid.len > 0 ? errdetail("Valid options in this context are: %s.", choices.valid.data) :
-			 errdetail("There are no valid options in this context."),
+			 provider
+			 ? errmsg("invalid option \"%s\" for provider \"%s\"", name, provider->name)
+			 : errmsg("invalid option \"%s\"", name),
+			 choices.valid.len > 0
+			 ? errdetail("Valid options in this context are: %s.", choices.valid.data)
+			 : errdetail("There are no valid options in this context."),
 			 hint ? errhint("%s", hint) : 0));
 }
 
@@ -361,29 +392,34 @@ bi_option_check_names(List *given, Oid catalog, const BiProvider *provider)
 		else if (catalog == ForeignServerRelationId)
 			refuse_option(WARNING, name, catalog, provider, "The option has no effect.");
 		else
-			refuse_option(WARNING, name, catalog, provider, "The user mapping is not used before the option is dropped.");
+			refuse_option(WARNING, name, catalog, provider,
+						  "The user mapping is not used before the option is dropped.");
 	}
 }
 
-/* What holds for every value, before its own check. */
+/* Checks what holds for every value, then what its option asks for. */
 static void
 check_value(const Option *option, const char *value)
 {
 	if (value[0] == '\0')
 		refuse_value(option, "The value must not be empty.");
 	if (strlen(value) > BI_SECRET_MAX)
-		refuse_value(option, psprintf("The value must not be longer than %d bytes.", BI_SECRET_MAX));
+		refuse_value(option, psprintf("The value must not be longer than %d bytes.",
+									  BI_SECRET_MAX));
 	for (const char *p = value; *p != '\0'; p++)
 	{
-		if (((unsigned char) *p < ' ' || *p == 0x7f) && !(option->lines && strchr("\t\r\n", *p)))
-			refuse_value(option, "The value must not have control characters or line breaks in it.");
+		bool		is_control = (unsigned char) *p < ' ' || *p == 0x7f;
+
+		if (is_control && !(option->may_have_lines && strchr("\t\r\n", *p)))
+			refuse_value(option,
+						 "The value must not have control characters or line breaks in it.");
 	}
 	option->check(option, value);
 }
 
 PG_FUNCTION_INFO_V1(batchinf_validator);
 
-/* batchinf.validator(options text[], catalog oid): ereports, or all is well. */
+/* batchinf.validator(options text[], catalog oid): raises an error for what is wrong. */
 Datum
 batchinf_validator(PG_FUNCTION_ARGS)
 {

@@ -1,5 +1,5 @@
 /*
- * api/option.h: which options there are.
+ * api/option.h: the names of options that servers and user mappings take.
  */
 #ifndef BI_OPTION_H
 #define BI_OPTION_H
@@ -11,9 +11,9 @@
 #include "provider/provider.h"
 
 /*
- * Ereports where an option of given (DefElem) has a name that objects of this catalog do not
- * take, or the provider (NULL: any).  A name that only another provider takes is a WARNING while
- * a dump is restored.
+ * Raises an error for an option (of given, DefElem) with a name that objects of this catalog do not
+ * take, or that this provider does not (NULL: any provider).  While a dump is restored, a name that
+ * only another provider takes is a WARNING.
  */
 extern void bi_option_check_names(List *given, Oid catalog, const BiProvider *provider);
 

@@ -1,7 +1,5 @@
 /*
- * api/procedure.c: what batch_wait and batch_work have in common.
- *
- * Both commit while they run, and take a longest time.
+ * api/procedure.c: what functions about one job, and procedures that commit, have in common.
  */
 #include "postgres.h"
 
@@ -14,7 +12,9 @@
 void
 bi_procedure_require_no_block(FunctionCallInfo fcinfo, const char *name)
 {
-	if (fcinfo->context && IsA(fcinfo->context, CallContext) && !castNode(CallContext, fcinfo->context)->atomic)
+	Node	   *context = fcinfo->context;
+
+	if (context && IsA(context, CallContext) && !castNode(CallContext, context)->atomic)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -25,13 +25,15 @@ bi_procedure_require_no_block(FunctionCallInfo fcinfo, const char *name)
 TimestampTz
 bi_procedure_until(FunctionCallInfo fcinfo, int i, const char *name)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
 	TIMESTAMP_NOEND(until);
 	if (PG_ARGISNULL(i))
 		return until;
-	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(i)));
-	if (until < GetCurrentTimestamp())
+	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													TimestampTzGetDatum(now), PG_GETARG_DATUM(i)));
+	if (until < now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be negative", name)));

@@ -1,5 +1,5 @@
 /*
- * api/procedure.h: what procedures that commit have in common.
+ * api/procedure.h: what functions about one job, and procedures that commit, have in common.
  */
 #ifndef BI_PROCEDURE_H
 #define BI_PROCEDURE_H
@@ -12,8 +12,10 @@
 /* Raises an error inside a transaction block, or a function, where no commit is possible. */
 extern void bi_procedure_require_no_block(FunctionCallInfo fcinfo, const char *name);
 
-/* Returns when the interval in argument i will have passed, DT_NOEND if it is NULL.  Raises an
- * error if it is negative. */
+/*
+ * Returns the time at which the interval in argument i will have passed, or DT_NOEND if it is NULL.
+ * Raises an error if it is negative.
+ */
 extern TimestampTz bi_procedure_until(FunctionCallInfo fcinfo, int i, const char *name);
 
 /* Returns argument 0, a job's id.  Raises an error if it is NULL. */

@@ -1,8 +1,8 @@
 /*
  * api/serving.c: what a server's options must be together.
  *
- * Knows that a server has a provider, and what that one's table asks of its servers.
- * Must not repeat a URL (it may hold a password).  Called by option.c.
+ * Knows that a server has a provider, and what the provider's table asks of its servers.  Must not
+ * repeat a URL: it may hold a password.
  */
 #include "postgres.h"
 
@@ -13,7 +13,7 @@
 #include "provider/registry.h"
 #include "store/server.h"
 
-/* The value of an option of this name, NULL if it is not there. */
+/* Returns the value of the option of that name; NULL if it is not there. */
 static char *
 find_value(List *given, const char *name)
 {
@@ -55,37 +55,44 @@ static void
 check_storage(List *given, const BiProvider *provider)
 {
 	const char *url = find_value(given, "storage_url");
+	const char *prefix = provider->defaults.storage_prefix;
 
-	if (url && provider->storage && strncmp(url, provider->storage, strlen(provider->storage)) != 0)
+	if (url && prefix && strncmp(url, prefix, strlen(prefix)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"storage_url\""),
-				 errdetail("The storage of provider \"%s\" begins with %s.", provider->name, provider->storage)));
+				 errdetail("The storage of provider \"%s\" begins with %s.", provider->name,
+						   prefix)));
 }
 
 static void
 check_numbers(List *given, const BiProvider *provider)
 {
+	const BiLimits *limits = &provider->defaults.limits;
 	const char *min = find_value(given, "min_requests");
 	const char *max = find_value(given, "max_requests");
+	int64		least = min ? bi_server_parse_size(min) : limits->min_requests;
+	int64		most = max ? bi_server_parse_size(max) : limits->max_requests;
 
-	if ((min ? bi_server_parse_size(min) : provider->limits.min_requests) >
-		(max ? bi_server_parse_size(max) : provider->limits.max_requests))
+	if (least > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"min_requests\" must not be greater than option \"max_requests\""),
-				 errdetail("Where they are not set, provider \"%s\" has %lld and %lld.", provider->name,
-						   (long long) provider->limits.min_requests,
-						   (long long) provider->limits.max_requests)));
+				 errdetail("Where they are not set, provider \"%s\" has %lld and %lld.",
+						   provider->name, (long long) limits->min_requests,
+						   (long long) limits->max_requests)));
 }
 
 void
 bi_serving_check(List *given, const BiProvider *provider)
 {
-	if (provider->base_url == NULL)
+	const char *const *required;
+
+	if (provider->defaults.base_url == NULL)
 		need_option(given, "base_url", provider);
-	for (const char *const *option = provider->required; option && *option; option++)
-		need_option(given, *option, provider);
+	required = provider->defaults.required_options;
+	for (int i = 0; required && required[i]; i++)
+		need_option(given, required[i], provider);
 	check_storage(given, provider);
 	check_numbers(given, provider);
 }

@@ -10,11 +10,13 @@
 
 #include "provider/provider.h"
 
-/* The provider that the options (DefElem) name; NULL if there is no such provider.  Ereports
- * where they name none. */
+/*
+ * Returns the provider that the options (DefElem) name; NULL if there is no such provider.
+ * Raises an error if they have no option "provider".
+ */
 extern const BiProvider *bi_serving_provider(List *given);
 
-/* given: DefElem, each valid by itself.  Ereports where they do not go together. */
+/* Raises an error if the options of a server (DefElem, each valid by itself) do not go together. */
 extern void bi_serving_check(List *given, const BiProvider *provider);
 
 #endif							/* BI_SERVING_H */

@@ -1,9 +1,8 @@
 /*
  * base/address.c: which network addresses a request may not reach (promise 6).
  *
- * A table of address blocks and nothing else: no resolving, no I/O, no settings.
- * Called by http.c with addresses that are already resolved, so that a name which
- * points inwards is caught as well as an address.
+ * A table of address blocks and nothing else: no resolving, no I/O, no settings.  It judges
+ * addresses that are already resolved, so that a name that points inwards is caught as well.
  */
 #include "postgres.h"
 
@@ -36,7 +35,7 @@ static const Block v6_blocks[] = {
 	{{0xff, 0, 0, 0}, 8}		/* multicast */
 };
 
-/* Of clouds: keys without a password for whoever can reach them. */
+/* The metadata services of clouds give keys without a password to everybody who can reach them. */
 static const Block v4_metadata[] = {
 	{{169, 254, 0, 0}, 16},		/* all that is link-local */
 	{{100, 100, 100, 200}, 32}, /* Alibaba */
@@ -49,12 +48,12 @@ static const Block v6_metadata[] = {
 	{{0xfd, 0x20, 0x00, 0xce}, 32}	/* Google */
 };
 
-/* Addresses that carry an IPv4 one. */
+/* IPv6 addresses that contain an IPv4 address. */
 static const struct
 {
 	uint8		prefix[12];
 	int			len;			/* of the prefix */
-	int			at;				/* where the other one stands */
+	int			at;				/* where in it the IPv4 address begins */
 }			carriers[] = {
 	{{0}, 12, 12},				/* compatible; also :: and ::1, as part of 0.0.0.0/8 */
 	{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 12},	/* mapped */
@@ -125,7 +124,7 @@ bi_address_judge_text(const char *text, BiAddress otherwise)
 	size_t		len = strlen(text);
 
 	if (len > 0 && text[len - 1] == '.')
-		len--;					/* of a name that is whole */
+		len--;					/* the dot at the end of a complete name */
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']')
 	{
 		text++;

@@ -10,15 +10,15 @@
 
 typedef enum BiAddress
 {
-	BI_ADDRESS_OUTER,			/* of the public network */
-	BI_ADDRESS_INNER,			/* loopback, private and the like; any family but IPv4 and IPv6 */
-	BI_ADDRESS_METADATA			/* where clouds give keys to whoever asks; link-local */
+	BI_ADDRESS_OUTER,			/* in the public network */
+	BI_ADDRESS_INNER,			/* loopback, private and similar; any family except IPv4 and IPv6 */
+	BI_ADDRESS_METADATA			/* metadata services of clouds; link-local */
 } BiAddress;
 
 extern BiAddress bi_address_judge(const struct sockaddr *addr);
 
-/* The same for an address in text form, IPv6 with or without brackets; otherwise
- * where text is not an address. */
+/* The same for an address in text form, IPv6 with or without brackets.  Returns otherwise if text
+ * is not an address. */
 extern BiAddress bi_address_judge_text(const char *text, BiAddress otherwise);
 
 #endif							/* BI_ADDRESS_H */

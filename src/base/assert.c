@@ -2,7 +2,7 @@
  * base/assert.c: what the simple keywords of JSON Schema assert of a value.
  *
  * Knows one keyword and one value at a time; no place, no other schema, no budget:
- * schema.c walks, and counts the work that is told here.
+ * schema.c walks through schemas, and limits the work that is counted here.
  */
 #include "postgres.h"
 
@@ -12,7 +12,7 @@
 
 #define SHOWN 60				/* bytes of a value in a complaint */
 
-/* The arguments are looked at only where somebody reads the words. */
+/* Formats the words only if somebody reads them. */
 #define COMPLAIN(assert, ...) ((assert)->quiet ? "" : psprintf(__VA_ARGS__))
 
 typedef const char *(*Keyword) (BiAssert *assert, const BiJson *arg, const BiJson *value);
@@ -70,7 +70,8 @@ assert_type(BiAssert *assert, const BiJson *arg, const BiJson *value)
 		return "";
 	initStringInfo(&names);
 	for (int i = 0; i < bi_json_length(arg); i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? " or " : "", bi_json_string(bi_json_item(arg, i), NULL));
+		appendStringInfo(&names, "%s%s", i > 0 ? " or " : "",
+						 bi_json_string(bi_json_item(arg, i), NULL));
 	return COMPLAIN(assert, "is not of type %s", names.data);
 }
 
@@ -114,36 +115,41 @@ assert_const(BiAssert *assert, const BiJson *arg, const BiJson *value)
 static const char *
 assert_minimum(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return !is_number(value) || bi_value_compare(value, arg) >= 0 ? NULL :
-		COMPLAIN(assert, "is %s, below the minimum %s", show(value), show(arg));
+	if (!is_number(value) || bi_value_compare(value, arg) >= 0)
+		return NULL;
+	return COMPLAIN(assert, "is %s, below the minimum %s", show(value), show(arg));
 }
 
 static const char *
 assert_maximum(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return !is_number(value) || bi_value_compare(value, arg) <= 0 ? NULL :
-		COMPLAIN(assert, "is %s, above the maximum %s", show(value), show(arg));
+	if (!is_number(value) || bi_value_compare(value, arg) <= 0)
+		return NULL;
+	return COMPLAIN(assert, "is %s, above the maximum %s", show(value), show(arg));
 }
 
 static const char *
 assert_exclusive_minimum(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return !is_number(value) || bi_value_compare(value, arg) > 0 ? NULL :
-		COMPLAIN(assert, "is %s, not above %s", show(value), show(arg));
+	if (!is_number(value) || bi_value_compare(value, arg) > 0)
+		return NULL;
+	return COMPLAIN(assert, "is %s, not above %s", show(value), show(arg));
 }
 
 static const char *
 assert_exclusive_maximum(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return !is_number(value) || bi_value_compare(value, arg) < 0 ? NULL :
-		COMPLAIN(assert, "is %s, not below %s", show(value), show(arg));
+	if (!is_number(value) || bi_value_compare(value, arg) < 0)
+		return NULL;
+	return COMPLAIN(assert, "is %s, not below %s", show(value), show(arg));
 }
 
 static const char *
 assert_multiple_of(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return !is_number(value) || bi_value_is_multiple(value, arg) ? NULL :
-		COMPLAIN(assert, "is %s, not a multiple of %s", show(value), show(arg));
+	if (!is_number(value) || bi_value_is_multiple(value, arg))
+		return NULL;
+	return COMPLAIN(assert, "is %s, not a multiple of %s", show(value), show(arg));
 }
 
 /* Strings. */
@@ -165,15 +171,19 @@ count_characters(BiAssert *assert, const BiJson *string)
 static const char *
 assert_min_length(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_STRING || count_characters(assert, value) >= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "is shorter than %s characters", show(arg));
+	if (bi_json_type(value) != BI_JSON_STRING ||
+		count_characters(assert, value) >= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "is shorter than %s characters", show(arg));
 }
 
 static const char *
 assert_max_length(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_STRING || count_characters(assert, value) <= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "is longer than %s characters", show(arg));
+	if (bi_json_type(value) != BI_JSON_STRING ||
+		count_characters(assert, value) <= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "is longer than %s characters", show(arg));
 }
 
 bool
@@ -181,7 +191,8 @@ bi_assert_matches(BiAssert *assert, const void *at, const char *text, size_t len
 {
 	BiPattern  *pattern = bi_dialect_find(assert->dialect, at);
 
-	return bi_assert_spend(assert, bi_pattern_work(pattern, len)) && bi_pattern_found(pattern, text, len);
+	return bi_assert_spend(assert, bi_pattern_work(pattern, len)) &&
+		bi_pattern_found(pattern, text, len);
 }
 
 static const char *
@@ -190,8 +201,9 @@ assert_pattern(BiAssert *assert, const BiJson *arg, const BiJson *value)
 	size_t		len;
 	const char *text = bi_json_string(value, &len);
 
-	return text == NULL || bi_assert_matches(assert, arg, text, len) ? NULL :
-		COMPLAIN(assert, "is %s, which does not match the pattern %s", show(value), show(arg));
+	if (text == NULL || bi_assert_matches(assert, arg, text, len))
+		return NULL;
+	return COMPLAIN(assert, "is %s, which does not match the pattern %s", show(value), show(arg));
 }
 
 /* Arrays and objects. */
@@ -199,15 +211,17 @@ assert_pattern(BiAssert *assert, const BiJson *arg, const BiJson *value)
 static const char *
 assert_min_items(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_ARRAY || bi_json_length(value) >= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "has fewer than %s items", show(arg));
+	if (bi_json_type(value) != BI_JSON_ARRAY || bi_json_length(value) >= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "has fewer than %s items", show(arg));
 }
 
 static const char *
 assert_max_items(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_ARRAY || bi_json_length(value) <= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "has more than %s items", show(arg));
+	if (bi_json_type(value) != BI_JSON_ARRAY || bi_json_length(value) <= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "has more than %s items", show(arg));
 }
 
 static const char *
@@ -226,15 +240,17 @@ assert_unique_items(BiAssert *assert, const BiJson *arg, const BiJson *value)
 static const char *
 assert_min_properties(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_OBJECT || bi_json_length(value) >= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "has fewer than %s members", show(arg));
+	if (bi_json_type(value) != BI_JSON_OBJECT || bi_json_length(value) >= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "has fewer than %s members", show(arg));
 }
 
 static const char *
 assert_max_properties(BiAssert *assert, const BiJson *arg, const BiJson *value)
 {
-	return bi_json_type(value) != BI_JSON_OBJECT || bi_json_length(value) <= bi_json_int(arg, 0) ? NULL :
-		COMPLAIN(assert, "has more than %s members", show(arg));
+	if (bi_json_type(value) != BI_JSON_OBJECT || bi_json_length(value) <= bi_json_int(arg, 0))
+		return NULL;
+	return COMPLAIN(assert, "has more than %s members", show(arg));
 }
 
 static const char *

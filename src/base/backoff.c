@@ -2,7 +2,7 @@
  * base/backoff.c: how long to wait.
  *
  * Arithmetic only: clock and randomness are arguments, so that tests wait for
- * nothing.  Called by the engine (deferrals) and the worker (visits that fail).
+ * nothing.
  */
 #include "postgres.h"
 

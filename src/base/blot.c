@@ -2,9 +2,9 @@
  * base/blot.c: secrets that are overwritten wherever a text quotes them.
  *
  * Gateways and providers quote keys in what they refuse, in logs, in answers.  A quote is
- * found however JSON or a URL writes it, before anything parses the text.  This guards
- * against quotes: a provider that wants to hand a key on can encode it as it likes (base64,
- * backwards), and knows it anyway.
+ * found in any form that JSON or a URL gives it, before anything parses the text.  This guards
+ * against quotes only.  A provider that wants to pass a key on can encode it in other ways
+ * (base64, backwards), and knows it anyway.
  *
  * One pass over the text, whatever the number of secrets: a byte is looked at twice only
  * where a quote may begin, at the first character of a secret, "\" or "%".
@@ -24,14 +24,14 @@ typedef struct Secret
 {
 	char	   *text;
 	size_t		len;
-	char	   *folded;			/* text with each run of backslashes as one; NULL: too short then */
+	char	   *folded;			/* text, each run of backslashes as one; NULL: too short */
 } Secret;
 
 struct BiBlot
 {
 	MemoryContext cxt;
 	List	   *secrets;		/* of Secret */
-	bool		begins[256];	/* may a quote begin with this byte? */
+	bool		begins[256];	/* true if a quote may begin with this byte */
 };
 
 static void
@@ -71,7 +71,8 @@ has_secret(const BiBlot *blot, const char *text)
 	return false;
 }
 
-/* palloc'd.  How many backslashes an escape has depends on its depth, so a run of them is one. */
+/* Returns a palloc'd copy in which each run of backslashes is one: how many an escape has depends
+ * on how deep it is nested. */
 static char *
 fold_backslashes(const char *text)
 {
@@ -108,7 +109,7 @@ add_one(BiBlot *blot, const char *text)
 	MemoryContextSwitchTo(old);
 }
 
-/* Has a member of that name a secret as its value? */
+/* True if a member of that name has a secret as its value. */
 static bool
 names_secret(const char *key)
 {
@@ -141,7 +142,8 @@ add_members(BiBlot *blot, const BiJson *document)
 void
 bi_blot_add(BiBlot *blot, const char *secret)
 {
-	BiJson	   *document = secret && *secret == '{' ? bi_json_parse_secret(secret, strlen(secret)) : NULL;
+	BiJson	   *document = secret && *secret == '{'
+		? bi_json_parse_secret(secret, strlen(secret)) : NULL;
 
 	if (document == NULL)
 		add_one(blot, secret);
@@ -149,7 +151,7 @@ bi_blot_add(BiBlot *blot, const char *secret)
 	bi_secret_wipe_json(document);
 }
 
-/* The value of n hexadecimal digits at text, -1 if they are not there. */
+/* Returns the value of n hexadecimal digits at text; -1 if they are not there. */
 static int
 read_hex(const char *text, const char *end, int n)
 {
@@ -171,7 +173,7 @@ read_hex(const char *text, const char *end, int n)
 	return value;
 }
 
-/* What JSON means by a backslash and that letter. */
+/* Returns what JSON means by a backslash and that letter. */
 static char
 escaped_char(char letter)
 {
@@ -182,7 +184,7 @@ escaped_char(char letter)
 	return found ? meanings[found - letters] : letter;
 }
 
-/* From a backslash at text: the bytes that stand for c, 0 if they do not. */
+/* Returns how many bytes at text, which begin with a backslash, mean c; 0 if they do not. */
 static size_t
 json_escape(const char *text, const char *end, char c)
 {
@@ -194,10 +196,11 @@ json_escape(const char *text, const char *end, char c)
 		return next + 5 - text;
 	if (c == '\\')
 		return next - text;
-	return next < end && !isalnum((unsigned char) c) && escaped_char(*next) == c ? next + 1 - text : 0;
+	return next < end && !isalnum((unsigned char) c) && escaped_char(*next) == c
+		? next + 1 - text : 0;
 }
 
-/* The same from a percent sign. */
+/* The same for bytes that begin with a percent sign. */
 static size_t
 url_escape(const char *text, const char *end, char c)
 {
@@ -210,7 +213,7 @@ url_escape(const char *text, const char *end, char c)
 	return c == '%' ? next - text : 0;
 }
 
-/* Bytes at text that stand for c, in whatever form; 0 if they do not. */
+/* Returns how many bytes at text mean c, in any form; 0 if they do not. */
 static inline size_t
 unit_size(const char *text, const char *end, char c)
 {
@@ -223,14 +226,15 @@ unit_size(const char *text, const char *end, char c)
 	return *text == c ? 1 : 0;
 }
 
-/* Bytes at text that quote the secret, 0 if they do not.  A run of backslashes is read from
- * its start only: from each of its bytes, a long one would take for ever. */
+/* Returns how many bytes at text quote the secret; 0 if they do not.  A run of backslashes is read
+ * from its start only: to read a long one from each of its bytes would take for ever. */
 static size_t
 quote_size(const Secret *secret, const char *text, const char *end, bool within_run)
 {
 	const char *next = text;
 
-	if (*text == *secret->text && end - text >= (ptrdiff_t) secret->len && memcmp(text, secret->text, secret->len) == 0)
+	if (*text == *secret->text && end - text >= (ptrdiff_t) secret->len &&
+		memcmp(text, secret->text, secret->len) == 0)
 		return secret->len;
 	if (secret->folded == NULL || within_run)
 		return 0;
@@ -251,7 +255,7 @@ is_escape(char c)
 	return c == '\\' || c == '%';
 }
 
-/* Most places where a quote could begin are none: the next character tells. */
+/* False if the next character shows that no quote begins here, which is so at most places. */
 static inline bool
 may_begin(const Secret *secret, const char *at, const char *end)
 {
@@ -260,8 +264,8 @@ may_begin(const Secret *secret, const char *at, const char *end)
 	return *at == secret->text[0] && at + 1 < end && (at[1] == secret->text[1] || is_escape(at[1]));
 }
 
-/* The first quote of any secret in [from, end), with its size; NULL: there is none.  from is
- * not within a run of backslashes. */
+/* Returns the first quote of any secret in [from, end), with its size; NULL if there is none.  from
+ * must not be within a run of backslashes. */
 static const char *
 find_quote(const BiBlot *blot, const char *from, const char *end, size_t *size)
 {

@@ -6,16 +6,17 @@
 
 #include "postgres.h"
 
+/* A set of secrets.  A step has one, as long as it lives. */
 typedef struct BiBlot BiBlot;
 
-/* A shorter secret is never blotted out: it would hit words that are no secret. */
+/* Shorter secrets are not blotted out: that would hit words that are not secret. */
 #define BI_BLOT_MIN 8
 
 /* Returns an empty set, owned by cxt, whose reset overwrites the secrets in it. */
 extern BiBlot *bi_blot_new(MemoryContext cxt);
 
-/* Adds a copy of the secret; of a JSON object, those of its members, at any depth, that have
- * the names of secrets.  NULL and what is too short add nothing, nor does a second time. */
+/* Adds a copy of the secret.  Of a JSON object it adds those members, at any depth, whose names are
+ * those of secrets.  NULL, and what is too short or is there already, adds nothing. */
 extern void bi_blot_add(BiBlot *blot, const char *secret);
 
 /*
@@ -26,7 +27,8 @@ extern void bi_blot_add(BiBlot *blot, const char *secret);
  */
 extern void bi_blot_out(const BiBlot *blot, char *text, size_t len);
 
-/* Returns text itself where it quotes nothing, else a palloc'd and NUL-terminated copy, blotted. */
+/* Returns text itself if it quotes nothing; otherwise a palloc'd, NUL-terminated copy without the
+ * quotes. */
 extern const char *bi_blot_text(const BiBlot *blot, const char *text, size_t len);
 
 #endif							/* BI_BLOT_H */

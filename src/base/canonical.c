@@ -2,7 +2,7 @@
  * base/canonical.c: the canonical request of AWS Signature Version 4.
  *
  * It goes straight into the hash, so that no copy of a session token stays in a buffer.
- * Knows nothing of keys.  Called by sigv4.c.
+ * Knows nothing of keys.
  */
 #include "postgres.h"
 
@@ -60,7 +60,7 @@ drop_segment(StringInfo path)
 	path->data[path->len] = '\0';
 }
 
-/* Without dot segments and empty ones, each byte encoded (again) but for slashes. */
+/* Removes dot segments and empty segments, and percent-encodes (again) each byte except slashes. */
 static char *
 encode_path(const char *path, int len)
 {
@@ -98,7 +98,7 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What is encoded in any way comes out encoded in the one way. */
+/* Encodes each byte in the one way that AWS accepts, however it was encoded before. */
 static char *
 encode_part(const char *text, int len)
 {
@@ -107,7 +107,8 @@ encode_part(const char *text, int len)
 	initStringInfo(&out);
 	for (int i = 0; i < len; i++)
 	{
-		if (text[i] == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0)
+		if (text[i] == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 &&
+			hex_digit(text[i + 2]) >= 0)
 		{
 			append_encoded(&out, hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
 			i += 2;
@@ -163,13 +164,15 @@ hash_query(BiDigest *hash, const char *query, int len)
 	}
 }
 
-/* Headers that a proxy may change, or that libcurl keeps for itself. */
+/* False for headers that a proxy may change, or that libcurl sets by itself. */
 static bool
 may_sign(const char *name)
 {
-	static const char *const never[] = {"authorization", "cache-control", "connection", "expect", "from", "keep-alive",
-		"max-forwards", "pragma", "referer", "te", "trailer", "transfer-encoding", "upgrade", "user-agent",
-	"x-amzn-trace-id"};
+	static const char *const never[] = {
+		"authorization", "cache-control", "connection", "expect", "from", "keep-alive",
+		"max-forwards", "pragma", "referer", "te", "trailer", "transfer-encoding", "upgrade",
+		"user-agent", "x-amzn-trace-id"
+	};
 
 	for (int i = 0; i < lengthof(never); i++)
 	{
@@ -179,7 +182,7 @@ may_sign(const char *name)
 	return pg_strncasecmp(name, "proxy-", 6) != 0 && pg_strncasecmp(name, "sec-", 4) != 0;
 }
 
-/* Into its place by name, behind others of that name. */
+/* Inserts the header at its place by name, behind others of that name. */
 static List *
 insert_header(List *sorted, const char *name, char *value)
 {
@@ -213,7 +216,7 @@ bi_canonical_headers(const BiExchange *ex, const BiCanonicalUrl *url)
 	return chosen;
 }
 
-/* Without white space at the ends, and one space for a run of it within. */
+/* Hashes the value without white space at its ends, and with one space for each run of it. */
 static void
 hash_value(BiDigest *hash, const char *value)
 {
@@ -235,7 +238,7 @@ hash_value(BiDigest *hash, const char *value)
 	}
 }
 
-/* One line a name: values of the same name are joined by commas. */
+/* Hashes one line for each name: values of the same name are joined by commas. */
 static void
 hash_headers(BiDigest *hash, const List *headers)
 {
@@ -281,8 +284,9 @@ bi_canonical_names(const List *headers)
 }
 
 void
-bi_canonical_hash(const BiExchange *ex, const BiCanonicalUrl *url, const List *headers, const char *names,
-			 const char *payload, char *hex)
+bi_canonical_hash(const BiExchange *ex, const BiCanonicalUrl *url, const List *headers,
+				  const char *names,
+				  const char *payload, char *hex)
 {
 	const char *path = url->path_len == 0 ? "/" :
 		url->as_is ? pnstrdup(url->path, url->path_len) : encode_path(url->path, url->path_len);

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/guc_tables.h"
@@ -25,18 +26,25 @@
 
 /* 16 gave every object class the same ACL check. */
 #if PG_VERSION_NUM >= 160000
-#define bi_server_aclcheck(oid, role) object_aclcheck(ForeignServerRelationId, (oid), (role), ACL_USAGE)
-#define bi_namespace_aclcheck(oid, role) object_aclcheck(NamespaceRelationId, (oid), (role), ACL_USAGE)
+#define bi_server_aclcheck(oid, role) \
+	object_aclcheck(ForeignServerRelationId, (oid), (role), ACL_USAGE)
+#define bi_namespace_aclcheck(oid, role) \
+	object_aclcheck(NamespaceRelationId, (oid), (role), ACL_USAGE)
+#define bi_function_aclcheck(oid, role) \
+	object_aclcheck(ProcedureRelationId, (oid), (role), ACL_EXECUTE)
 #define bi_database_ownercheck(oid, role) object_ownercheck(DatabaseRelationId, (oid), (role))
-#define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, true, (val), (isnull), NULL)
+#define bi_tuplesort_getdatum(state, val, isnull) \
+	tuplesort_getdatum((state), true, true, (val), (isnull), NULL)
 #else
 #define bi_server_aclcheck(oid, role) pg_foreign_server_aclcheck((oid), (role), ACL_USAGE)
 #define bi_namespace_aclcheck(oid, role) pg_namespace_aclcheck((oid), (role), ACL_USAGE)
+#define bi_function_aclcheck(oid, role) pg_proc_aclcheck((oid), (role), ACL_EXECUTE)
 #define bi_database_ownercheck(oid, role) pg_database_ownercheck((oid), (role))
-#define bi_tuplesort_getdatum(state, val, isnull) tuplesort_getdatum((state), true, (val), (isnull), NULL)
+#define bi_tuplesort_getdatum(state, val, isnull) \
+	tuplesort_getdatum((state), true, (val), (isnull), NULL)
 #endif
 
-/* 16 renamed the way to the local copy of a backend's status, i from 1. */
+/* 16 renamed the function that returns the local copy of a backend's status; i counts from 1. */
 #if PG_VERSION_NUM >= 160000
 #define bi_local_beentry(i) pgstat_get_local_beentry_by_index(i)
 #else
@@ -50,8 +58,17 @@
 #define bi_drop_temporary_slots() ReplicationSlotCleanup()
 #endif
 
-/* All settings of this process, placeholders too.  Below 16 it is PostgreSQL's own array, which a
- * new setting moves. */
+/* 18 has an entry of its own for the expressions of GROUP BY. */
+#if PG_VERSION_NUM >= 180000
+#define bi_is_group_entry(rte) ((rte)->rtekind == RTE_GROUP)
+#define bi_group_expression(rte, attnum) ((Node *) list_nth((rte)->groupexprs, (attnum) - 1))
+#else
+#define bi_is_group_entry(rte) false
+#define bi_group_expression(rte, attnum) NULL
+#endif
+
+/* Returns all settings of this process, placeholders too.  Below 16 it is PostgreSQL's own array,
+ * which moves when a setting is added. */
 static inline struct config_generic **
 bi_guc_variables(int *count)
 {
@@ -63,7 +80,8 @@ bi_guc_variables(int *count)
 #endif
 }
 
-/* What an interrupted DROP DATABASE leaves, since the minor releases of August 2023. */
+/* The connection limit that marks a database whose DROP was interrupted, since the minor releases
+ * of August 2023. */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define BI_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB
 #else
@@ -82,13 +100,13 @@ bi_guc_variables(int *count)
 #define BI_BGWORKER_INTERRUPTIBLE 0
 #endif
 
-/* For transfer.h, which includes libcurl's header before this one: 7.85 gave protocols
- * as a string, 7.87 lets go of a resolver that hangs (CURLOPT_QUICK_EXIT). */
+/* For transfer.h, which includes libcurl's header before this one.  7.85 takes protocols as a
+ * string; since 7.87 libcurl does not wait for a resolver that hangs (CURLOPT_QUICK_EXIT). */
 #if defined(LIBCURL_VERSION_NUM) && LIBCURL_VERSION_NUM < 0x075700
 #error "batchinf needs libcurl 7.87 or newer"
 #endif
 
-/* A lexer over text in the server encoding that checks escapes. */
+/* Makes a lexer of text in the server encoding; it checks escapes. */
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
@@ -102,8 +120,8 @@ bi_json_lexer(const char *text, size_t len)
 #endif
 }
 
-/* The memory of this process in use.  Memory contexts are all that PostgreSQL counts; the C
- * library's count has other languages' memory, and settings' before 16, too. */
+/* Returns how much memory this process uses.  PostgreSQL counts memory contexts only.  The C
+ * library also counts that of other languages and, before 16, that of settings. */
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -123,7 +141,7 @@ bi_memory_used(void)
 #endif
 }
 
-/* What the parser calls returns an error code since 16. */
+/* Since 16 what the parser calls returns an error code. */
 #if PG_VERSION_NUM >= 160000
 #define BI_JSON_ACTION JsonParseErrorType
 #define BI_JSON_ACTION_END return JSON_SUCCESS

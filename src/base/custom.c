@@ -1,9 +1,9 @@
 /*
  * base/custom.c: custom settings, which applications make up by SET app.tenant = '1'.
  *
- * PostgreSQL calls them placeholders, for a module that is loaded later may define them; until
- * then anybody may set them, and they mean nothing to PostgreSQL.  No view shows them.  Knows
- * nothing of jobs.
+ * PostgreSQL calls them placeholders, because a module that is loaded later may define them.  Until
+ * then everybody may set them, and they mean nothing to PostgreSQL.  No view shows them.  Knows
+ * nothing about jobs.
  */
 #include "postgres.h"
 
@@ -24,7 +24,7 @@ bi_custom_is_text(const char *bytes)
 	return pg_verifymbstr(bytes, (int) strlen(bytes), true);
 }
 
-/* Returns its value in force, which belongs to PostgreSQL. */
+/* Returns its current value, which belongs to PostgreSQL. */
 static const char *
 value_of(const char *name)
 {
@@ -67,8 +67,8 @@ bi_custom_is_real(const char *name)
 	return false;
 }
 
-/* PGC_USERSET, so that a module which defines the name later asks for the current user's rights.
- * At DEBUG1 a name that cannot be is no error. */
+/* Sets it with PGC_USERSET: a module that defines the name later then checks the current user's
+ * rights.  With DEBUG1 an impossible name raises no error. */
 static void
 force(const char *name, const char *value)
 {

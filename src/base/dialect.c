@@ -3,13 +3,13 @@
  * that each one's value must have.
  *
  * Knows no values and no checks; schema.c has those.  Annotations, formats and unknown
- * keywords are passed over.  Keywords that assert something which schema.c cannot
- * check are refused, so that nothing is paid for under a schema we half understand.
+ * keywords are ignored.  Keywords that demand something which schema.c cannot check are
+ * refused, so that nothing is paid for with a schema that we only half understand.
  *
- * What every value would need again is made here once: compiled patterns and the targets
- * of references.  What would cost too much is refused with its figure: too many schemas,
- * patterns that are too large, and schemas that lead to others so often that one value is
- * looked at too many times.  All of it is counted, so that it is the same everywhere.
+ * What each value would need again is made here once: compiled patterns and the targets of
+ * references.  What would cost too much is refused with its figure: too many schemas, patterns
+ * that are too large, and schemas that lead to others so often that one value is checked too
+ * many times.  All of it is counted and not timed, so that it is the same on every machine.
  */
 #include "postgres.h"
 
@@ -20,8 +20,8 @@
 #include "utils/hsearch.h"
 
 #define SCHEMAS_MAX 10000
-#define PATTERNS_MAX (3 * BI_PATTERN_SIZE_MAX)	/* a large one counts by the square of its size */
-#define VISITS_MAX 10000
+#define PATTERNS_MAX (3 * BI_PATTERN_SIZE_MAX)	/* a pattern counts by the square of its size */
+#define MEETS_MAX 10000
 
 typedef enum Shape
 {
@@ -47,7 +47,7 @@ typedef struct Keyword
 {
 	const char *name;
 	Shape		shape;
-	bool		in_place;		/* its schemas see the same value as the schema it stands in */
+	bool		in_place;		/* its schemas see the same value as the schema that it is in */
 } Keyword;
 
 static const Keyword keywords[] = {
@@ -100,9 +100,9 @@ static const Keyword keywords[] = {
 typedef struct Met
 {
 	const BiJson *schema;		/* the hash key */
-	bool		open;			/* on the way of the search for loops */
+	bool		open;			/* on the present path of the search for loops */
 	bool		done;
-	int64		visits;			/* once done: schemas that one value may meet from here on */
+	int64		visits;			/* after the search: schemas that one value may meet from here on */
 } Met;
 
 /* What a keyword's value, or a key of patternProperties, leads to. */
@@ -170,14 +170,15 @@ walk_names_map(Walk *walk, const char *name, const BiJson *arg)
 	void	   *place = NULL;
 	const char *key;
 	BiJson	   *names;
-	bool		good = bi_json_type(arg) == BI_JSON_OBJECT || refuse(walk, name, "must be an object");
+	bool		good = bi_json_type(arg) == BI_JSON_OBJECT ||
+		refuse(walk, name, "must be an object");
 
 	while (good && bi_json_next(arg, &place, &key, &names))
 		good = walk_names(walk, name, names);
 	return good;
 }
 
-/* The pattern text, which is found again by the address at. */
+/* Compiles the pattern text.  It is found again by the address at. */
 static bool
 walk_pattern(Walk *walk, const char *name, const void *at, const char *text, size_t len)
 {
@@ -190,8 +191,9 @@ walk_pattern(Walk *walk, const char *name, const void *at, const char *text, siz
 	add_link(walk, at, pattern);
 	walk->patterns += 1 + size * size / BI_PATTERN_SIZE_MAX;
 	return walk->patterns <= PATTERNS_MAX ||
-		refuse(walk, NULL, psprintf("its patterns are too large: together they are more than three of the largest size, %d",
-									BI_PATTERN_SIZE_MAX));
+		refuse(walk, NULL,
+			   psprintf("its patterns are too large: together they are more than three of the"
+						" largest size, %d", BI_PATTERN_SIZE_MAX));
 }
 
 static bool
@@ -212,17 +214,19 @@ walk_map(Walk *walk, const char *name, const BiJson *arg, bool patterns)
 	void	   *place = NULL;
 	const char *key;
 	BiJson	   *schema;
-	bool		good = bi_json_type(arg) == BI_JSON_OBJECT || refuse(walk, name, "must be an object of schemas");
+	bool		good = bi_json_type(arg) == BI_JSON_OBJECT ||
+		refuse(walk, name, "must be an object of schemas");
 
 	while (good && bi_json_next(arg, &place, &key, &schema))
-		good = (!patterns || walk_pattern(walk, name, key, key, strlen(key))) && walk_schema(walk, schema);
+		good = (!patterns || walk_pattern(walk, name, key, key, strlen(key))) &&
+			walk_schema(walk, schema);
 	return good;
 }
 
 static bool
 is_type_name(const BiJson *json)
 {
-	static const char *const names[] = {"array", "boolean", "integer", "null", "number", "object", "string"};
+	const char *names[] = {"array", "boolean", "integer", "null", "number", "object", "string"};
 	const char *name = bi_json_string(json, NULL);
 
 	for (int i = 0; name && i < lengthof(names); i++)
@@ -272,7 +276,8 @@ walk_keyword(Walk *walk, const Keyword *keyword, const BiJson *schema, const BiJ
 	switch (keyword->shape)
 	{
 		case SHAPE_ENUM:
-			return (type == BI_JSON_ARRAY && bi_json_length(arg) > 0) || refuse(walk, name, "must list values");
+			return (type == BI_JSON_ARRAY && bi_json_length(arg) > 0) ||
+				refuse(walk, name, "must list values");
 		case SHAPE_TYPE:
 			return walk_type(walk, name, arg);
 		case SHAPE_BOOL:
@@ -285,7 +290,8 @@ walk_keyword(Walk *walk, const Keyword *keyword, const BiJson *schema, const BiJ
 			return (number && value >= 0 && value == (double) bi_json_int(arg, -1)) ||
 				refuse(walk, name, "must be a whole number from 0");
 		case SHAPE_PATTERN:
-			return string ? walk_pattern(walk, name, arg, string, len) : refuse(walk, name, "must be a string");
+			return string ? walk_pattern(walk, name, arg, string, len)
+				: refuse(walk, name, "must be a string");
 		case SHAPE_NAMES:
 			return walk_names(walk, name, arg);
 		case SHAPE_NAMES_MAP:
@@ -342,9 +348,9 @@ walk_schema(Walk *walk, const BiJson *schema)
 }
 
 /*
- * The search for loops: a schema that leads to itself by keywords that all look at the
- * same value would never come to an end.  On its way back it adds up how many schemas one
- * value may meet: two references to the next schema, 26 times over, are 67 million.
+ * Searches for loops.  A schema that leads to itself by keywords that all look at the same value
+ * would never end.  On its way back it adds up how many schemas one value may meet: two references
+ * to the next schema, 26 times in a row, make 67 million.
  */
 static bool search_loop(Walk *walk, const BiJson *schema, int64 *visits);
 
@@ -368,7 +374,7 @@ search_keyword(Walk *walk, const Keyword *keyword, const BiJson *arg, int64 *vis
 	return true;
 }
 
-/* The keywords of one schema; met->visits comes out. */
+/* Searches the keywords of one schema, and sets met->visits. */
 static bool
 search_schema(Walk *walk, Met *met)
 {
@@ -384,12 +390,13 @@ search_schema(Walk *walk, Met *met)
 		if (keyword && keyword->in_place && !search_keyword(walk, keyword, arg, &met->visits))
 			return false;
 	}
-	return met->visits <= VISITS_MAX ||
-		refuse(walk, NULL, psprintf("its schemas lead to each other so often that one value may be checked against "
-									INT64_FORMAT " of them, of %d at most", met->visits, VISITS_MAX));
+	return met->visits <= MEETS_MAX ||
+		refuse(walk, NULL,
+			   psprintf("its schemas lead to each other so often that one value may be checked "
+						"against " INT64_FORMAT " of them, of %d at most", met->visits, MEETS_MAX));
 }
 
-/* Adds to *visits how many schemas a value meets here. */
+/* Adds to *visits how many schemas a value meets from here on.  False if there is a loop. */
 static bool
 search_loop(Walk *walk, const BiJson *schema, int64 *visits)
 {
@@ -438,8 +445,9 @@ search_loops(Walk *walk)
 static HTAB *
 new_table(const char *name, Size entrysize)
 {
-	HASHCTL		control = {.keysize = sizeof(void *), .entrysize = entrysize, .hcxt = CurrentMemoryContext};
+	HASHCTL		control = {.keysize = sizeof(void *), .entrysize = entrysize};
 
+	control.hcxt = CurrentMemoryContext;
 	return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/pattern.h"
 
-/* A schema that is understood.  It points into the schema's tree, which must live as long. */
+/* A schema that we understand.  It points into the schema's tree, which must live as long. */
 typedef struct BiDialect BiDialect;
 
 /* Reads the schema, in the current context.  Returns NULL, and the reason in one line

@@ -1,12 +1,13 @@
 /*
- * base/digest.c: SHA-256 and HMAC, PostgreSQL's own, that ereport when they fail.
+ * base/digest.c: SHA-256 and HMAC, by PostgreSQL's own functions, which raise errors when they
+ * fail.
  *
- * Knows nothing of what is hashed.  The server's hashes over libcrypto want a resource
- * owner, which a worker has in a transaction only.  Called by sigv4.c, canonical.c and
- * the engine.
+ * Knows nothing of what is hashed.  The server's hashes over libcrypto want a resource owner,
+ * which a worker has in a transaction only.
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/digest.h"
 #include "common/cryptohash.h"
 #include "common/hmac.h"
@@ -49,6 +50,16 @@ bi_digest_hex(const uint8 *digest, char *hex)
 		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
 	}
 	hex[BI_DIGEST_HEX - 1] = '\0';
+}
+
+bytea *
+bi_digest_bytea(const uint8 *digest, int n)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + n);
+
+	SET_VARSIZE(bytes, VARHDRSZ + n);
+	memcpy(VARDATA(bytes), digest, n);
+	return bytes;
 }
 
 static void

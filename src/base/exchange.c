@@ -2,8 +2,7 @@
  * base/exchange.c: one HTTP request and its reply, as plain values.
  *
  * Knows what HTTP says of headers, bodies and waiting, and nothing of connections,
- * providers or jobs; its only I/O is reading the spool that it sends.  Called by the
- * providers (fill and read), by http.c (carries), by the engine.
+ * providers or jobs; its only I/O is reading the spool that it sends.
  */
 #include "postgres.h"
 
@@ -15,7 +14,7 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
-/* A login's reply is a secret too. */
+/* Overwrites the secrets of a BiExchange; the reply to a login is one too. */
 static void
 wipe_exchange(void *thing)
 {
@@ -47,7 +46,7 @@ bi_exchange_request(BiExchange *ex, const char *method, const char *url)
 	ex->url = MemoryContextStrdup(ex->cxt, url);
 }
 
-/* Takes over name and value, both palloc'd in the exchange's context. */
+/* Appends a header.  Takes over name and value, both palloc'd in the exchange's context. */
 static List *
 append_header(const BiExchange *ex, List *headers, char *name, char *value)
 {
@@ -112,7 +111,7 @@ bi_exchange_body_size(const BiExchange *ex)
 	return (int64) ex->head.len + (ex->upload ? bi_spool_size(ex->upload) : 0) + ex->tail.len;
 }
 
-/* The part of text that stands at offset. */
+/* Copies the part of text that begins at offset, at most len bytes.  Returns their number. */
 static size_t
 copy_segment(const StringInfoData *text, int64 offset, char *bytes, size_t len)
 {
@@ -140,7 +139,8 @@ bi_exchange_body_get(const BiExchange *ex, int64 offset, char *bytes, size_t len
 		else if (at < ex->head.len + spooled)
 		{
 			at -= ex->head.len;
-			n = bi_spool_get(ex->upload, at, bytes + done, Min(len - done, (size_t) (spooled - at)));
+			n = bi_spool_get(ex->upload, at, bytes + done,
+							 Min(len - done, (size_t) (spooled - at)));
 		}
 		else
 			n = copy_segment(&ex->tail, at - ex->head.len - spooled, bytes + done, len - done);
@@ -154,7 +154,7 @@ bi_exchange_body_get(const BiExchange *ex, int64 offset, char *bytes, size_t len
 	return done;
 }
 
-/* bytes as a string in the exchange's context, without space at its ends. */
+/* Returns bytes as a string in the exchange's context, without white space at its ends. */
 static char *
 clean_text(const BiExchange *ex, const char *bytes, size_t len)
 {
@@ -186,7 +186,8 @@ bi_exchange_add_reply_line(BiExchange *ex, const char *line, size_t len)
 									  clean_text(ex, colon + 1, line + len - colon - 1));
 }
 
-/* Reads 1 to max digits at *text and goes behind them; -1 if there are none or more. */
+/* Reads 1 to max digits at *text and moves *text behind them.  Returns -1 if there are none, or
+ * more. */
 static int64
 take_digits(const char **text, int max)
 {
@@ -203,7 +204,7 @@ take_digits(const char **text, int max)
 	return i > 0 ? n : -1;
 }
 
-/* A number of unit milliseconds, fractions allowed and rounded up; -1 if it is none. */
+/* Returns a number of units in milliseconds, rounded up; fractions are allowed.  -1 if invalid. */
 static int64
 parse_wait(const char *text, int64 unit)
 {
@@ -217,7 +218,7 @@ parse_wait(const char *text, int64 unit)
 	return (n + (fraction ? 1 : 0)) * unit;
 }
 
-/* From 0; -1 if text does not start with the name of a month. */
+/* Returns the month that text starts with, from 0; -1 if it does not start with one. */
 static int
 parse_month(const char *text)
 {
@@ -231,7 +232,7 @@ parse_month(const char *text)
 	return -1;
 }
 
-/* An HTTP date (Sun, 06 Nov 1994 08:49:37 GMT) as a Unix time; false if it is none. */
+/* Reads an HTTP date (Sun, 06 Nov 1994 08:49:37 GMT) as a Unix time.  False if it is invalid. */
 static bool
 parse_date(const char *text, int64 *unix_time)
 {
@@ -261,7 +262,8 @@ parse_date(const char *text, int64 *unix_time)
 		if (part[i] < 0 || part[i] > 60 || *text != (i < 2 ? ':' : ' '))
 			return false;
 	}
-	*unix_time = (int64) (date2j((int) year, month + 1, (int) day) - UNIX_EPOCH_JDATE) * SECS_PER_DAY +
+	*unix_time =
+		(int64) (date2j((int) year, month + 1, (int) day) - UNIX_EPOCH_JDATE) * SECS_PER_DAY +
 		part[0] * SECS_PER_HOUR + part[1] * SECS_PER_MINUTE + part[2];
 	return true;
 }

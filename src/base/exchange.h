@@ -14,6 +14,7 @@
 
 struct BiSpool;
 
+/* One header.  It belongs to the context of its exchange. */
 typedef struct BiHeader
 {
 	char	   *name;
@@ -37,17 +38,23 @@ typedef enum BiCause
 	BI_CAUSE_CONNECT,			/* refused, unreachable, connect timeout */
 	BI_CAUSE_CERTIFICATE,		/* TLS: the peer could not be verified */
 	BI_CAUSE_DENIED,			/* scheme or address not allowed (promise 6) */
-	BI_CAUSE_STALLED,			/* no bytes for batchinf.stall_timeout */
+	BI_CAUSE_STALLED,			/* no bytes for batchinf.stall_timeout, or too slow (slow.c) */
 	BI_CAUSE_CUT,				/* the body ended early or the connection broke */
 	BI_CAUSE_TOO_LARGE,			/* a reply for memory was larger than BI_REPLY_MAX */
 	BI_CAUSE_LOCAL,				/* our side: the spool could not be read or written */
-	BI_CAUSE_LIMIT,				/* a body for a spool was larger than download_max or temp_file_limit */
+	/* a body for a spool was above download_max or temp_file_limit */
+	BI_CAUSE_LIMIT,
 	BI_CAUSE_STOPPED			/* by bi_http_stop */
 } BiCause;
 
 /* The most of a reply that is kept in memory; larger ones belong in a spool. */
 #define BI_REPLY_MAX (8 * 1024 * 1024)
 
+/*
+ * One exchange.  It is made for one request and used once.  Its caller, or a provider, writes the
+ * request; http.c writes the reply; then the provider reads it.  Its context owns all of it, except
+ * the spools.
+ */
 typedef struct BiExchange
 {
 	/* the request */
@@ -59,67 +66,67 @@ typedef struct BiExchange
 	struct BiSpool *upload;		/* or NULL */
 	StringInfoData tail;
 
-	/* what the network may be asked for (promise 6) */
+	/* what it may reach in the network (promise 6) */
 	bool		allow_http;		/* plain http, loopback, private addresses */
-	bool		metadata;		/* also the machine's metadata service, which nothing else may reach */
-
-	bool		brief;			/* all of it is small: it may take no longer than it may take to connect and
-								 * then to stall */
+	/* the machine's metadata service, too */
+	bool		metadata;
 
 	/* where a 2xx body goes: a spool, or NULL for memory */
 	struct BiSpool *download;
-	int64		download_max;	/* > 0: bytes that download may have, unpacked ... */
-	int64		download_before;	/* ... together with these, which other spools have already */
-	int64		cut_after;		/* > 0: no more of a body for memory is wanted: what came is the reply */
+	int64		download_max;	/* > 0: limit for all downloads of the results, unpacked */
+	int64		download_before;	/* bytes of them that other spools have already */
+	int			patience_ms;	/* > 0: an answer may take so long, if the settings allow less */
+	int64		cut_after;		/* > 0: ends the reply after these bytes of a body for memory */
 
-	/* while it is under way: bytes of bodies that were sent and received, unpacked */
+	/* while it is under way: bytes of bodies sent and received, unpacked */
 	int64		moved;
 
 	/* the reply */
 	BiTransport transport;
 	BiCause		cause;
-	char	   *detail;			/* libcurl's or our words, no secret in them */
+	char	   *detail;			/* in libcurl's or our words; never has a secret */
 	int			status;
 	List	   *reply_headers;	/* of BiHeader, names in lower case */
 	StringInfoData body;		/* always NUL-terminated */
 
+	void	   *owner;			/* for its maker; nothing in base/ reads it */
 	MemoryContext cxt;			/* owner of all the above */
 } BiExchange;
 
-/* A new one, all of it owned by cxt, whose reset also overwrites its secrets. */
+/* Returns a new exchange, owned by cxt.  A reset of cxt also overwrites its secrets. */
 extern BiExchange *bi_exchange_new(MemoryContext cxt);
 extern void bi_exchange_request(BiExchange *ex, const char *method, const char *url);
 
-/* Values with control characters are refused when the exchange is started. */
+/* Adds a header.  A value with control characters is refused when the exchange is started. */
 extern void bi_exchange_add_header(BiExchange *ex, const char *name, const char *value);
 
-/* The value of the first header of that name, in any case of letters, or NULL. */
+/* Returns the value of the first header of that name, in any letter case; NULL if there is none. */
 extern const char *bi_exchange_request_header(const BiExchange *ex, const char *name);
 extern const char *bi_exchange_reply_header(const BiExchange *ex, const char *name);
 
-/* Is it a page for people?  No provider answers so: something on the way did. */
+/* True if the reply is an HTML page.  No provider answers so: something in between did. */
 extern bool bi_exchange_reply_is_page(const BiExchange *ex);
 
-/* The request's body as one: its size, and len bytes (fewer only at its end) from
- * offset; -1 with errno set when the spool cannot be read.  Never ereport, so
- * libcurl's callbacks may call them. */
+/* Return the size of the request's whole body; and len of its bytes from offset, fewer only at the
+ * end; -1 with errno set if the spool cannot be read.  They raise no error, so that libcurl's
+ * callbacks may call them. */
 extern int64 bi_exchange_body_size(const BiExchange *ex);
 extern ssize_t bi_exchange_body_get(const BiExchange *ex, int64 offset, char *bytes, size_t len);
 
-/* Takes over one line of a reply's header, with or without its line break; a line
- * that is no header is passed over, bytes that are no ASCII text become "?". */
+/* Adds one line of a reply's header, with or without its line break.  Ignores a line that is not a
+ * header.  Bytes that are not ASCII text become "?". */
 extern void bi_exchange_add_reply_line(BiExchange *ex, const char *line, size_t len);
 
-/* Milliseconds that the reply asks us to wait (retry-after-ms, retry-after in
- * seconds or as an HTTP date seen from now_unix), -1 if it does not say. */
+/* Returns how many milliseconds the reply asks us to wait (retry-after-ms, or retry-after in
+ * seconds or as an HTTP date, seen from now_unix); -1 if it does not say. */
 extern int64 bi_exchange_retry_after(const BiExchange *ex, int64 now_unix);
 
-/* Blots out the secret (base/blot.h) where the reply quotes it, in its body in memory and its
- * headers: before anybody reads them. */
+/* Overwrites each quote of the secret (base/blot.h) in the reply's headers and its body in memory.
+ * Must come before anything reads them. */
 extern void bi_exchange_scrub(BiExchange *ex, const char *secret);
 
-/* Overwrites the values of all request headers and the body's head, which holds a login's
- * secret; called once the exchange is over. */
+/* Overwrites the values of all request headers, and the body's head, which has a login's secret.
+ * For an exchange that is over. */
 extern void bi_exchange_wipe(BiExchange *ex);
 
 #endif							/* BI_EXCHANGE_H */

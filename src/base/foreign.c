@@ -1,13 +1,12 @@
 /*
  * base/foreign.c: a malloc'd thing of a foreign library, tied to a MemoryContext.
  *
- * Knows memory contexts and nothing of what it frees.  Called by the walls around
- * foreign libraries (http.c, json.c) and by spool.c for its descriptors.  Model:
- * libpqsrv_PQwrap of PostgreSQL 18, without unregistering, which 15 has not: a
- * released owner stays registered and empty until the context is reset.
+ * Knows memory contexts, and nothing about what it frees.  Its model is libpqsrv_PQwrap of
+ * PostgreSQL 18.  PostgreSQL 15 cannot unregister a callback: an owner that was released stays
+ * registered, and empty, until the context is reset.
  *
- * Callbacks of one context run last registered first; those of its children run
- * before its own.  So what must be freed first belongs in a child context.
+ * Callbacks of one context run in reverse order of registration, and those of its children before
+ * its own.  So what must be freed first belongs in a child context.
  */
 #include "postgres.h"
 

@@ -7,17 +7,18 @@
 
 #include "postgres.h"
 
-/* Must not ereport. */
+/* Frees the thing.  Must not raise an error. */
 typedef void (*BiFree) (void *thing);
 
+/* The owner of one foreign thing.  It lives in a memory context until that is reset. */
 typedef struct BiForeign BiForeign;
 
-/* From now on cxt owns thing (NULL is allowed and never freed).  Never fails to
- * free: if registering itself throws, thing is freed first. */
+/* Makes cxt the owner of thing.  NULL is allowed and is not freed.  If it raises an error (out of
+ * memory), it has freed thing. */
 extern BiForeign *bi_foreign_own(MemoryContext cxt, void *thing, BiFree release);
 
-/* Frees it now; the reset of the context then does nothing.  NULL and a second
- * call are harmless.  The owner itself (some 50 bytes) stays until the reset. */
+/* Frees it now; the reset of the context then does nothing.  NULL and a second call do nothing.
+ * The owner itself (about 50 bytes) stays until the reset. */
 extern void bi_foreign_release(BiForeign *foreign);
 
 #endif							/* BI_FOREIGN_H */

@@ -10,15 +10,15 @@
 #include "base/heft.h"
 #include "miscadmin.h"
 
-#define OBJECT 850				/* a table with room for ten members */
-#define MEMBER 120				/* a key, and room in a larger table */
+#define OBJECT 850				/* a table with space for ten members */
+#define MEMBER 120				/* a key, and space in a larger table */
 #define ARRAY 200
-#define ITEM 16					/* room in an array that grows by doubling */
-#define STRING 80				/* beside its bytes */
+#define ITEM 16					/* space in an array that grows by doubling */
+#define STRING 80				/* in addition to its bytes */
 #define OTHER 100				/* a number keeps its text */
 #define DENSEST (OBJECT / 2)	/* no text takes more than this for each of its bytes */
 
-/* Behind the string that begins before p. */
+/* Returns the place behind the string whose opening quote is before p. */
 static const char *
 skip_string(const char *p, const char *end)
 {
@@ -36,7 +36,7 @@ skip_other(const char *p, const char *end)
 	return p;
 }
 
-/* Adds what begins at p; returns the place behind it. */
+/* Adds the weight of what begins at p.  Returns the place behind it. */
 static const char *
 weigh(const char *p, const char *end, size_t *heft)
 {

@@ -6,10 +6,10 @@
 
 #include "postgres.h"
 
-/* The tree of a larger text is not made: see bi_json_parse. */
+/* No tree is made that needs more: see bi_json_parse. */
 #define BI_HEFT_MAX ((size_t) 512 * 1024 * 1024)
 
-/* Does the tree of the text take more than max bytes of memory?  The text need not be JSON. */
+/* True if the tree of the text needs more than max bytes of memory.  The text need not be JSON. */
 extern bool bi_heft_exceeds(const char *text, size_t len, size_t max);
 
 #endif							/* BI_HEFT_H */

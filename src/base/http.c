@@ -1,10 +1,9 @@
 /*
  * base/http.c: many exchanges at once in one libcurl multi handle.
  *
- * Every turn leaves libcurl's stack, so that CHECK_FOR_INTERRUPTS does all its work.
- * A transfer's context is a child of the set's: a reset frees first the transfers,
- * then the multi handle.  Knows nothing of what the bytes mean.  Called by the engine
- * between transactions, and by batch_check.
+ * Each turn returns from libcurl, so that CHECK_FOR_INTERRUPTS can do all its work between turns.
+ * A transfer's context is a child of the set's context: a reset frees the transfers first, then the
+ * multi handle.  Knows nothing about what the bytes mean.
  */
 #include "base/transfer.h"
 
@@ -21,6 +20,10 @@
 
 #define TURN_MS_MAX 250
 
+/* Of the time between two turns at most this much counts for transfers: what this process does
+ * meanwhile is not the provider's slowness. */
+#define COUNTED_MS_MAX 1000
+
 struct BiHttp
 {
 	MemoryContext cxt;
@@ -29,6 +32,8 @@ struct BiHttp
 	dlist_head	under_way;		/* those */
 	int			nover;
 	dlist_head	over;
+	instr_time	turned_at;		/* the last turn */
+	int64		clock_ms;		/* time that counts for transfers */
 };
 
 static void
@@ -37,7 +42,8 @@ release_multi(void *thing)
 	curl_multi_cleanup(thing);
 }
 
-/* libcurl's resolver threads inherit the signal mask: no handler may run in them. */
+/* Calls libcurl with all signals blocked.  Its resolver threads inherit the signal mask, and no
+ * signal handler may run in them. */
 static void
 perform_unsignalled(BiHttp *http)
 {
@@ -87,6 +93,33 @@ collect_transfers(BiHttp *http)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer);
 		end_live(http, (BiTransfer *) transfer, code);
+	}
+}
+
+static int64
+elapsed_ms(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Ends the transfers that are too slow.  Comes after libcurl has read what is here. */
+static void
+end_slow(BiHttp *http)
+{
+	dlist_mutable_iter iter;
+
+	http->clock_ms += Min(elapsed_ms(http->turned_at), COUNTED_MS_MAX);
+	INSTR_TIME_SET_CURRENT(http->turned_at);
+	dlist_foreach_modify(iter, &http->under_way)
+	{
+		BiTransfer *transfer = dlist_container(BiTransfer, node, iter.cur);
+
+		if (bi_transfer_is_slow(transfer, http->clock_ms))
+			end_live(http, transfer, CURLE_OPERATION_TIMEDOUT);
 	}
 }
 
@@ -150,6 +183,7 @@ bi_http_turn(BiHttp *http, int timeout_ms)
 {
 	perform_unsignalled(http);
 	collect_transfers(http);
+	end_slow(http);
 	if (http->live == 0 || http->nover > 0)
 		return;
 	pgstat_report_wait_start(PG_WAIT_EXTENSION);
@@ -189,16 +223,6 @@ bi_http_next(BiHttp *http)
 	return ex;
 }
 
-static int64
-elapsed_ms(instr_time since)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, since);
-	return (int64) INSTR_TIME_GET_MILLISEC(now);
-}
-
 static void
 run_until(BiHttp *http, BiExchange *ex, int timeout_ms)
 {
@@ -225,7 +249,8 @@ run_until(BiHttp *http, BiExchange *ex, int timeout_ms)
 void
 bi_http_run(BiExchange *ex, int timeout_ms)
 {
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "batchinf http run", ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "batchinf http run", ALLOCSET_SMALL_SIZES);
 
 	PG_TRY();
 	{

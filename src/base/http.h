@@ -6,34 +6,34 @@
 
 #include "base/exchange.h"
 
+/* A set of exchanges that run at once.  A loop has one, as long as it runs. */
 typedef struct BiHttp BiHttp;
 
-/* A set of running exchanges, freed (with whatever still runs) when cxt is reset. */
+/* A set of running exchanges.  A reset of cxt frees it, with all that still runs. */
 extern BiHttp *bi_http_new(MemoryContext cxt);
 
-/* Starts ex.  A request that may not be made at all is over at once, with
- * transport UNSENT and its cause; it is handed out by bi_http_next all the same.
- * A 2xx body is appended to ex->download.  ex and its spools must outlive their
- * stay in http, or be freed by the same reset as http.  Ereports only when memory
- * or the disk is full. */
+/* Starts ex.  A request that is not allowed is over at once, with transport UNSENT and its cause;
+ * bi_http_next returns it too.  A 2xx body is appended to ex->download.  ex and its spools must
+ * live until bi_http_next has returned ex, or be freed by the same reset as http.  Raises an error
+ * only if memory or the disk is full. */
 extern void bi_http_start(BiHttp *http, BiExchange *ex);
 
-/* How many have been started and not yet handed out. */
+/* Returns how many were started and not yet returned by bi_http_next. */
 extern int	bi_http_running(const BiHttp *http);
 
-/* Moves bytes, waiting at most timeout_ms (clamped to 250) for something to
- * happen; the caller calls CHECK_FOR_INTERRUPTS between two calls.  Returns at once
- * when nothing runs or something is over. */
+/* Moves bytes, and ends what is too slow with BI_CAUSE_STALLED.  Waits at most timeout_ms, and
+ * never more than 250, for something to happen.  Returns at once if nothing runs or an exchange is
+ * over.  The caller must call CHECK_FOR_INTERRUPTS between two calls. */
 extern void bi_http_turn(BiHttp *http, int timeout_ms);
 
-/* Ends ex, if it is under way: it is over now, with BI_CAUSE_STOPPED and why as its detail. */
+/* Ends ex, if it is under way, with BI_CAUSE_STOPPED and why as its detail. */
 extern void bi_http_stop(BiHttp *http, const BiExchange *ex, const char *why);
 
-/* The next exchange that is over, or NULL.  Its secrets are wiped. */
+/* Returns the next exchange that is over; NULL if there is none.  Its secrets are wiped. */
 extern BiExchange *bi_http_next(BiHttp *http);
 
-/* One exchange from start to end in the caller's own statement, interruptible,
- * at most timeout_ms in all (then BROKEN, STALLED). */
+/* Does one exchange from start to end in the caller's own statement.  Interruptible.  It takes at
+ * most timeout_ms; then it ends as BROKEN, STALLED. */
 extern void bi_http_run(BiExchange *ex, int timeout_ms);
 
 #endif							/* BI_HTTP_H */

@@ -3,7 +3,7 @@
  *
  * The policy of promise 6 stands here and in address.c: https, no redirects, TLS
  * verified, secrets to no other host, nothing that the environment decides.  Knows
- * settings, and nothing of how transfers run.  Called by transfer.c and http.c.
+ * settings, and nothing of how transfers run.
  */
 #include "base/httpopt.h"
 
@@ -11,7 +11,7 @@
 #include "base/guc.h"
 #include "utils/memutils.h"
 
-/* The machine's own metadata service answers at once, or there is none. */
+/* A metadata service of the machine answers at once, or it is not there. */
 #define METADATA_MS_MAX 5000
 
 /* The options that never vary. */
@@ -23,13 +23,13 @@ static const struct
 	{CURLOPT_NOSIGNAL, 1},
 	{CURLOPT_QUICK_EXIT, 1},	/* never wait for a resolver that hangs */
 	{CURLOPT_NOPROGRESS, 1},
-	{CURLOPT_FOLLOWLOCATION, 0},	/* would carry x-api-key to another host */
+	{CURLOPT_FOLLOWLOCATION, 0},	/* a redirect would carry x-api-key to another host */
 	{CURLOPT_NETRC, CURL_NETRC_IGNORED},
 	{CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
 	{CURLOPT_SSL_VERIFYPEER, 1},
 	{CURLOPT_SSL_VERIFYHOST, 2},
 	{CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
-	/* No HTTP/2: there libcurl sends again by itself what a GOAWAY refused. */
+	/* No HTTP/2: with it libcurl by itself sends again what a GOAWAY refused. */
 	{CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
 	{CURLOPT_PATH_AS_IS, 1},	/* signatures cover the path */
 	{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
@@ -37,18 +37,19 @@ static const struct
 	{CURLOPT_LOW_SPEED_LIMIT, 1}
 };
 
-/* One part of a URL into a buffer; false if there is none or it is too long. */
+/* Copies one part of a URL into a buffer.  False if it is missing or too long. */
 static bool
 get_part(CURLU *parsed, CURLUPart part, char *to, size_t size)
 {
 	char	   *text = NULL;
-	bool		fits = curl_url_get(parsed, part, &text, 0) == CURLUE_OK && strlcpy(to, text, size) < size;
+	bool		fits = curl_url_get(parsed, part, &text, 0) == CURLUE_OK &&
+		strlcpy(to, text, size) < size;
 
 	curl_free(text);
 	return fits;
 }
 
-/* Fills scheme and host of url; false if it is none. */
+/* Fills scheme and host of url.  False if url is invalid. */
 static bool
 split_url(const char *url, char *scheme, size_t scheme_size, char *host, size_t host_size)
 {
@@ -75,17 +76,21 @@ check_url(BiTransfer *transfer)
 		return false;
 	}
 	transfer->metadata_allowed = transfer->ex->metadata;
-	transfer->inner_allowed = transfer->ex->metadata || transfer->ex->allow_http || bi_guc_http_host_allowed(host);
-	/* Behind a proxy an address is never seen again. */
+	transfer->inner_allowed = transfer->ex->metadata || transfer->ex->allow_http ||
+		bi_guc_http_host_allowed(host);
+	/* Judge an address in the URL now: with a proxy, the resolved address is never seen. */
 	address = bi_address_judge_text(host, BI_ADDRESS_OUTER);
 	if (strcmp(scheme, "https") != 0 && !transfer->inner_allowed)
-		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "host \"%s\" may be asked by https only", host);
-	else if (address == BI_ADDRESS_METADATA ? !transfer->metadata_allowed : address == BI_ADDRESS_INNER && !transfer->inner_allowed)
+		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "host \"%s\" may be asked by https only",
+							host);
+	else if ((address == BI_ADDRESS_METADATA && !transfer->metadata_allowed) ||
+			 (address == BI_ADDRESS_INNER && !transfer->inner_allowed))
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "address %s is not allowed", host);
 	return transfer->cause == BI_CAUSE_NONE;
 }
 
-/* A line break in a value would be a header, or a request, of its own. */
+/* False if a value has a control character.  A line break would begin another header, or a
+ * request. */
 static bool
 check_headers(BiTransfer *transfer)
 {
@@ -100,7 +105,8 @@ check_headers(BiTransfer *transfer)
 			if (((unsigned char) *c < ' ' && *c != '\t') || *c == 0x7f)
 			{
 				bi_transfer_give_up(transfer, BI_CAUSE_DENIED,
-									"the value of header \"%s\" has a control character", header->name);
+									"the value of header \"%s\" has a control character",
+									header->name);
 				return false;
 			}
 		}
@@ -144,9 +150,9 @@ set_headers(BiTransfer *transfer)
 	return CURLE_OK;
 }
 
-/* Anything but these is sent on a new connection: when a reused one turns out dead,
- * libcurl sends the request again by itself, even though the first may have had its
- * effect (promise 1). */
+/* True if the method may be sent twice.  All others use a new connection.  If a reused connection
+ * turns out to be dead, libcurl sends the request again by itself, even though the first one may
+ * have had its effect (promise 1). */
 static bool
 is_repeatable(const char *method)
 {
@@ -171,8 +177,8 @@ set_request(BiTransfer *transfer)
 		BI_SET(transfer, CURLOPT_CUSTOMREQUEST, ex->method);
 	BI_SET(transfer, CURLOPT_FRESH_CONNECT, is_repeatable(ex->method) ? 0L : 1L);
 	BI_SET(transfer, CURLOPT_USERAGENT, "batchinf/" BATCHINF_VERSION);
-	/* Downloads come as they are: their size can be compared.  Either way libcurl
-	 * unpacks what a server packs unasked. */
+	/* Ask for downloads that are not packed, so that their size can be compared.  libcurl unpacks
+	 * in any case what a server packs without being asked. */
 	BI_SET(transfer, CURLOPT_ACCEPT_ENCODING, ex->download ? "identity" : "");
 	return set_headers(transfer);
 }
@@ -189,7 +195,21 @@ in_seconds(int ms)
 	return Max(((long) ms + 999) / 1000, 1);
 }
 
-/* Nothing here is left to a default that the environment could change. */
+static CURLcode
+set_times(BiTransfer *transfer)
+{
+	int			connect_ms = timeout_of(transfer, bi_guc_connect_timeout);
+	int			stall_ms = timeout_of(transfer, bi_guc_stall_timeout);
+
+	stall_ms = Max(stall_ms, transfer->ex->patience_ms);
+	transfer->slow.reply_ms = (int64) connect_ms + stall_ms;
+	transfer->slow.window_ms = stall_ms;
+	BI_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) connect_ms);
+	BI_SET(transfer, CURLOPT_LOW_SPEED_TIME, in_seconds(stall_ms));
+	return CURLE_OK;
+}
+
+/* Sets all that the environment could change otherwise. */
 static CURLcode
 set_connection(BiTransfer *transfer)
 {
@@ -207,11 +227,7 @@ set_connection(BiTransfer *transfer)
 		BI_SET(transfer, CURLOPT_CAINFO, bi_guc_ca_file);
 		BI_SET(transfer, CURLOPT_PROXY_CAINFO, bi_guc_ca_file);
 	}
-	BI_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_of(transfer, bi_guc_connect_timeout));
-	BI_SET(transfer, CURLOPT_LOW_SPEED_TIME, in_seconds(timeout_of(transfer, bi_guc_stall_timeout)));
-	if (transfer->ex->brief)
-		BI_SET(transfer, CURLOPT_TIMEOUT_MS, (long) bi_guc_connect_timeout + bi_guc_stall_timeout);
-	return CURLE_OK;
+	return set_times(transfer);
 }
 
 bool

@@ -6,11 +6,12 @@
 
 #include "base/transfer.h"
 
-/* May this be asked for at all?  If not, the transfer has its cause.  Decides
- * inner_allowed. */
+/*
+ * True if the request is allowed at all.  If not, the transfer has the cause.  Sets inner_allowed.
+ */
 extern bool bi_httpopt_check(BiTransfer *transfer);
 
-/* All options of the open easy handle but the callbacks. */
+/* Sets all options of the open easy handle, except the callbacks. */
 extern CURLcode bi_httpopt_set(BiTransfer *transfer);
 
 #endif							/* BI_HTTPOPT_H */

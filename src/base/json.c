@@ -2,7 +2,7 @@
  * base/json.c: the wall around json-c.
  *
  * Knows json-c and nothing of what the texts mean.  Each text is first walked by
- * token.c, which sees to it that json-c reads what the standard says, and marks
+ * token.c, which makes sure that json-c reads what the standard says, and marks
  * whole numbers that do not fit a machine word, so that json-c keeps their text.
  * json-c's memory is malloc'd: the root of each tree is tied to the memory context
  * of its parsing.
@@ -24,10 +24,10 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-/* So much is parsed between two looks at interrupts. */
+/* How many bytes are parsed between two checks for interrupts. */
 #define PIECE ((size_t) 64 * 1024)
 
-/* json-c has no object for null: this address stands for it. */
+/* json-c has no object for null.  This address represents it. */
 static const char json_null = 0;
 
 #define NULL_VALUE ((BiJson *) unconstify(char *, &json_null))
@@ -58,7 +58,8 @@ put_object(void *object)
 	json_object_put(object);
 }
 
-/* The tokener gathers each string in one buffer: this makes it large enough, and later overwrites it. */
+/* The tokener collects each string in one buffer.  Makes the buffer large enough, and later
+ * overwrites it. */
 static void
 flood(json_tokener *tokener, const char *filler)
 {
@@ -72,8 +73,8 @@ free_tokener(void *tokener)
 	json_tokener_free(tokener);
 }
 
-/* Returns how much of the text json-c has read.  It reads a piece at a time: an interrupt may
- * throw between two pieces, and then the tokener's owner frees what it has made so far. */
+/* Returns how much of the text json-c has read.  It reads a piece at a time.  An interrupt may
+ * raise an error between two pieces; then the tokener's owner frees what it has made so far. */
 static size_t
 parse_pieces(json_tokener *tokener, const char *text, size_t len, json_object **root)
 {
@@ -89,7 +90,7 @@ parse_pieces(json_tokener *tokener, const char *text, size_t len, json_object **
 	return done;
 }
 
-/* json-c's own part.  A number at the root ends only with a NUL byte. */
+/* Lets json-c parse the text.  A number at the root ends only with a NUL byte. */
 static bool
 parse_tokens(const char *text, size_t len, const char *filler, json_object **root)
 {
@@ -128,7 +129,8 @@ bi_json_parse_text(const char *text, size_t len, BiJsonMode mode)
 
 	while (len > 0 && is_space(text[len - 1]))
 		len--;
-	if (len == 0 || len >= MaxAllocSize || pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len)
+	if (len == 0 || len >= MaxAllocSize ||
+		pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len)
 		return NULL;
 	if (bi_heft_exceeds(text, len, BI_HEFT_MAX))
 		return NULL;
@@ -136,7 +138,9 @@ bi_json_parse_text(const char *text, size_t len, BiJsonMode mode)
 		filler = psprintf("\"%*s", (int) len, "");
 	good = bi_token_walk(text, len, BI_JSON_DEPTH, mode == BI_JSON_LENIENT, &marked);
 	if (good)
-		good = marked.data ? parse_tokens(marked.data, marked.len, filler, &root) : parse_tokens(text, len, filler, &root);
+		good = marked.data
+			? parse_tokens(marked.data, marked.len, filler, &root)
+				: parse_tokens(text, len, filler, &root);
 	if (marked.data)
 		pfree(marked.data);
 	if (!good)
@@ -156,13 +160,16 @@ bi_json_parse_lenient(const char *text, size_t len, bool *repaired)
 		text += strlen(mark);
 		len -= strlen(mark);
 	}
-	*repaired = len < MaxAllocSize && pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len;
+	*repaired = len < MaxAllocSize &&
+		pg_encoding_verifymbstr(PG_UTF8, text, (int) len) != (int) len;
 	if (*repaired)
 		text = bi_utf8_repair(text, len, MaxAllocSize / 2, &len);
 	return bi_json_parse_text(text, len, BI_JSON_LENIENT);
 }
 
-/* A fraction's or marked number's text as it was read; NULL for small whole numbers. */
+/*
+ * Returns the text of a fraction or a marked number as it was read; NULL for small whole numbers.
+ */
 static const char *
 source_of(json_object *number, size_t *len, bool *whole)
 {
@@ -242,6 +249,14 @@ bi_json_string(const BiJson *json, size_t *len)
 	return json_object_get_string(object);
 }
 
+bool
+bi_json_equals(const BiJson *json, const char *text)
+{
+	const char *string = bi_json_string(json, NULL);
+
+	return string && strcmp(string, text) == 0;
+}
+
 char *
 bi_json_cstring(const BiJson *json)
 {
@@ -285,7 +300,8 @@ bi_json_double(const BiJson *json, double otherwise)
 {
 	json_object *object = object_of(json);
 
-	if (!json_object_is_type(object, json_type_int) && !json_object_is_type(object, json_type_double))
+	if (!json_object_is_type(object, json_type_int) &&
+		!json_object_is_type(object, json_type_double))
 		return otherwise;
 	return json_object_get_double(object);
 }
@@ -295,7 +311,8 @@ bi_json_bool(const BiJson *json, bool otherwise)
 {
 	json_object *object = object_of(json);
 
-	return json_object_is_type(object, json_type_boolean) ? json_object_get_boolean(object) : otherwise;
+	return json_object_is_type(object, json_type_boolean)
+		? json_object_get_boolean(object) : otherwise;
 }
 
 int
@@ -334,7 +351,7 @@ bi_json_next(const BiJson *json, void **place, const char **key, BiJson **value)
 	return true;
 }
 
-/* Writing.  The depth was bounded by the parser. */
+/* Writing.  The parser has limited the depth. */
 
 static void append_object(StringInfo out, json_object *object);
 
@@ -400,7 +417,8 @@ append_object(StringInfo out, json_object *object)
 			append_number(out, object);
 			break;
 		case json_type_string:
-			bi_json_append_bytes(out, json_object_get_string(object), json_object_get_string_len(object));
+			bi_json_append_bytes(out, json_object_get_string(object),
+								 json_object_get_string_len(object));
 			break;
 		case json_type_array:
 			append_array(out, object);

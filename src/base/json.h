@@ -2,7 +2,7 @@
  * base/json.h: JSON as the wire has it, behind a wall: the only json-c.
  *
  * A BiJson is read-only and belongs to the memory context that was current when
- * its text was parsed.  Every reader takes NULL and answers "nothing", so that
+ * its text was parsed.  Every reader accepts NULL and returns "nothing" for it, so that
  * bi_json_at(reply, "error", "code", NULL) needs no checks on the way.
  */
 #ifndef BI_JSON_H
@@ -12,6 +12,7 @@
 
 #include "lib/stringinfo.h"
 
+/* A value in a parsed text.  It lives as long as the tree that it is in. */
 typedef struct BiJson BiJson;
 
 typedef enum BiJsonType
@@ -35,29 +36,45 @@ typedef enum BiJsonMode
 
 extern BiJson *bi_json_parse_text(const char *text, size_t len, BiJsonMode mode);
 
-/* The parsed text (UTF-8, at most BI_JSON_DEPTH levels deep, nothing but space behind
- * it), or NULL where it is no JSON.  Strict: RFC 8259, no NaN, no key with a NUL in it.
- * Of a repeated key the last one counts.  NULL too for a text whose tree would take more than
- * BI_HEFT_MAX bytes of memory (heft.h).  Never ereports for its content.  Interruptible. */
+/*
+ * Parses the text: UTF-8, at most BI_JSON_DEPTH levels deep, with only white space behind it.
+ * Strict: RFC 8259, no NaN, no key with a NUL in it.  Of a repeated key the last one counts.
+ * Returns NULL if it is not JSON, and if its tree would need more than BI_HEFT_MAX bytes of memory
+ * (heft.h).  Raises no error because of the content.  Interruptible.
+ */
 static inline BiJson *
 bi_json_parse(const char *text, size_t len)
 {
 	return bi_json_parse_text(text, len, BI_JSON_STRICT);
 }
 
-/* The same of a text that is a secret: but for the tree, which bi_secret_wipe_json overwrites,
- * nothing of it stays behind in memory. */
+/* The same for a text that ends with NUL.  NULL for NULL. */
+static inline BiJson *
+bi_json_parse_cstring(const char *text)
+{
+	return text ? bi_json_parse(text, strlen(text)) : NULL;
+}
+
+/* The same for a text that is secret.  Nothing of it stays in memory except the tree, which
+ * bi_secret_wipe_json overwrites. */
 static inline BiJson *
 bi_json_parse_secret(const char *text, size_t len)
 {
 	return bi_json_parse_text(text, len, BI_JSON_SECRET);
 }
 
+/* The same of a text that ends with NUL; NULL for NULL. */
+static inline BiJson *
+bi_json_parse_secret_cstring(const char *text)
+{
+	return text ? bi_json_parse_secret(text, strlen(text)) : NULL;
+}
+
 /*
- * The same of a text that is paid for, in which one odd token must not lose the rest: only for
- * lines of results.  A byte order mark at the beginning is passed over; NaN, Infinity and
- * -Infinity are read as null; control characters may stand in strings as they are.  Where the
- * text is no UTF-8, *repaired becomes true and U+FFFD stands for each byte that is none.
+ * The same for a text that was paid for, in which one odd token must not lose the rest.  Only for
+ * lines of results.  Ignores a byte order mark at the beginning, reads NaN, Infinity and -Infinity
+ * as null, and accepts control characters in strings.  If the text is not UTF-8, sets *repaired,
+ * and reads U+FFFD for each byte that is not.
  */
 extern BiJson *bi_json_parse_lenient(const char *text, size_t len, bool *repaired);
 
@@ -65,36 +82,49 @@ extern BiJson *bi_json_parse_lenient(const char *text, size_t len, bool *repaire
 
 extern BiJsonType bi_json_type(const BiJson *json);
 
-/* The member of that path of object keys, NULL if any step is missing.  JSON
- * null counts as missing. End the list with NULL. */
+/* Returns the member at that path of object keys; NULL if any step is missing.  JSON null counts as
+ * missing.  The list ends with NULL. */
 extern BiJson *bi_json_at(const BiJson *json,...);
 
-/* The member of that key, which may be a JSON null; NULL if it is missing. */
+/* Returns the member of that key, which may be a JSON null; NULL if it is missing. */
 extern BiJson *bi_json_get(const BiJson *json, const char *key);
 
-/* NULL when it is no string.  Strings may hold NUL bytes: len (may be NULL) tells. */
+/* Returns the string; NULL if it is not one.  Strings may contain NUL bytes: *len is the length;
+ * len may be NULL. */
 extern const char *bi_json_string(const BiJson *json, size_t *len);
 
-/* The string where it is one and has no NUL byte in it, palloc'd, else NULL;
- * numbers give their text. */
+/* Returns the string, palloc'd; NULL if it is not one or has a NUL byte.  Of a number it returns
+ * the text. */
 extern char *bi_json_cstring(const BiJson *json);
-extern int64 bi_json_int(const BiJson *json, int64 otherwise);	/* of whole numbers that fit */
+
+/* Returns the value of a whole number that fits; otherwise for all others. */
+extern int64 bi_json_int(const BiJson *json, int64 otherwise);
 extern double bi_json_double(const BiJson *json, double otherwise);
 extern bool bi_json_bool(const BiJson *json, bool otherwise);
 
-extern int	bi_json_length(const BiJson *json); /* of an array or object; else 0 */
+/* Returns the number of items or members; 0 if it is neither an array nor an object. */
+extern int	bi_json_length(const BiJson *json);
 extern BiJson *bi_json_item(const BiJson *json, int i);
 
-/* The next member of an object, in constant time; *place is NULL for the first. */
+/* Steps to the next member of an object, in constant time.  *place is NULL before the first.  False
+ * at the end. */
 extern bool bi_json_next(const BiJson *json, void **place, const char **key, BiJson **value);
 
-/* Compact text, palloc'd; numbers as they were written.  NULL for NULL. */
+/* Returns it as compact text, palloc'd, with numbers as they were written.  NULL for NULL. */
 extern char *bi_json_text(const BiJson *json);
 
+/* True if it is a string and equals text. */
+extern bool bi_json_equals(const BiJson *json, const char *text);
+
 /* Writing is appending to a StringInfo. */
-extern void bi_json_append(StringInfo out, const BiJson *json); /* as bi_json_text; nothing for NULL */
+/* Appends it as bi_json_text returns it; nothing for NULL. */
+extern void bi_json_append(StringInfo out, const BiJson *json);
+
+/* Append a JSON string with its quotes; the second one may have NUL bytes. */
 extern void bi_json_append_string(StringInfo out, const char *utf8);
-extern void bi_json_append_bytes(StringInfo out, const char *utf8, size_t len); /* NUL bytes allowed */
-extern size_t bi_json_string_size(const char *utf8);	/* what bi_json_append_string would append */
+extern void bi_json_append_bytes(StringInfo out, const char *utf8, size_t len);
+
+/* Returns the size of what bi_json_append_string would append. */
+extern size_t bi_json_string_size(const char *utf8);
 
 #endif							/* BI_JSON_H */

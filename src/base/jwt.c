@@ -1,9 +1,8 @@
 /*
  * base/jwt.c: JSON Web Tokens signed with an RSA key (RS256).
  *
- * Knows libcrypto's keys and base64url, and nothing of what is claimed.  Between the making
- * and the freeing of a key nothing is palloc'd and nothing ereported.  Called by the
- * providers that log in with a key of their own.
+ * Knows libcrypto's keys and base64url, and nothing about what is claimed.  From the making to the
+ * freeing of a key nothing is palloc'd and no error is raised.
  */
 #include "postgres.h"
 
@@ -19,7 +18,7 @@
 #define BITS_MIN 2048
 #define SIGNATURE_MAX 2048		/* bytes: a key of 16,384 bits */
 
-/* libcrypto would ask at the terminal. */
+/* Without this, libcrypto would ask for a passphrase at the terminal. */
 static int
 no_passphrase(char *buffer, int size, int writing, void *asked)
 {
@@ -41,7 +40,8 @@ refuse_key(const EVP_PKEY *key, bool encrypted)
 	return NULL;
 }
 
-/* NULL, with the reason, where it is no key to sign with.  What is returned must be freed. */
+/* Returns the key, which the caller must free; NULL with the reason if nothing can be signed with
+ * it. */
 static EVP_PKEY *
 open_key(const char *pem, const char **why)
 {
@@ -58,7 +58,7 @@ open_key(const char *pem, const char **why)
 	return NULL;
 }
 
-/* RSASSA-PKCS1-v1_5 with SHA-256; the signature's size, 0 where that failed. */
+/* Signs with RSASSA-PKCS1-v1_5 and SHA-256.  Returns the signature's size; 0 if that failed. */
 static size_t
 sign_text(EVP_PKEY *key, const char *text, size_t len, unsigned char *signature)
 {
@@ -72,7 +72,7 @@ sign_text(EVP_PKEY *key, const char *text, size_t len, unsigned char *signature)
 	return good ? size : 0;
 }
 
-/* A damaged key may only show when it signs. */
+/* Signs something: some damaged keys fail only then. */
 const char *
 bi_jwt_refuse(const char *pem)
 {
@@ -86,7 +86,7 @@ bi_jwt_refuse(const char *pem)
 	return why;
 }
 
-/* base64url, without padding. */
+/* Appends the bytes as base64url, without padding. */
 static void
 append_encoded(StringInfo out, const void *bytes, size_t len)
 {
@@ -130,7 +130,7 @@ bi_jwt_sign(const char *pem, const char *key_id, const char *claims)
 	size_t		size;
 
 	initStringInfo(&token);
-	/* once and for all: what a growing text leaves behind would not be wiped */
+	/* Enough space at once: a text that grows would leave copies behind that are never wiped. */
 	enlargeStringInfo(&token, (int) (2 * strlen(claims) + 2 * SIGNATURE_MAX));
 	append_header(&token, key_id);
 	appendStringInfoChar(&token, '.');

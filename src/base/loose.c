@@ -1,9 +1,9 @@
 /*
  * base/loose.c: JSON as models write it.
  *
- * Models that are asked for JSON often put it into a fenced code block, and write line
- * breaks within strings as they are.  Both are unmistakable, so both are read; nothing else is
- * repaired, for a guess would put words into the model's mouth.  Knows no job and no column.
+ * Models that are asked for JSON often put it into a fenced code block, and write line breaks
+ * within strings as they are.  Both are certain to be meant, so both are read.  Nothing else is
+ * repaired: a guess could change what the model said.  Knows no job and no column.
  */
 #include "postgres.h"
 
@@ -30,7 +30,7 @@ fence_length(const char *text, const char *end, char fence)
 	return p - text >= FENCE_MIN ? p - text : 0;
 }
 
-/* Returns the begin of the line that ends at end. */
+/* Returns the beginning of the line that ends at end. */
 static const char *
 last_line(const char *begin, const char *end)
 {
@@ -39,7 +39,7 @@ last_line(const char *begin, const char *end)
 	return end;
 }
 
-/* Is there a line within that could close a fence of this length? */
+/* True if a line within could close a fence of this length. */
 static bool
 has_fence(const char *begin, const char *end, char fence, size_t length)
 {
@@ -58,7 +58,7 @@ has_fence(const char *begin, const char *end, char fence, size_t length)
 	return false;
 }
 
-/* Narrows the text to the content of its only fenced block, if it is one and nothing else. */
+/* If the text is one fenced block and nothing else, narrows it to the content of the block. */
 static void
 unfence(const char **begin, const char **end)
 {

@@ -7,10 +7,9 @@
 #include "postgres.h"
 
 /*
- * Returns the JSON text that text means, if it means one: a text that is one block of
- * Markdown's fenced code is the block's content, and control characters within strings are
- * written as escapes.  Returns text itself where there is nothing to change, else a palloc'd
- * copy.  Does not tell whether the result is JSON.
+ * Returns the JSON text that text means.  If text is one block of Markdown's fenced code, that is
+ * the content of the block.  Control characters within strings become escapes.  Returns text
+ * itself if nothing changes; otherwise a palloc'd copy.  Does not check that the result is JSON.
  */
 extern const char *bi_loose_json(const char *text);
 

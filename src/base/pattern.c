@@ -2,10 +2,10 @@
  * base/pattern.c: PostgreSQL's regular expressions, over UTF-8 whatever the server
  * encoding is (so not by its SQL functions), by the rules of the C locale.
  *
- * Knows the engine and nothing of schemas.  Compiling costs far more than searching, so a
+ * Knows the engine and nothing about schemas.  Compiling costs far more than searching, so a
  * pattern is compiled once and kept.  Before version 16 the engine's memory is malloc'd:
- * foreign.c ties it to the context.  There the engine does not throw when it is
- * interrupted; it returns an error, and CHECK_FOR_INTERRUPTS throws.
+ * foreign.c ties it to the context.  There an interrupted engine raises no error.
+ * It returns an error code, and CHECK_FOR_INTERRUPTS raises the error.
  */
 #include "postgres.h"
 
@@ -17,13 +17,13 @@
 #include "miscadmin.h"
 #include "regex/regex.h"
 
-/* What a search costs was measured on (a|b)*a(a|b){250}c and the like: a call has to set up
- * its states, and a character that meets a new set of states costs a unit for so much size. */
+/* The cost of a search was measured with patterns like (a|b)*a(a|b){250}c.  Each call sets up the
+ * states.  A character that leads to a new set of states costs one unit for this much size. */
 #define CALL_WORK 3
-#define SMALL_SIZE 20			/* the engine has room for the states of such a pattern */
+#define SMALL_SIZE 20			/* the engine keeps all states of such a pattern */
 #define SIZE_A_UNIT 30
 
-/* A look-ahead reads on from each character. */
+/* A look-ahead reads on from each character, so its cost counts for each. */
 #define LOOK_BYTES 3
 
 struct BiPattern
@@ -47,13 +47,14 @@ free_pattern(void *re)
 	pg_regfree(re);
 }
 
-/* Compiles into pattern, whose memory the current context then owns; an error code. */
+/* Compiles into pattern, whose memory the current context then owns.  Returns an error code. */
 static int
 compile(BiPattern *pattern, const char *text, size_t len)
 {
 	int			wide_len;
 	pg_wchar   *wide = to_wide(text, len, &wide_len);
-	int			code = pg_regcomp(&pattern->re, wide, wide_len, REG_ADVANCED | REG_NOSUB, C_COLLATION_OID);
+	int			code =
+		pg_regcomp(&pattern->re, wide, wide_len, REG_ADVANCED | REG_NOSUB, C_COLLATION_OID);
 
 	if (code == REG_OKAY)
 		bi_foreign_own(CurrentMemoryContext, &pattern->re, free_pattern);
@@ -73,8 +74,8 @@ bi_pattern_compile(const char *text, size_t len, char **why)
 	if (unsupported)
 		*why = pstrdup(unsupported);
 	else if (pattern->size.size > BI_PATTERN_SIZE_MAX)
-		*why = psprintf("it is too large: repetitions written out, its size is " INT64_FORMAT ", of %d at most",
-						pattern->size.size, BI_PATTERN_SIZE_MAX);
+		*why = psprintf("it is too large: repetitions written out, its size is " INT64_FORMAT
+						", of %d at most", pattern->size.size, BI_PATTERN_SIZE_MAX);
 	if (*why)
 		return NULL;
 	code = compile(pattern, text, len);

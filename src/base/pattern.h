@@ -10,8 +10,8 @@
 
 #include "postgres.h"
 
-/* A compiled pattern.  It belongs to the memory context it was compiled in, the memory of
- * PostgreSQL's engine included. */
+/* A compiled pattern.  It belongs to the memory context in which it was compiled, and so does the
+ * memory of PostgreSQL's engine. */
 typedef struct BiPattern BiPattern;
 
 /* The largest size of a pattern, as regsize.c counts it. */
@@ -26,7 +26,7 @@ extern BiPattern *bi_pattern_compile(const char *pattern, size_t len, char **why
 
 extern int64 bi_pattern_size(const BiPattern *pattern);
 
-/* What a search through len bytes may cost at most, in units of 0.1 microseconds. */
+/* Returns what a search through len bytes may cost at most, in units of 0.1 microseconds. */
 extern int64 bi_pattern_work(const BiPattern *pattern, size_t len);
 
 /* Returns whether it is found anywhere in the text.  Interruptible. */

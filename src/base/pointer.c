@@ -1,13 +1,13 @@
 /*
  * base/pointer.c: JSON pointers (RFC 6901), read from URI fragments and written.
  *
- * Knows trees and nothing of schemas; dialect.c and schema.c call it.
+ * Knows trees, and nothing about schemas.
  */
 #include "postgres.h"
 
 #include "base/pointer.h"
 
-/* The array index that a step is; -1 if it is none. */
+/* Returns the array index that a step names; -1 if it names none. */
 static int
 parse_index(const char *step)
 {
@@ -35,7 +35,8 @@ decode_percents(const char *from, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 	{
-		if (from[i] == '%' && i + 2 < len && hex_digit(from[i + 1]) >= 0 && hex_digit(from[i + 2]) >= 0)
+		if (from[i] == '%' && i + 2 < len && hex_digit(from[i + 1]) >= 0 &&
+			hex_digit(from[i + 2]) >= 0)
 		{
 			*to++ = (char) (hex_digit(from[i + 1]) * 16 + hex_digit(from[i + 2]));
 			i += 2;
@@ -47,7 +48,7 @@ decode_percents(const char *from, size_t len)
 	return step;
 }
 
-/* ~0 is a tilde, ~1 a slash. */
+/* Replaces ~0 by a tilde and ~1 by a slash. */
 static void
 decode_tildes(char *step)
 {
@@ -76,7 +77,8 @@ bi_pointer_resolve(const BiJson *root, const char *ref)
 		char	   *step = decode_percents(ref, len);
 
 		decode_tildes(step);
-		at = bi_json_type(at) == BI_JSON_ARRAY ? bi_json_item(at, parse_index(step)) : bi_json_get(at, step);
+		at = bi_json_type(at) == BI_JSON_ARRAY
+			? bi_json_item(at, parse_index(step)) : bi_json_get(at, step);
 		pfree(step);
 		ref += len;
 	}

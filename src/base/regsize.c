@@ -19,8 +19,8 @@
 #include "base/regsize.h"
 #include "mb/pg_wchar.h"
 
-#define LOOSE 5					/* what a piece counts that may match nothing */
-#define TIGHT 8					/* what the square of the number of constraints counts */
+#define LOOSE 5					/* the factor for a piece that may match nothing */
+#define TIGHT 8					/* the factor for the square of the number of constraints */
 #define CLASS_BYTES 32			/* bytes of a bracket expression that count as one atom */
 #define NESTED_MAX 100			/* parentheses in parentheses */
 #define SIZE_MAX_COUNTED INT64CONST(1000000000000)
@@ -88,7 +88,7 @@ repeat(Part part, int64 times)
 	return part;
 }
 
-/* Behind "[": up to the "]" that closes it. */
+/* Reads a bracket expression, from behind its "[" to its "]". */
 static Part
 scan_class(Scan *scan)
 {
@@ -104,7 +104,7 @@ scan_class(Scan *scan)
 
 		if (kind == ':' || kind == '.' || kind == '=')
 		{
-			const char close[] = {kind, ']', '\0'};
+			const char	close[] = {kind, ']', '\0'};
 
 			skip(scan, 2);
 			while (scan->at < scan->end && !comes(scan, close))
@@ -118,11 +118,12 @@ scan_class(Scan *scan)
 	return (Part) {.atoms = 1 + (scan->at - start) / CLASS_BYTES};
 }
 
-/* Behind "(": the part in it, and the ")". */
+/* Reads a group, from behind its "(" to its ")". */
 static Part
 scan_group(Scan *scan)
 {
-	bool		look = take(scan, "?=") || take(scan, "?!") || take(scan, "?<=") || take(scan, "?<!");
+	bool		look = take(scan, "?=") || take(scan, "?!") || take(scan, "?<=") ||
+		take(scan, "?<!");
 	Part		part = {0};
 
 	if (!look)
@@ -159,7 +160,9 @@ scan_atom(Scan *scan)
 		bool		constraint = strchr("AmMyYZ", scan->at[1]) != NULL && scan->at[1] != '\0';
 
 		skip(scan, 2);
-		return (Part) {.atoms = constraint ? 0 : 1, .empty = constraint, .tight = constraint ? 4 : 0};
+		if (constraint)
+			return (Part) {.empty = true, .tight = 4};
+		return (Part) {.atoms = 1};
 	}
 	skip(scan, pg_utf_mblen((const unsigned char *) scan->at));
 	return (Part) {.atoms = 1};
@@ -175,7 +178,7 @@ scan_number(Scan *scan)
 	return number;
 }
 
-/* Behind "{" that begins a bound: how often at most, written out. */
+/* Reads a bound, from behind its "{".  Returns its largest number of repetitions. */
 static int64
 scan_bound(Scan *scan, bool *optional)
 {
@@ -183,7 +186,8 @@ scan_bound(Scan *scan, bool *optional)
 	int64		most = least;
 
 	if (take(scan, ","))
-		most = scan->at < scan->end && isdigit((unsigned char) *scan->at) ? scan_number(scan) : least;
+		most = scan->at < scan->end && isdigit((unsigned char) *scan->at)
+			? scan_number(scan) : least;
 	while (scan->at < scan->end && *scan->at != '}')
 		skip(scan, 1);
 	skip(scan, 1);
@@ -191,7 +195,7 @@ scan_bound(Scan *scan, bool *optional)
 	return Max(most, 1);
 }
 
-/* False where no quantifier comes. */
+/* Reads a quantifier.  False if there is none. */
 static bool
 scan_quantifier(Scan *scan, int64 *times, bool *optional)
 {
@@ -265,7 +269,7 @@ scan_alternatives(Scan *scan)
 	return all;
 }
 
-/* Options in front change what the rest means: these leave the syntax as it is read here. */
+/* Options at the beginning change what the rest means.  These do not change the syntax. */
 static void
 scan_options(Scan *scan)
 {
@@ -286,7 +290,7 @@ bi_regsize_count(const char *pattern, size_t len, BiRegsize *size)
 	Part		all = {0};
 
 	scan_options(&scan);
-	/* A ")" too many is for the compiler to refuse. */
+	/* If there is one ")" too many, the compiler refuses it. */
 	while (scan.why == NULL && scan.at < scan.end)
 	{
 		all = add(all, scan_alternatives(&scan));

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+/* The counted size of one pattern, a plain value. */
 typedef struct BiRegsize
 {
 	int64		size;			/* what compiling costs: see regsize.c */
@@ -13,9 +14,9 @@ typedef struct BiRegsize
 	bool		looks_around;	/* it has a look-ahead or look-behind */
 } BiRegsize;
 
-/* Counts the size of the pattern (UTF-8) in *size.  Returns NULL, or a constant text that
- * says which syntax is not supported: it has no size that can be foretold.  A pattern that
- * is malformed has some size: the compiler says what is wrong with it. */
+/* Counts the size of the pattern (UTF-8) in *size.  Returns NULL, or a constant text that names the
+ * syntax that is not supported because its cost cannot be predicted.  A malformed pattern gets some
+ * size: the compiler says what is wrong with it. */
 extern const char *bi_regsize_count(const char *pattern, size_t len, BiRegsize *size);
 
 #endif							/* BI_REGSIZE_H */

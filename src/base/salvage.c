@@ -1,10 +1,10 @@
 /*
  * base/salvage.c: what can be read of JSON that is broken.
  *
- * A parser refuses the whole text for one odd byte; this scan counts brackets and passes over
- * strings, and looks at nothing else.  So it finds the name of an answer whose rest is lost.
- * Where quotes or brackets before the wanted string are missing it finds nothing, or the wrong
- * place: take what it returns only if it can be told from a chance find.
+ * A parser refuses the whole text for one odd byte.  This scan counts brackets, skips strings, and
+ * looks at nothing else.  So it finds the id of an answer whose rest is lost.  If quotes or
+ * brackets before the wanted string are missing, it finds nothing, or the wrong place.  So use what
+ * it returns only if a wrong find can be recognized.
  */
 #include "postgres.h"
 
@@ -20,7 +20,7 @@ skip_space(const char *p, const char *end)
 	return p;
 }
 
-/* The place behind the string that begins at p; NULL if it does not end. */
+/* Returns the place behind the string that begins at p; NULL if it does not end. */
 static const char *
 skip_string(const char *p, const char *end)
 {
@@ -34,7 +34,7 @@ skip_string(const char *p, const char *end)
 	return NULL;
 }
 
-/* The place of the value, if the string that ends at p is a key; else NULL. */
+/* Returns the place of the value, if the string that ends at p is a key; otherwise NULL. */
 static const char *
 value_behind(const char *p, const char *end)
 {

@@ -2,8 +2,8 @@
  * base/schema.c: walks a value along a JSON Schema.
  *
  * Knows the keywords that lead from a schema to other schemas, and how far the walk
- * has come; which schemas are good ones stands in dialect.c, what a simple keyword
- * asserts in assert.c.  Knows no provider and no job.
+ * has come.  dialect.c knows which schemas are accepted, assert.c what a simple keyword
+ * demands.  Knows no provider and no job.
  *
  * The walk has a budget of work and of depth, so that no schema and no output can hold up
  * a visit.  Work is counted, never timed: a value gets the same verdict on every machine.
@@ -22,7 +22,7 @@
 #define DEPTH_MAX 1000			/* schemas in schemas */
 #define SHOWN_PLACE 200			/* bytes */
 
-/* Where in the value we are: a list that ends at the root. */
+/* A place in the value: a list that ends at the root. */
 typedef struct Place
 {
 	const struct Place *up;
@@ -45,8 +45,9 @@ typedef struct Walk
 	char	   *mismatch;
 } Walk;
 
-/* One schema and one value; a routine a keyword. */
-typedef bool (*Keyword) (Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value);
+/* Checks one keyword of a schema against one value.  False if it does not match. */
+typedef bool (*Keyword) (Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+						 const BiJson *value);
 
 static bool walk_schema(Walk *walk, const Place *place, const BiJson *schema, const BiJson *value);
 
@@ -73,10 +74,11 @@ show_place(const Place *place)
 	append_place(&out, place);
 	if (out.len <= SHOWN_PLACE)
 		return psprintf("\"%s\"", out.data);
-	return psprintf("\"%.*s…\"", pg_encoding_mbcliplen(PG_UTF8, out.data, out.len, SHOWN_PLACE), out.data);
+	return psprintf("\"%.*s…\"", pg_encoding_mbcliplen(PG_UTF8, out.data, out.len, SHOWN_PLACE),
+					out.data);
 }
 
-/* Always false. */
+/* Reports a mismatch.  Always returns false. */
 static bool
 mismatch(Walk *walk, const Place *place, const char *complaint)
 {
@@ -85,7 +87,7 @@ mismatch(Walk *walk, const Place *place, const char *complaint)
 	return false;
 }
 
-/* Like walk_schema, but tells nothing. */
+/* Like walk_schema, but reports no mismatch. */
 static bool
 try_schema(Walk *walk, const Place *place, const BiJson *schema, const BiJson *value)
 {
@@ -99,7 +101,8 @@ try_schema(Walk *walk, const Place *place, const BiJson *schema, const BiJson *v
 }
 
 static bool
-walk_member(Walk *walk, const Place *place, const BiJson *schema, const char *key, const BiJson *value)
+walk_member(Walk *walk, const Place *place, const BiJson *schema, const char *key,
+			const BiJson *value)
 {
 	Place		below = {.up = place, .key = key};
 
@@ -117,13 +120,15 @@ walk_item(Walk *walk, const Place *place, const BiJson *schema, const BiJson *ar
 /* Keywords that look at the same value. */
 
 static bool
-walk_ref(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_ref(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+		 const BiJson *value)
 {
 	return walk_schema(walk, place, bi_dialect_find(walk->dialect, arg), value);
 }
 
 static bool
-walk_all_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_all_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+			const BiJson *value)
 {
 	for (int i = 0; i < bi_json_length(arg); i++)
 		if (!walk_schema(walk, place, bi_json_item(arg, i), value))
@@ -132,7 +137,8 @@ walk_all_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *
 }
 
 static bool
-walk_any_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_any_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+			const BiJson *value)
 {
 	for (int i = 0; i < bi_json_length(arg); i++)
 		if (try_schema(walk, place, bi_json_item(arg, i), value))
@@ -141,7 +147,8 @@ walk_any_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *
 }
 
 static bool
-walk_one_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_one_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+			const BiJson *value)
 {
 	int			matches = 0;
 
@@ -154,13 +161,16 @@ walk_one_of(Walk *walk, const Place *place, const BiJson *schema, const BiJson *
 }
 
 static bool
-walk_not(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_not(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+		 const BiJson *value)
 {
-	return !try_schema(walk, place, arg, value) || mismatch(walk, place, "matches the schema of \"not\"");
+	return !try_schema(walk, place, arg, value) ||
+		mismatch(walk, place, "matches the schema of \"not\"");
 }
 
 static bool
-walk_if(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_if(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+		const BiJson *value)
 {
 	const BiJson *next = bi_json_get(schema, try_schema(walk, place, arg, value) ? "then" : "else");
 
@@ -168,7 +178,8 @@ walk_if(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
 }
 
 static bool
-walk_dependent(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_dependent(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+			   const BiJson *value)
 {
 	void	   *next = NULL;
 	const char *key;
@@ -183,7 +194,8 @@ walk_dependent(Walk *walk, const Place *place, const BiJson *schema, const BiJso
 /* Keywords that look at the items of an array. */
 
 static bool
-walk_prefix_items(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_prefix_items(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+				  const BiJson *value)
 {
 	if (bi_json_type(value) != BI_JSON_ARRAY)
 		return true;
@@ -194,7 +206,8 @@ walk_prefix_items(Walk *walk, const Place *place, const BiJson *schema, const Bi
 }
 
 static bool
-walk_items(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_items(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+		   const BiJson *value)
 {
 	if (bi_json_type(value) != BI_JSON_ARRAY)
 		return true;
@@ -205,7 +218,8 @@ walk_items(Walk *walk, const Place *place, const BiJson *schema, const BiJson *a
 }
 
 static bool
-walk_contains(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_contains(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+			  const BiJson *value)
 {
 	int64		at_least = bi_json_int(bi_json_get(schema, "minContains"), 1);
 	int64		at_most = bi_json_int(bi_json_get(schema, "maxContains"), PG_INT64_MAX);
@@ -224,7 +238,8 @@ walk_contains(Walk *walk, const Place *place, const BiJson *schema, const BiJson
 /* Keywords that look at the members of an object. */
 
 static bool
-walk_properties(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_properties(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+				const BiJson *value)
 {
 	void	   *next = NULL;
 	const char *key;
@@ -243,7 +258,8 @@ walk_properties(Walk *walk, const Place *place, const BiJson *schema, const BiJs
 }
 
 static bool
-walk_pattern_properties(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_pattern_properties(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+						const BiJson *value)
 {
 	void	   *next = NULL;
 	const char *key;
@@ -263,7 +279,7 @@ walk_pattern_properties(Walk *walk, const Place *place, const BiJson *schema, co
 	return true;
 }
 
-/* Does "properties" or "patternProperties" speak of that member? */
+/* True if "properties" or "patternProperties" covers that member. */
 static bool
 is_spoken_of(Walk *walk, const BiJson *schema, const char *key)
 {
@@ -280,7 +296,8 @@ is_spoken_of(Walk *walk, const BiJson *schema, const char *key)
 }
 
 static bool
-walk_additional(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_additional(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+				const BiJson *value)
 {
 	void	   *next = NULL;
 	const char *key;
@@ -293,7 +310,8 @@ walk_additional(Walk *walk, const Place *place, const BiJson *schema, const BiJs
 }
 
 static bool
-walk_names(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg, const BiJson *value)
+walk_names(Walk *walk, const Place *place, const BiJson *schema, const BiJson *arg,
+		   const BiJson *value)
 {
 	void	   *next = NULL;
 	const char *key;
@@ -338,7 +356,8 @@ static const struct
 };
 
 static bool
-walk_keyword(Walk *walk, const Place *place, const BiJson *schema, const char *name, const BiJson *arg, const BiJson *value)
+walk_keyword(Walk *walk, const Place *place, const BiJson *schema, const char *name,
+			 const BiJson *arg, const BiJson *value)
 {
 	const char *complaint;
 
@@ -351,7 +370,7 @@ walk_keyword(Walk *walk, const Place *place, const BiJson *schema, const char *n
 	return complaint == NULL || mismatch(walk, place, complaint);
 }
 
-/* Is there budget for one more schema? */
+/* True if the budget allows one more schema. */
 static bool
 may_go_on(Walk *walk)
 {
@@ -406,15 +425,18 @@ bi_schema_read(const char *text, char **why)
 char *
 bi_schema_mismatch(const BiSchema *schema, const BiJson *value, bool *too_costly)
 {
-	Walk		walk = {.dialect = schema->dialect, .assert = {.dialect = schema->dialect, .work_max = WORK_MAX}};
+	Walk		walk =
+		{.dialect = schema->dialect, .assert = {.dialect = schema->dialect, .work_max = WORK_MAX}};
 	Place		root = {NULL};
 	bool		matches = walk_schema(&walk, &root, schema->root, value);
 
 	*too_costly = true;
 	if (walk.assert.work > WORK_MAX)
-		return psprintf("checking the output against the response schema takes more than %d steps", WORK_MAX);
+		return psprintf("checking the output against the response schema takes more than %d steps",
+						WORK_MAX);
 	if (walk.too_deep)
-		return psprintf("checking the output against the response schema leads through more than %d schemas in schemas", DEPTH_MAX);
+		return psprintf("checking the output against the response schema leads through more than"
+						" %d schemas in schemas", DEPTH_MAX);
 	*too_costly = false;
 	return matches ? NULL : walk.mismatch;
 }

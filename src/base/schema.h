@@ -1,14 +1,14 @@
 /*
  * base/schema.h: does a JSON value match a JSON Schema?  The part of the 2020-12
- * standard that providers accept for structured output, and what is beside it.
+ * standard that providers accept for structured output, and some more.
  */
 #ifndef BI_SCHEMA_H
 #define BI_SCHEMA_H
 
 #include "base/json.h"
 
-/* A schema with its patterns compiled and its references resolved, in the memory context it
- * was made in.  It points into the schema's tree, which must live as long. */
+/* A schema with its patterns compiled and its references resolved.  It belongs to the memory
+ * context in which it was made, and points into the schema's tree, which must live as long. */
 typedef struct BiSchema BiSchema;
 
 #define BI_SCHEMA_BYTES_MAX (1024 * 1024)

@@ -1,11 +1,10 @@
 /*
  * base/secret.c: key references become bytes for one exchange, then are wiped.
  *
- * Knows where a key can stand: in the user mapping, in a file or in the
- * environment of the server.  Must not know what it is for, nor whether its
- * owner was allowed to name that file: the validator (api/option.c) asked when
- * the reference was made.  No key and no byte of a file ever stands in a reason
- * or an error.  Called by engine/ and api/check.c before an exchange.
+ * Knows where a key can be: in the user mapping, in a file, or in the environment of the server.
+ * Must not know what it is for, nor whether its owner was allowed to name that file: the validator
+ * (api/option.c) asked when the reference was made.  No reason and no error ever contains a key or
+ * a byte of a file.
  */
 #include "postgres.h"
 
@@ -40,7 +39,7 @@ typedef enum Kind
 	KIND_DOCUMENT				/* any text */
 } Kind;
 
-/* A copy without the white space at its ends, or NULL with *why.  what: who gave it. */
+/* Returns a copy without white space at its ends; NULL with *why.  what names its origin. */
 static char *
 take_key(const char *bytes, size_t len, Kind kind, const char *what, char **why)
 {
@@ -62,7 +61,7 @@ take_key(const char *bytes, size_t len, Kind kind, const char *what, char **why)
 	return NULL;
 }
 
-/* At most size bytes of fd; -1 with errno. */
+/* Reads at most size bytes of fd.  Returns their number; -1 with errno. */
 static ssize_t
 read_all(int fd, char *buffer, size_t size)
 {
@@ -113,7 +112,7 @@ read_file(const char *path, Kind kind, const char *what, char **why)
 		return NULL;
 	}
 
-	/* Not blocking: the path may have become a pipe that nobody writes to. */
+	/* Do not block: the path may have become a pipe that nobody writes to. */
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
 	{
@@ -135,7 +134,8 @@ read_environment(const char *name, char **why)
 
 	if (value != NULL)
 		return take_key(value, strlen(value), KIND_KEY, "option \"api_key_env\"", why);
-	*why = pstrdup("environment variable named by option \"api_key_env\" is not set for the server");
+	*why = pstrdup("environment variable named by option \"api_key_env\" is not set for the"
+				   " server");
 	return NULL;
 }
 
@@ -146,16 +146,20 @@ bi_secret_read(const BiKeyRef *ref, char **why)
 	if (ref->api_key)
 		return take_key(ref->api_key, strlen(ref->api_key), KIND_KEY, "option \"api_key\"", why);
 	if (ref->client_secret)
-		return take_key(ref->client_secret, strlen(ref->client_secret), KIND_KEY, "option \"client_secret\"", why);
+		return take_key(ref->client_secret, strlen(ref->client_secret), KIND_KEY,
+						"option \"client_secret\"", why);
 	if (ref->service_account)
-		return take_key(ref->service_account, strlen(ref->service_account), KIND_DOCUMENT, "option \"service_account\"", why);
+		return take_key(ref->service_account, strlen(ref->service_account), KIND_DOCUMENT,
+						"option \"service_account\"", why);
 	if (ref->api_key_file)
 		return read_file(ref->api_key_file, KIND_KEY, "option \"api_key_file\"", why);
 	if (ref->service_account_file)
-		return read_file(ref->service_account_file, KIND_DOCUMENT, "option \"service_account_file\"", why);
+		return read_file(ref->service_account_file, KIND_DOCUMENT,
+						 "option \"service_account_file\"", why);
 	if (ref->api_key_env)
 		return read_environment(ref->api_key_env, why);
-	*why = pstrdup("the user mapping has no option that gives a key, such as \"api_key\" or \"api_key_file\"");
+	*why = pstrdup("the user mapping has no option that gives a key, such as \"api_key\" or"
+				   " \"api_key_file\"");
 	return NULL;
 }
 

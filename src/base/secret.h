@@ -19,7 +19,7 @@ typedef struct BiKeyRef
 	char	   *service_account;	/* a JSON document */
 	char	   *service_account_file;
 
-	char	   *tenant_id;		/* no secrets: whose key it is, where a login must tell */
+	char	   *tenant_id;		/* not secret: whose key it is, if a login must say so */
 	char	   *client_id;
 
 	char	   *access_key_id;	/* of secret_access_key */
@@ -31,36 +31,38 @@ typedef struct BiKeyRef
 /* The most of a key file that is read. */
 #define BI_SECRET_MAX (64 * 1024)
 
-/* The key, palloc'd, white space at its ends removed; NULL with *why (one line, no
- * content of any file) where the reference gives none.  Never ereports for a missing
- * or unreadable file.  Needs a transaction, which closes the file if memory runs out. */
+/* Returns the key, palloc'd, without white space at its ends; NULL with *why if the reference
+ * gives no key.  *why is one line and has nothing of any file.  Raises no error for a missing or
+ * unreadable file.  Needs a transaction, which closes the file if memory runs out. */
 extern char *bi_secret_read(const BiKeyRef *ref, char **why);
 
-/* What the machine has, for those who may use it. */
+/* What the machine itself has, for those who may use it. */
 typedef struct BiHost
 {
 	const char *(*variable) (const char *name); /* of the server's environment; NULL: not set */
-	char	   *(*file) (const char *path, char **why); /* as bi_secret_read, any text without NUL */
+	/* as bi_secret_read, any text without NUL */
+	char	   *(*file) (const char *path, char **why);
 } BiHost;
 
 extern const BiHost bi_secret_host;
 
-/* Overwrites those of the references that are secrets themselves. */
+/* Overwrites the references that are secrets themselves. */
 extern void bi_secret_wipe_refs(BiKeyRef *ref);
 
-/* Can these bytes stand in a request header?  Visible ASCII only: a line break would
- * begin a header of its own. */
+/* True if these bytes can be in a request header: visible ASCII only.  A line break would begin
+ * another header. */
 extern bool bi_secret_fits(const char *key, size_t len);
 
-/* A digest of these parts (NULL counts as none), 32 hexadecimal digits, palloc'd: tells equal
- * from other, and nothing of a key that nobody can guess.  Needs a transaction. */
+/* Returns a digest of these parts, 32 hexadecimal digits, palloc'd; NULL counts as an empty part.
+ * It is equal for equal parts, and says nothing about a key that nobody can guess.  Needs a
+ * transaction. */
 extern char *bi_secret_digest(const char *const *parts, int n);
 
 /* Overwrites the key; NULL is allowed.  Does not free it. */
 extern void bi_secret_wipe(char *secret);
 
-/* Overwrites all strings of a document that has secrets in it, but not its keys; NULL is
- * allowed.  They are not read afterwards. */
+/* Overwrites all strings of a document that has secrets, except its keys.  NULL is allowed.  The
+ * document must not be read afterwards. */
 extern void bi_secret_wipe_json(const struct BiJson *document);
 
 #endif							/* BI_SECRET_H */

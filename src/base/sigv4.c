@@ -1,9 +1,8 @@
 /*
  * base/sigv4.c: AWS Signature Version 4 for one exchange.
  *
- * Knows the payload, the key and the headers of a signature; what is signed is
- * canonical.c's.  No clock, no I/O but reading the spool that is sent.  Called by the
- * providers that speak to AWS.
+ * Knows the payload, the key and the headers of a signature; canonical.c knows what is
+ * signed.  No clock, and no I/O except reading the spool that is sent.
  */
 #include "postgres.h"
 
@@ -48,7 +47,7 @@ hash_body(const BiExchange *ex, char *hex)
 	}
 }
 
-/* The signature of the text under the key of this day, region and service. */
+/* Computes the signature of the text with the key of this day, region and service. */
 static void
 sign_text(const BiSigv4 *with, const char *day, const char *text, char *hex)
 {
@@ -75,7 +74,7 @@ sign_text(const BiSigv4 *with, const char *day, const char *text, char *hex)
 	pfree(first);
 }
 
-/* What the signature says of the body; hex has room for a hash. */
+/* Returns what the signature says about the body.  hex has space for a hash. */
 static const char *
 describe_payload(const BiExchange *ex, const BiSigv4 *with, const BiCanonicalUrl *url, char *hex)
 {
@@ -91,7 +90,8 @@ describe_payload(const BiExchange *ex, const BiSigv4 *with, const BiCanonicalUrl
 	{
 		const char *hash = with->payload_hash;
 
-		if (hash == NULL || strspn(hash, "0123456789abcdef") != BI_DIGEST_HEX - 1 || strlen(hash) != BI_DIGEST_HEX - 1)
+		if (hash == NULL || strspn(hash, "0123456789abcdef") != BI_DIGEST_HEX - 1 ||
+			strlen(hash) != BI_DIGEST_HEX - 1)
 			bi_canonical_refuse("the hash of its body is no SHA-256");
 		return hash;
 	}
@@ -102,7 +102,8 @@ describe_payload(const BiExchange *ex, const BiSigv4 *with, const BiCanonicalUrl
 static void
 add_headers(BiExchange *ex, const BiSigv4 *with, const char *time, const char *payload)
 {
-	static const char *const ours[] = {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"};
+	static const char *const ours[] =
+		{"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"};
 
 	for (int i = 0; i < lengthof(ours); i++)
 	{
@@ -138,7 +139,8 @@ sign(BiExchange *ex, const BiSigv4 *with)
 	headers = bi_canonical_headers(ex, &url);
 	names = bi_canonical_names(headers);
 	bi_canonical_hash(ex, &url, headers, names, payload, hash);
-	sign_text(with, pnstrdup(time, 8), psprintf(ALGORITHM "\n%s\n%s\n%s", time, scope, hash), signature);
+	sign_text(with, pnstrdup(time, 8), psprintf(ALGORITHM "\n%s\n%s\n%s", time, scope, hash),
+			  signature);
 	bi_exchange_add_header(ex, "authorization",
 						   psprintf(ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s",
 									with->access_key, scope, names, signature));

@@ -1,13 +1,12 @@
 /*
  * base/spool.c: bodies on disk, and the lines in them.
  *
- * The file is one of fd.c's temporary files: named, placed and cleaned up as
- * PostgreSQL does.  We read and write a duplicate of its descriptor, announced to
- * fd.c, because the virtual one may be closed behind our back and its functions may
- * ereport, which libcurl's callbacks must not.
+ * The file is one of fd.c's temporary files: PostgreSQL names, places and removes it.  We read and
+ * write a duplicate of its descriptor, which fd.c knows of.  The virtual descriptor will not do:
+ * it may be closed at any time, and its functions may raise errors, which libcurl's callbacks must
+ * not.
  *
- * Knows nothing of HTTP or of what the bytes mean.  Called by the engine (renders
- * into it, reads lines from it) and by http.c.
+ * Knows nothing of HTTP or of what the bytes mean.
  */
 #include "postgres.h"
 
@@ -28,23 +27,23 @@ struct BiSpool
 {
 	MemoryContext cxt;
 	BiForeign  *own;
-	bool		announced;		/* an external descriptor, to fd.c */
+	bool		announced;		/* fd.c knows of our external descriptor */
 	File		file;
 	int			fd;				/* a duplicate of file's, or -1 */
 	int64		size;			/* bytes in the file */
-	pg_crc32c	crc;			/* of them, unfinished */
+	pg_crc32c	crc;			/* of these bytes, not finalized */
 	char	   *buffer;			/* NULL, or BUFFER_SIZE bytes */
-	size_t		used;			/* of buffer, not yet in the file */
-	bool		refused;		/* temp_file_limit, and not the disk, refused the last bytes */
+	size_t		used;			/* bytes of buffer that are not yet in the file */
+	bool		refused;		/* temp_file_limit refused the last bytes, not the disk */
 };
 
-/* Bytes in the files of all spools of this process: what temp_file_limit is compared with. */
+/* Bytes in the files of all spools of this process.  temp_file_limit limits them. */
 static int64 spooled = 0;
 
 struct BiLines
 {
 	BiSpool    *spool;
-	int64		offset;			/* in the spool, of what comes behind end */
+	int64		offset;			/* in the spool: where the bytes after end begin */
 	size_t		max_line;
 	char	   *buffer;
 	size_t		size;			/* one byte more is allocated, for a NUL */
@@ -89,7 +88,8 @@ report_unwritten(const BiSpool *spool)
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("temporary file size exceeds temp_file_limit (%dkB)", temp_file_limit),
-			 errdetail("Files of batch jobs in this process have " INT64_FORMAT " kB.", spooled / 1024)));
+			 errdetail("Files of batch jobs in this process have " INT64_FORMAT " kB.",
+					   spooled / 1024)));
 }
 
 BiSpool *
@@ -103,7 +103,7 @@ bi_spool_new(MemoryContext cxt)
 	INIT_CRC32C(spool->crc);
 	spool->own = bi_foreign_own(cxt, spool, close_files);
 
-	/* Announcing may close virtual descriptors, so it comes before ours is opened. */
+	/* Tell fd.c first, which may close virtual descriptors, then open ours. */
 	if (!AcquireExternalFD())
 		report_failure("open");
 	spool->announced = true;
@@ -124,13 +124,14 @@ bi_spool_close(BiSpool *spool)
 	bi_foreign_release(spool->own);
 }
 
-/* Writes all of it behind what the file has, as far as temp_file_limit and the disk allow. */
+/* Appends the bytes to the file, if temp_file_limit and the disk allow. */
 static bool
 append_bytes(BiSpool *spool, const char *bytes, size_t len)
 {
 	size_t		done = 0;
 
-	spool->refused = temp_file_limit >= 0 && spooled + (int64) len > temp_file_limit * INT64CONST(1024);
+	spool->refused = temp_file_limit >= 0 &&
+		spooled + (int64) len > temp_file_limit * INT64CONST(1024);
 	if (spool->refused)
 		return false;
 	while (done < len)
@@ -253,15 +254,16 @@ bi_lines_open(BiSpool *spool, size_t max_line)
 	return lines;
 }
 
-/* Reads more behind end; false at the end of the spool.  Interruptible: a line may be as long
- * as the spool. */
+/* Reads more bytes after end.  False at the end of the spool.  Interruptible, because a line may be
+ * as long as the spool. */
 static bool
 fill_lines(BiLines *lines)
 {
 	ssize_t		n;
 
 	CHECK_FOR_INTERRUPTS();
-	n = bi_spool_get(lines->spool, lines->offset, lines->buffer + lines->end, lines->size - lines->end);
+	n = bi_spool_get(lines->spool, lines->offset, lines->buffer + lines->end,
+					 lines->size - lines->end);
 
 	if (n < 0)
 		report_failure("read");
@@ -270,8 +272,8 @@ fill_lines(BiLines *lines)
 	return n > 0;
 }
 
-/* Makes room behind end: moves what is there to the front, or doubles.  Each byte is
- * moved a bounded number of times. */
+/* Makes space after end: moves what is there to the front, or doubles the buffer.  Each byte is
+ * moved only a limited number of times. */
 static void
 make_room(BiLines *lines)
 {
@@ -289,7 +291,7 @@ make_room(BiLines *lines)
 	}
 }
 
-/* Hands out the bytes before stop, and goes on behind its \n if it has one. */
+/* Returns the bytes before stop as a line, and goes on behind its \n if there is one. */
 static bool
 take_line(BiLines *lines, size_t stop, const char **line, size_t *len)
 {
@@ -310,7 +312,7 @@ take_line(BiLines *lines, size_t stop, const char **line, size_t *len)
 	return true;
 }
 
-/* Passes over the rest of a line that is too long, keeping its head in front of what is read. */
+/* Skips the rest of a line that is too long, and keeps its beginning in front of what is read. */
 static bool
 skip_line(BiLines *lines, const char **line, size_t *len)
 {
@@ -353,7 +355,8 @@ bi_lines_next(BiLines *lines, const char **line, size_t *len)
 {
 	for (;;)
 	{
-		char	   *newline = memchr(lines->buffer + lines->scanned, '\n', lines->end - lines->scanned);
+		char	   *newline =
+			memchr(lines->buffer + lines->scanned, '\n', lines->end - lines->scanned);
 
 		if (newline != NULL)
 			return take_line(lines, newline - lines->buffer, line, len);

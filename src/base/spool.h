@@ -1,55 +1,58 @@
 /*
- * base/spool.h: a body on disk: a temporary file of PostgreSQL's (removed by
- * itself at process end and after a crash), owned by a memory context.
+ * base/spool.h: a body on disk, in a temporary file of PostgreSQL's, owned by a memory context.
+ * PostgreSQL removes it at the end of the process, and after a crash.
  */
 #ifndef BI_SPOOL_H
 #define BI_SPOOL_H
 
 #include "postgres.h"
 
+/* A file with a body.  It lives until its context is reset or bi_spool_close. */
 typedef struct BiSpool BiSpool;
 
-/* A new empty spool, closed and removed when cxt is reset or deleted.  Needs no
- * transaction and outlives any. */
+/* Returns a new empty spool, which a reset of cxt closes and removes.  Needs no transaction, and
+ * survives the end of one. */
 extern BiSpool *bi_spool_new(MemoryContext cxt);
 
-/* Closes and removes it now; it may not be used any more. */
+/* Closes and removes it now.  It must not be used any more. */
 extern void bi_spool_close(BiSpool *spool);
 
-/* Appends; ereports when the disk refuses, or temp_file_limit: the spools of a process count
- * together, as its temporary files do. */
+/* Appends.  Raises an error if the disk or temp_file_limit refuses.  All spools of a process count
+ * together for that limit, as all temporary files do. */
 extern void bi_spool_write(BiSpool *spool, const char *bytes, size_t len);
 
-/* Ends a series of bi_spool_write: what is buffered goes to the file; ereports. */
+/* Writes to the file what bi_spool_write has buffered.  Raises errors as it does. */
 extern void bi_spool_flush(BiSpool *spool);
 
-/* The same without ereport, unbuffered, for libcurl's callbacks: bytes moved,
- * -1 with errno set when the disk refuses.  put moves all or fails; get moves less
- * than len only at the end. */
+/* Write and read without a buffer and without errors, for libcurl's callbacks.  Return the bytes
+ * moved; -1 with errno set if the disk refuses.  put moves all bytes or fails; get moves less than
+ * len only at the end. */
 extern ssize_t bi_spool_put(BiSpool *spool, const char *bytes, size_t len);
 extern ssize_t bi_spool_get(BiSpool *spool, int64 offset, char *bytes, size_t len);
 
-/* After put returned -1: was it temp_file_limit?  Then errno says nothing. */
+/* After put has returned -1: true if temp_file_limit refused.  Then errno means nothing. */
 extern bool bi_spool_refused(const BiSpool *spool);
 
-/* Bytes, those still in the buffer included. */
+/* Returns its size in bytes, with those that are still in the buffer. */
 extern int64 bi_spool_size(const BiSpool *spool);
 
-/* The CRC-32C of all those bytes. */
+/* Returns the CRC-32C of all these bytes. */
 extern uint32 bi_spool_crc32c(const BiSpool *spool);
 
-/* Lines, in order, from the start.  A line is without its \n (and \r before it),
- * NUL-terminated at len, and stays until the next call; an empty one has len 0, a
- * last one needs no \n.  Memory: one line at most, in the context that was current
- * at open.  Lines longer than max_line are passed over whole and reported with
- * line = NULL and their length; their beginning, NUL-terminated, can be had until the next
- * call.  Reading ereports when the disk refuses. */
+/*
+ * The lines of a spool, in order, from the start.  A line has no \n (and no \r before it), is
+ * NUL-terminated at len, and stays valid until the next call.  An empty line has len 0; the last
+ * one needs no \n.  Memory: at most one line, in the context that was current at open.  A line
+ * longer than max_line is skipped: it is reported with line = NULL and its length, and its
+ * beginning, NUL-terminated, can be read until the next call.  Reading raises an error if the disk
+ * refuses.
+ */
 typedef struct BiLines BiLines;
 extern BiLines *bi_lines_open(BiSpool *spool, size_t max_line);
 extern bool bi_lines_next(BiLines *lines, const char **line, size_t *len);
 extern const char *bi_lines_head(const BiLines *lines, size_t *len);
 
-/* At most so much of a line is its beginning. */
+/* The most that is kept of the beginning of such a line, in bytes. */
 #define BI_LINES_HEAD (128 * 1024)
 
 #endif							/* BI_SPOOL_H */

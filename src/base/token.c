@@ -1,8 +1,8 @@
 /*
  * base/token.c: the tokens of JSON text: a walk over them, and the writing of strings.
  *
- * Knows the standard's grammar of single tokens and no tree: json.c calls it before
- * json-c reads a text, because json-c is laxer than the standard and keeps whole
+ * Knows the standard's grammar of single tokens, and no tree.  It checks a text before
+ * json-c reads it, because json-c is laxer than the standard and keeps whole
  * numbers as machine words.
  */
 #include "postgres.h"
@@ -10,7 +10,7 @@
 #include "base/token.h"
 #include "miscadmin.h"
 
-#define SAFE_DIGITS 18			/* so many always fit an int64 */
+#define SAFE_DIGITS 18			/* this many digits always fit an int64 */
 
 static bool
 is_space(char c)
@@ -18,7 +18,7 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Each skip_ returns the place behind the token, NULL if it is none. */
+/* Each skip_ function returns the place behind the token; NULL if it is invalid. */
 
 static const char *
 skip_digits(const char *p, const char *end)
@@ -28,7 +28,7 @@ skip_digits(const char *p, const char *end)
 	return p;
 }
 
-/* *odd: a whole number that a machine word might not keep as it is written. */
+/* Sets *odd for a whole number that a machine word might not keep as it was written. */
 static const char *
 skip_number(const char *p, const char *end, bool *odd)
 {
@@ -58,7 +58,7 @@ skip_number(const char *p, const char *end, bool *odd)
 	return p;
 }
 
-/* The escape of a byte, or NULL where it stands for itself. */
+/* Returns the escape of a byte; NULL if it needs none. */
 static const char *
 escape_of(unsigned char c, char *hex)
 {
@@ -86,7 +86,7 @@ escape_of(unsigned char c, char *hex)
 	return hex;
 }
 
-/* A walk over a text, and the copy of it with other words in some places. */
+/* A walk over a text, and the copy of it with some tokens replaced. */
 typedef struct Walk
 {
 	const char *end;
@@ -95,7 +95,7 @@ typedef struct Walk
 	const char *copied;			/* so far */
 } Walk;
 
-/* Puts words in place of what stands from start to stop. */
+/* Replaces the text from start to stop by words. */
 static void
 replace(Walk *walk, const char *start, const char *stop, const char *words)
 {
@@ -106,7 +106,7 @@ replace(Walk *walk, const char *start, const char *stop, const char *words)
 	walk->copied = stop;
 }
 
-/* *nul: it holds an escaped NUL byte. */
+/* Sets *nul if it has an escaped NUL byte. */
 static const char *
 skip_string(Walk *walk, const char *p, bool *nul)
 {
@@ -133,7 +133,7 @@ skip_string(Walk *walk, const char *p, bool *nul)
 	return NULL;
 }
 
-/* Python writes these, and others do. */
+/* Skips NaN and infinities, which Python and others write. */
 static const char *
 skip_no_number(Walk *walk, const char *p)
 {
@@ -151,7 +151,9 @@ skip_no_number(Walk *walk, const char *p)
 	return NULL;
 }
 
-/* Is the string before p a key?  (A tree cuts keys at a NUL byte, so there must be none.) */
+/*
+ * True if the string before p is a key.  (A tree cuts keys at a NUL byte, so they must have none.)
+ */
 static bool
 is_key(const char *p, const char *end)
 {

@@ -1,10 +1,9 @@
 /*
- * base/transfer.c: one exchange on its way: what libcurl calls, and what came of it.
+ * base/transfer.c: one exchange on its way through libcurl: its callbacks and its result.
  *
- * Its callbacks never ereport and never palloc: they note a cause and return short.
+ * The callbacks never raise an error and never palloc: they store a cause and return short.
  * Handle, lists and buffers are freed by the reset of the transfer's own context.
- * Knows one transfer, not the set it is in nor which options it runs with.  Called
- * by http.c.
+ * Knows one transfer, not the set it is in nor which options it runs with.
  */
 #include "base/transfer.h"
 
@@ -17,10 +16,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#define HEADERS_MAX 100			/* further ones of a reply are not kept */
+#define HEADERS_MAX 100			/* further headers of a reply are not kept */
 #define HEADER_BYTES_MAX (64 * 1024)
 
-/* A reply whose headers have more than this does not end. */
+/* A reply whose headers are larger than this is given up. */
 #define HEADER_FLOOD (16 * 1024 * 1024)
 
 void
@@ -56,8 +55,8 @@ is_allowed(const BiTransfer *transfer, BiAddress address)
 	return address == BI_ADDRESS_OUTER || transfer->inner_allowed;
 }
 
-/* A new connection: is the resolved address one that we may talk to?  That of a
- * proxy always is, and what it resolves we do not see. */
+/* libcurl opens a new connection.  Refuses it if we may not talk to the resolved address.  A
+ * proxy's address is always allowed, and what the proxy resolves is not seen here. */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
@@ -69,7 +68,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 	if (!is_allowed(transfer, bi_address_judge(&addr->addr)))
 	{
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "%s",
-							"the host has a loopback, link-local or private address, which is not allowed");
+							"the host has a loopback, link-local or private address,"
+							" which is not allowed");
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(addr->family, addr->socktype, addr->protocol);
@@ -78,8 +78,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-/* Connected; the request comes next.  A reused connection may be one that another
- * exchange was allowed and this one is not. */
+/* libcurl is connected, and sends the request next.  A reused connection may be one that was
+ * allowed for another exchange and is not for this one. */
 static int
 before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -92,7 +92,7 @@ before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 		bi_transfer_give_up(transfer, BI_CAUSE_DENIED, "address %s is not allowed", ip);
 		return CURL_PREREQFUNC_ABORT;
 	}
-	/* An address that was refused before this one does not matter any more. */
+	/* Forget an address that was refused before this one. */
 	transfer->cause = BI_CAUSE_NONE;
 	transfer->started = true;
 	return CURL_PREREQFUNC_OK;
@@ -130,7 +130,7 @@ seek_body(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* Keeps the last header of the reply; not 1xx ones before it nor trailers. */
+/* Keeps the lines of the reply's header, but not those of 1xx replies before it, nor trailers. */
 static size_t
 keep_line(char *line, size_t size, size_t n, void *arg)
 {
@@ -141,7 +141,8 @@ keep_line(char *line, size_t size, size_t n, void *arg)
 	if (transfer->header_bytes > HEADER_FLOOD)
 	{
 		if (!transfer->given_up)
-			bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s", "the headers of the reply are too large");
+			bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s",
+								"the headers of the reply are too large");
 		return 0;
 	}
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
@@ -159,8 +160,8 @@ keep_line(char *line, size_t size, size_t n, void *arg)
 	return len;
 }
 
-/* May len more bytes go into the spool?  What the reply says of its size counts before the
- * bytes come. */
+/* True if len more bytes may go into the spool.  The size that the reply announces counts before
+ * the bytes come. */
 static bool
 is_within_limit(BiTransfer *transfer, size_t len)
 {
@@ -175,7 +176,9 @@ is_within_limit(BiTransfer *transfer, size_t len)
 		all = Max(all, had + told);
 	if (ex->download_max <= 0 || all <= ex->download_max)
 		return true;
-	snprintf(why, sizeof(why), "the results have at least " INT64_FORMAT " kB, and batchinf.max_result_size allows " INT64_FORMAT " kB",
+	snprintf(why, sizeof(why),
+			 "the results have at least " INT64_FORMAT " kB,"
+			 " and batchinf.max_result_size allows " INT64_FORMAT " kB",
 			 all / 1024, ex->download_max / 1024);
 	bi_transfer_give_up(transfer, BI_CAUSE_LIMIT, "%s", why);
 	return false;
@@ -193,9 +196,12 @@ keep_download(BiTransfer *transfer, const char *bytes, size_t len)
 		return true;
 	snprintf(limit, sizeof(limit), "%d kB", temp_file_limit);
 	if (bi_spool_refused(spool))
-		bi_transfer_give_up(transfer, BI_CAUSE_LIMIT, "the files of batch jobs in this process reach temp_file_limit (%s)", limit);
+		bi_transfer_give_up(transfer, BI_CAUSE_LIMIT,
+							"the files of batch jobs in this process reach temp_file_limit (%s)",
+							limit);
 	else
-		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL, "could not write to temporary file: %s", strerror(errno));
+		bi_transfer_give_up(transfer, BI_CAUSE_LOCAL, "could not write to temporary file: %s",
+							strerror(errno));
 	return false;
 }
 
@@ -217,7 +223,8 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 			return len;
 	}
 	else if (transfer->ex->cut_after > 0 && transfer->body.len + len > transfer->ex->cut_after)
-		transfer->enough = keep_bytes(&transfer->body, bytes, transfer->ex->cut_after - transfer->body.len);
+		transfer->enough =
+			keep_bytes(&transfer->body, bytes, transfer->ex->cut_after - transfer->body.len);
 	else if (transfer->body.len + len > BI_REPLY_MAX)
 		bi_transfer_give_up(transfer, BI_CAUSE_TOO_LARGE, "%s", "the reply is too large");
 	else if (keep_bytes(&transfer->body, bytes, len))
@@ -227,7 +234,7 @@ keep_body(char *bytes, size_t size, size_t n, void *arg)
 	return CURL_WRITEFUNC_ERROR;
 }
 
-/* The key is among them. */
+/* Overwrites the headers, which have the key, and frees them. */
 static void
 free_headers(struct curl_slist *headers)
 {
@@ -307,6 +314,35 @@ bi_transfer_launch(BiTransfer *transfer, CURLM *multi)
 	return CURLE_OK;
 }
 
+static int64
+curl_count(const BiTransfer *transfer, CURLINFO which)
+{
+	curl_off_t	count = 0;
+
+	curl_easy_getinfo(transfer->easy, which, &count);
+	return count;
+}
+
+bool
+bi_transfer_is_slow(BiTransfer *transfer, int64 now_ms)
+{
+	const BiExchange *ex = transfer->ex;
+	BiSlowLook	look = {.now_ms = now_ms, .is_started = transfer->started};
+	long		status = 0;
+	char		why[sizeof(transfer->why)];
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	look.body_size = bi_exchange_body_size(ex);
+	look.sent = curl_count(transfer, CURLINFO_SIZE_UPLOAD_T);
+	look.received = transfer->header_bytes + curl_count(transfer, CURLINFO_SIZE_DOWNLOAD_T);
+	look.is_replied = transfer->lines_end && status >= 200;
+	look.is_spooled = look.is_replied && status < 300 && ex->download != NULL;
+	if (!bi_slow_judge(&transfer->slow, &look, why, sizeof(why)))
+		return false;
+	bi_transfer_give_up(transfer, BI_CAUSE_STALLED, "%s", why);
+	return true;
+}
+
 static BiCause
 cause_of(const BiTransfer *transfer, CURLcode code)
 {
@@ -335,7 +371,7 @@ cause_of(const BiTransfer *transfer, CURLcode code)
 	}
 }
 
-/* Words of libcurl may quote the peer: nothing but ASCII of them is kept. */
+/* Returns libcurl's words, which may quote the peer, with ASCII characters only. */
 static char *
 plain_text(MemoryContext cxt, const char *text)
 {
@@ -349,7 +385,7 @@ plain_text(MemoryContext cxt, const char *text)
 	return plain;
 }
 
-/* By started, not by the code: until then nothing of the request was sent. */
+/* Decides by started, not by libcurl's code: before it nothing of the request was sent. */
 static void
 fill_failure(BiTransfer *transfer, CURLcode code)
 {
@@ -379,7 +415,7 @@ fill_reply(BiTransfer *transfer)
 	ex->transport = BI_TRANSPORT_REPLIED;
 }
 
-/* Headers are told also of a reply that was cut: one may be the request's id. */
+/* Fills in the headers, also of a reply that was cut: one may be the request's id. */
 static void
 fill_headers(BiTransfer *transfer)
 {

@@ -1,9 +1,8 @@
 /*
  * base/url.c: is this a URL that requests may be built on?
  *
- * Knows the shape of a base URL, stricter than any standard, so that nobody
- * after us can read another host out of it.  Must not know who may use which
- * host.  Pure.  Called by the validator.
+ * Knows the shape of a base URL, stricter than any standard, so that no later
+ * reader can see a different host in it.  Must not know who may use which host.  Pure.
  */
 #include "postgres.h"
 
@@ -16,7 +15,7 @@
 #define HEX "0123456789abcdefABCDEF"
 #define ALPHANUMERIC "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-/* ":1" to ":65535", or nothing */
+/* True for ":1" to ":65535", and for nothing. */
 static bool
 is_port(const char *port, size_t len)
 {
@@ -35,7 +34,7 @@ is_port(const char *port, size_t len)
 	return number >= 1 && number <= 65535;
 }
 
-/* The length of the host that authority begins with, 0: there is none. */
+/* Returns the length of the host that authority begins with; 0 if there is none. */
 static size_t
 host_length(const char *authority)
 {
@@ -47,7 +46,7 @@ host_length(const char *authority)
 	return len > 1 && authority[len] == ']' ? len + 1 : 0;
 }
 
-/* host or host:port */
+/* Returns NULL if authority is host or host:port; otherwise the reason. */
 static char *
 refuse_authority(const char *authority, size_t len)
 {
@@ -88,7 +87,8 @@ bi_url_refuse(const char *url, char **plain_host)
 	if (strlen(url) > URL_MAX)
 		return psprintf("The URL must not be longer than %d bytes.", URL_MAX);
 	if (!is_visible(url))
-		return pstrdup("The URL must consist of visible ASCII characters, without spaces and backslashes.");
+		return pstrdup("The URL must consist of visible ASCII characters,"
+					   " without spaces and backslashes.");
 	if (strchr(url, '?') != NULL)
 		return pstrdup("The URL must not have a query.");
 	if (strchr(url, '#') != NULL)

@@ -6,9 +6,9 @@
 
 #include "postgres.h"
 
-/* NULL where url is http(s)://host[:port][/path] and nothing else, with *plain_host
- * the palloc'd host where it is plain http, else NULL.  Otherwise the reason as a
- * sentence, without a word of the url: it may hold a password. */
+/* Returns NULL if url is http(s)://host[:port][/path] and nothing else.  Then *plain_host is the
+ * host, palloc'd, if it is plain http; otherwise NULL.  If url is something else, returns the
+ * reason: a sentence that quotes nothing of it, because it may have a password. */
 extern char *bi_url_refuse(const char *url, char **plain_host);
 
 #endif							/* BI_URL_H */

@@ -1,7 +1,7 @@
 /*
  * base/utf8.c: bytes that should be UTF-8, and may not be.
  *
- * Knows PostgreSQL's rules for UTF-8 and nothing of what the bytes mean.
+ * Knows PostgreSQL's rules for UTF-8, and nothing about what the bytes mean.
  */
 #include "postgres.h"
 

@@ -6,15 +6,15 @@
 
 #include "postgres.h"
 
-/* What stands in place of a byte that is no UTF-8: U+FFFD. */
+/* What replaces a byte that is not UTF-8: U+FFFD. */
 #define BI_UTF8_REPLACEMENT "\xEF\xBF\xBD"
 
-/* Returns the bytes of the character at text, which has len bytes; 0 if it is no UTF-8. */
+/* Returns the size of the character at text, which has len bytes; 0 if it is not UTF-8. */
 extern size_t bi_utf8_size(const char *text, size_t len);
 
 /*
- * Returns a palloc'd copy with U+FFFD in place of each byte that is no UTF-8 and of each NUL: at
- * most limit bytes, whole characters, NUL-terminated.  *out_len is its length.
+ * Returns a palloc'd copy with U+FFFD instead of each byte that is not UTF-8 and of each NUL.  It
+ * has at most limit bytes, whole characters, and is NUL-terminated.  *out_len is its length.
  */
 extern char *bi_utf8_repair(const char *text, size_t len, size_t limit, size_t *out_len);
 

@@ -2,8 +2,7 @@
  * base/value.c: equality and arithmetic of JSON values.
  *
  * Numbers are PostgreSQL's numeric where they are of a sensible size, so that 0.0075
- * is a multiple of 0.0001; else doubles.  Knows nothing of schemas; schema checks
- * call it.
+ * is a multiple of 0.0001; otherwise doubles.  Knows nothing about schemas.
  */
 #include "postgres.h"
 
@@ -18,7 +17,7 @@
 
 static void append_canonical(StringInfo out, const BiJson *json);
 
-/* The number as a numeric; false where that would be too large a one. */
+/* Converts the number to a numeric.  False if it would be too large. */
 static bool
 number_numeric(const BiJson *json, Datum *numeric)
 {
@@ -30,7 +29,9 @@ number_numeric(const BiJson *json, Datum *numeric)
 	text = size == 0 ? pstrdup("0") : bi_json_text(json);
 	if (strlen(text) > NUMERIC_TEXT_MAX)
 		return false;
-	*numeric = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	*numeric =
+		DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+							Int32GetDatum(-1));
 	pfree(text);
 	return true;
 }
@@ -43,8 +44,10 @@ append_number(StringInfo out, const BiJson *json)
 	if (bi_json_type(json) == BI_JSON_INT && bi_json_int(json, 0) != 0)
 		appendStringInfo(out, INT64_FORMAT, bi_json_int(json, 0));
 	else if (number_numeric(json, &numeric))
-		appendStringInfoString(out, DatumGetCString(DirectFunctionCall1(numeric_out,
-																		DirectFunctionCall1(numeric_trim_scale, numeric))));
+	{
+		numeric = DirectFunctionCall1(numeric_trim_scale, numeric);
+		appendStringInfoString(out, DatumGetCString(DirectFunctionCall1(numeric_out, numeric)));
+	}
 	else
 		appendStringInfo(out, "%.17g", bi_json_double(json, 0));
 }
@@ -66,7 +69,8 @@ static void
 append_object(StringInfo out, const BiJson *json)
 {
 	int			count = 0;
-	Member	   *members = palloc_extended(sizeof(Member) * (bi_json_length(json) + 1), MCXT_ALLOC_HUGE);
+	Member	   *members =
+		palloc_extended(sizeof(Member) * (bi_json_length(json) + 1), MCXT_ALLOC_HUGE);
 	void	   *place = NULL;
 
 	while (bi_json_next(json, &place, &members[count].key, &members[count].value))
@@ -138,7 +142,7 @@ text_order(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The canonical texts of all items, in one buffer, each ended by a NUL; sorted. */
+/* Returns the canonical texts of all items, sorted; they are in one buffer, each ended by a NUL. */
 static char **
 sorted_texts(const BiJson *array, StringInfo buffer)
 {
@@ -198,7 +202,9 @@ bi_value_is_multiple(const BiJson *number, const BiJson *step)
 	if (!number_numeric(number, &m) || !number_numeric(step, &n))
 		return fmod(bi_json_double(number, 0), bi_json_double(step, 1)) == 0;
 	rest = DirectFunctionCall2(numeric_mod, m, n);
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, rest, DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))) == 0;
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, rest,
+											 DirectFunctionCall1(int4_numeric,
+																 Int32GetDatum(0)))) == 0;
 }
 
 bool

@@ -1,12 +1,12 @@
 /*
- * engine/announce.c: tells listeners that jobs have ended.
+ * engine/announce.c: notifies listeners that jobs have ended.
  *
- * NOTIFY can fail at the commit of its transaction: the queue of the server is full, because
- * some session LISTENs and sleeps in a transaction, or another session's commit with a NOTIFY
- * hangs and keeps the lock of the queue.  Any role can bring that about.  So no transaction
- * that settles anything sends NOTIFY: it marks the job, and another transaction takes the
- * mark and sends NOTIFY, or neither.  A crash between the two leaves the mark, and whoever
- * works in this database next finds it.
+ * NOTIFY can fail at the commit of its transaction: the queue of the server is full, because some
+ * session LISTENs and sleeps in a transaction, or another session's commit with a NOTIFY hangs and
+ * keeps the lock of the queue.  Any role can cause that.  So no transaction that settles anything
+ * sends NOTIFY: it marks the job, and another transaction removes the mark and sends NOTIFY, or
+ * does neither.  A crash between the two leaves the mark, and the next process that works in this
+ * database finds it.
  */
 #include "postgres.h"
 
@@ -14,6 +14,7 @@
 #include "store/notify.h"
 #include "utils/timestamp.h"
 
+/* After a failure NOTIFY is tried again after this time. */
 #define AGAIN_MS 60000
 
 static TimestampTz not_before = 0;	/* after a failure */
@@ -43,6 +44,7 @@ bi_announce(BiXactMode mode)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not announce the end of batch jobs: %s", error->message),
-				 errdetail("The jobs have ended all the same. NOTIFY is tried again while batch jobs are worked on.")));
+				 errdetail("The jobs have ended all the same."
+						   " NOTIFY is tried again while batch jobs are worked on.")));
 	failing = true;
 }

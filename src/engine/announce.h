@@ -1,5 +1,5 @@
 /*
- * engine/announce.h: tells listeners that jobs have ended.
+ * engine/announce.h: notifies listeners that jobs have ended.
  */
 #ifndef BI_ANNOUNCE_H
 #define BI_ANNOUNCE_H
@@ -9,9 +9,9 @@
 #include "engine/xact.h"
 
 /*
- * Sends NOTIFY batchinf for all jobs that have ended since, in a transaction of its own.
- * Between transactions.  A failure is logged once and tried again a minute later; only a
- * cancel is thrown.
+ * Sends NOTIFY batchinf for all jobs that have ended and were not announced, in a transaction of
+ * its own.  Between transactions.  A failure is logged once and tried again a minute later; raises
+ * a cancel only.
  */
 extern void bi_announce(BiXactMode mode);
 

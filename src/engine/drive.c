@@ -1,190 +1,261 @@
 /*
- * engine/drive.c: turns many steps at once: claims what is due, lets each work a
- * piece, moves the bytes of all exchanges, waits when there is nothing to do.
+ * engine/drive.c: works on all chunks that are due, many at once.
  *
- * The one loop of the house, for a visit and for batch_work alike.  Knows no provider
- * and no table.  While it waits it holds no transaction, lock or snapshot.
+ * The one loop of the extension: a worker's visit and batch_work both run it.  Each turn of it:
+ *
+ *   look     in a transaction, if something may be due: ends jobs that have come to their end,
+ *            reads the due chunks in the order of the schedule (the view batchinf.due), and claims
+ *            each one in a subtransaction (claim.c).  A claim becomes a step.  Then reads when the
+ *            next chunk will be due.
+ *   poll     begins the polls of open chunks that are due (quiet.c).  These steps are not claimed,
+ *            and nearly all of them write nothing: no look follows them.
+ *   work     each step that has a piece of work does one.  Pieces are bounded, so that no step
+ *            holds up the others for long; those that run code of a job's owner wait for the
+ *            owner's turn (share.c).
+ *   remove   removes a piece of the texts that are kept no longer, if there was no work
+ *            (removal.c).
+ *   retire   frees steps that are over, which makes room to look for more.
+ *   rest     moves the bytes of all exchanges and waits: for bytes, for the latch, for the time
+ *            when work or a look is due.  No transaction, lock or snapshot is held.  If a step has
+ *            work at once, rest only moves bytes.
+ *   watch    stops exchanges that nobody wants any more (watch.c).
+ *   replies  each exchange that is over knows its step: call.c has its reply read there.
+ *
+ * The loop ends when its caller says so, when its time has passed, or when there is neither a step
+ * nor anything due within linger_ms.
+ *
+ * When something fails:
+ *
+ * - in one chunk: its claim is refused, or its step gives up.  The chunk keeps the reason and
+ *   waits; all others go on (promise 4).
+ * - in a look, because of another session's lock: the same again at the next turn.
+ * - in this process, such as memory that is used up: fault.c counts, and ends the loop.
+ * - a cancel, or whatever nobody foresaw: the claims are released, then the error is raised again.
+ *
+ * Chunks that are under way when the loop ends are left as after a crash, except that their claims
+ * and secrets are gone: the next claim of one finds out what has happened.
+ *
+ * Why one loop and not a process a batch: hundreds of batches may run for a day, and nearly all
+ * they do is wait.  Knows no provider and no table.
  */
 #include "postgres.h"
 
-#include "base/crash.h"
 #include "base/http.h"
 #include "engine/announce.h"
+#include "engine/call.h"
 #include "engine/claim.h"
 #include "engine/drive.h"
 #include "engine/fault.h"
 #include "engine/login.h"
+#include "engine/quiet.h"
+#include "engine/removal.h"
+#include "engine/rest.h"
+#include "engine/room.h"
+#include "engine/share.h"
+#include "engine/spread.h"
 #include "engine/step.h"
 #include "engine/watch.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "store/chunk.h"
+#include "store/inflight.h"
 #include "store/job.h"
 #include "store/notify.h"
-#include "utils/backend_status.h"
+#include "store/pipeline.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-/* Chunks worked on at once: each has at most one connection and a few spools. */
-#define MAX_STEPS 16
-
-/* So many where each beyond is the only one of its server. */
-#define MAX_SERVERS 64
-
 /* Nobody wakes a procedure, or a worker without a launcher: it looks by itself. */
 #define LOOK_MS 1000
-#define RELEASE_TRIES 3			/* each waits no longer than lock_timeout */
 
+/* A loop that had always something to do for this time is crowded. */
+#define CROWDED_MS 1000
+
+/* One call of bi_drive. */
 typedef struct Loop
 {
-	const BiDrive *drive;
-	MemoryContext cxt;
+	const BiDrive *drive;		/* what the caller wants */
+	MemoryContext cxt;			/* of the call */
 	MemoryContext turn_cxt;		/* reset each turn */
-	MemoryContext http_cxt;
-	BiHttp	   *http;
-	List	   *steps;			/* of BiStep */
-	BiFaults	faults;
-	bool		released;		/* what an earlier drive of this process could not release */
-	bool		look;			/* something may be due: claim */
-	bool		news;			/* a job has ended and was not announced */
-	bool		unfinished;		/* any chunk left, whoever works on it */
-	TimestampTz next_due;
-	TimestampTz looked_at;
-	TimestampTz watched_at;		/* that exchanges under way are still wanted */
-	int			wait_ms;
+	MemoryContext http_cxt;		/* of http; deleted before the steps, whose exchanges it fills */
+	BiHttp	   *http;			/* all exchanges of all steps */
+	List	   *steps;			/* BiStep, in cxt */
+	BiFaults	faults;			/* failures of this process in a row */
+	BiQuietWish polls;			/* what quiet works with */
+	BiQuiet    *quiet;			/* polls that write nothing; in cxt */
+	BiShare    *share;			/* whose pieces of work are done; in cxt */
+	bool		released;		/* claims that an earlier call in this process left are gone */
+	bool		look;			/* something may be due */
+	bool		more;			/* more is due than was taken on */
+	bool		has_news;		/* a job has ended and was not announced */
+	TimestampTz seen_refresh;	/* as the last look has found it */
+	TimestampTz refresh_from;	/* not before that for what a look finds */
+	bool		unfinished;		/* a chunk is unfinished, held or not; for loops that do not
+								 * linger */
+	int64		touched[BI_ROOM_STEPS]; /* jobs of steps that are over: they may be over, too */
+	int			ntouched;		/* -1: any job may be */
+	TimestampTz next_due;		/* when the next chunk that nobody works on is due */
+	TimestampTz next_refresh;	/* when drive->refresh is to be called */
+	BiRemoval	removal;		/* of texts of ended jobs */
+	MemoryContext dues_cxt;		/* of dues; reset by each look */
+	List	   *dues;			/* the same for each owner, of what waits for a time: BiOwnerDue */
+	TimestampTz looked_at;		/* the last look */
+	TimestampTz watched_at;		/* the last look of watch.c */
+	TimestampTz busy_from;		/* there was always something to do since then; 0: there is not */
+	bool		is_crowded;		/* another process should take on what is due here */
+	int			wait_ms;		/* for the rest of this turn */
 } Loop;
 
-typedef struct Claim
-{
-	Loop	   *loop;
-	const BiDue *due;
-	MemoryContext cxt;
-	BiStep	   *step;
-	const char *reason;
-} Claim;
-
+/* Frees a step that is over.  A quiet poll that found nothing new makes nothing else due. */
 static void
-claim_phase(void *arg)
+end_step(Loop *loop, BiStep *step)
 {
-	Claim	   *claim = arg;
+	const BiDriveHost *host = loop->drive->host;
 
-	claim->step = bi_claim_step(claim->cxt, claim->loop->drive->mode, claim->loop->http, claim->due);
-}
-
-static void
-refuse_phase(void *arg)
-{
-	Claim	   *claim = arg;
-
-	bi_claim_refuse(claim->due, claim->reason);
-}
-
-/* One server, or one owner's key there, that failed last time gets one probe, not all chunks. */
-static bool
-is_second_probe(const Loop *loop, const BiDue *due)
-{
-	ListCell   *cell;
-
-	if (!due->step || due->server_failures == 0 || due->wish != BI_WISH_NONE)
-		return false;
-	foreach(cell, loop->steps)
+	if (!bi_quiet_take_back(loop->quiet, step))
 	{
-		const BiJob *job = ((BiStep *) lfirst(cell))->job;
-
-		if (job->server == due->server && (due->all_failed || job->owner == due->owner))
-			return true;
+		if (host && (!host->polls() || bi_spread_has_left(step)))
+			host->wake_others();
+		if (loop->ntouched == BI_ROOM_STEPS)
+			loop->ntouched = -1;
+		if (loop->ntouched >= 0)
+			loop->touched[loop->ntouched++] = step->chunk->job_id;
+		loop->look = true;
 	}
-	return false;
+	bi_step_free(step);
+}
+
+static void
+add_step(Loop *loop, BiStep *step)
+{
+	MemoryContext old = MemoryContextSwitchTo(loop->cxt);
+
+	loop->steps = lappend(loop->steps, step);
+	MemoryContextSwitchTo(old);
 }
 
 static void
 claim_one(Loop *loop, const BiDue *due)
 {
-	Claim		claim = {.loop = loop, .due = due};
-	ErrorData  *error;
-	bool		refused;
-	MemoryContext old;
+	BiStep	   *step = bi_claim_step(&loop->polls.claimer, due);
 
-	claim.cxt = AllocSetContextCreate(loop->cxt, "batchinf step", ALLOCSET_DEFAULT_SIZES);
-	error = bi_xact_try(claim_phase, &claim);
-	if (error)
-	{
-		/* Promise 4: one bad chunk stops nothing else. */
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not claim chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
-						due->chunk->id, due->chunk->job_id, error->message)));
-		MemoryContextDelete(claim.cxt);
-		claim.reason = error->message;
-		refused = bi_xact_try(refuse_phase, &claim) == NULL;
-		if (refused)
-			bi_fault_kept(&loop->faults, error);
-		else
-			(void) bi_fault_add(&loop->faults, error->sqlerrcode, error->message);
+	if (step == NULL)
 		return;
-	}
-	claim.step->process_faults = &loop->faults;
-	BI_CRASH_POINT(bi_state_name(claim.step->chunk->state), "claim");
-	if (bi_step_over(claim.step))
-	{
-		bi_step_free(claim.step);
-		loop->look = true;
-		return;
-	}
-	old = MemoryContextSwitchTo(loop->cxt);
-	loop->steps = lappend(loop->steps, claim.step);
-	MemoryContextSwitchTo(old);
+	bi_quiet_drop(loop->steps, due->chunk->id);
+	if (bi_step_is_over(step))
+		end_step(loop, step);
+	else
+		add_step(loop, step);
+}
+
+/* Ends the jobs that are over.  False if one of them is locked. */
+static bool
+finish_jobs(Loop *loop)
+{
+	bool		any = loop->ntouched < 0;
+
+	if (loop->ntouched != 0 && !bi_job_finish(any ? NULL : loop->touched, Max(loop->ntouched, 0)))
+		return false;
+	loop->ntouched = 0;
+	return true;
+}
+
+/* True if nobody tells this process what to do: it looks by itself, and ends when nothing is left
+ * to do. */
+static bool
+looks_by_itself(const Loop *loop)
+{
+	return loop->drive->mode == BI_XACT_PROCEDURE || loop->drive->linger_ms < 0;
 }
 
 static void
 look_phase(void *arg)
 {
 	Loop	   *loop = arg;
-	int			n = list_length(loop->steps);
+	bool		finished;
+	bool		left = false;
 	ListCell   *cell;
 
 	loop->look = false;
 	bi_chunk_lock_claims();
 	if (!loop->released)
 		bi_chunk_release_all();
-	bi_job_finish_due();
-	foreach(cell, bi_chunk_due(loop->turn_cxt, MAX_STEPS - n, MAX_SERVERS - n))
-		if (!is_second_probe(loop, lfirst(cell)))
-			claim_one(loop, lfirst(cell));
-	loop->next_due = bi_chunk_next_due(&loop->unfinished);
-	loop->news = bi_notify_is_due();
+	finished = finish_jobs(loop);
+	loop->look = bi_inflight_sweep();
+	foreach(cell, bi_chunk_due(loop->turn_cxt, BI_ROOM_STEPS, &loop->more))
+	{
+		const BiDue *due = lfirst(cell);
+
+		if (loop->is_crowded && bi_spread_leaves(loop->drive->host, loop->steps, due))
+			left = true;
+		else if (!bi_room_for_chunk(list_length(loop->steps), due))
+			loop->more = true;
+		else if (!bi_claim_is_second_probe(loop->steps, due))
+			claim_one(loop, due);
+	}
+	loop->more |= left || !finished;
+	if (left)
+		loop->drive->host->wake_others();
+	loop->dues = bi_chunk_next_due(loop->dues_cxt);
+	loop->next_due = bi_chunk_first_due(loop->dues);
+	loop->unfinished = looks_by_itself(loop) && (!finished || bi_chunk_any_unfinished());
+	loop->has_news = bi_notify_is_due();
+	loop->seen_refresh = bi_pipeline_next();
+	bi_removal_look(&loop->removal, loop->steps == NIL);
+	bi_quiet_refresh(loop->quiet);
 }
 
 static void
 look(Loop *loop)
 {
-	ErrorData  *error = bi_xact_run(loop->drive->mode, look_phase, loop);
+	ErrorData  *error;
 
+	if (loop->drive->host)
+		loop->drive->host->go_looking();
+	loop->dues = NIL;
+	MemoryContextReset(loop->dues_cxt);
+	error = bi_xact_run(loop->drive->mode, look_phase, loop);
 	loop->looked_at = GetCurrentTimestamp();
 	loop->released |= error == NULL;
 	if (error)
 	{
-		/* Others claim at this moment, or change what we look at. */
+		/* Another process claims at this moment, or changes what we look at. */
 		if (!bi_xact_is_for_now(error))
 			ReThrowError(error);
 		loop->look = false;
 		loop->next_due = loop->looked_at;
 		loop->unfinished = true;
+		loop->ntouched = -1;
 	}
-	if (error == NULL && loop->news)
+	if (error == NULL && loop->has_news)
 		bi_announce(loop->drive->mode);
-	/* What is due and was not taken waits for a step to end, or for somebody else. */
-	if (loop->next_due <= loop->looked_at)
+	/* One that another process has locked looks due. */
+	if (error == NULL)
+		loop->next_refresh = Min(loop->next_refresh, Max(loop->seen_refresh, loop->refresh_from));
+	/* What is due and was not taken waits for a step to end here, or for another process. */
+	if (loop->more || loop->next_due <= loop->looked_at)
 		loop->next_due = TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS);
 }
 
-static bool
-is_ready(const BiStep *step, TimestampTz now)
+/* Makes new work that is due.  It is looked for then. */
+static void
+refresh(Loop *loop)
 {
-	return step->work && step->not_before <= now;
+	loop->next_refresh = loop->drive->refresh(loop->drive->mode);
+	loop->refresh_from = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
+	loop->look = true;
+}
+
+/* Begins the quiet polls that are due. */
+static void
+poll(Loop *loop)
+{
+	ListCell   *cell;
+
+	foreach(cell, bi_quiet_look(loop->quiet, loop->steps))
+		add_step(loop, lfirst(cell));
 }
 
 static void
@@ -196,31 +267,11 @@ retire(Loop *loop)
 	{
 		BiStep	   *step = lfirst(cell);
 
-		if (!bi_step_over(step))
+		if (!bi_step_is_over(step))
 			continue;
 		loop->steps = foreach_delete_current(loop->steps, cell);
-		bi_step_free(step);
-		loop->look = true;
+		end_step(loop, step);
 	}
-}
-
-/* A piece of work for each step that has some: true if there is more of it. */
-static bool
-work(Loop *loop)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	bool		more = false;
-	ListCell   *cell;
-
-	foreach(cell, loop->steps)
-	{
-		BiStep	   *step = lfirst(cell);
-
-		if (is_ready(step, now))
-			bi_step_work(step);
-		more = more || is_ready(step, now);
-	}
-	return more;
 }
 
 static void
@@ -229,17 +280,7 @@ take_replies(Loop *loop)
 	BiExchange *ex;
 
 	while ((ex = bi_http_next(loop->http)) != NULL)
-	{
-		ListCell   *cell;
-
-		foreach(cell, loop->steps)
-		{
-			BiStep	   *step = lfirst(cell);
-
-			if (step->ex == ex)
-				bi_step_reply(step);
-		}
-	}
+		bi_call_reply(ex->owner);
 }
 
 static void
@@ -250,26 +291,37 @@ wait_phase(void *arg)
 	if (bi_http_running(loop->http) > 0)
 		bi_http_turn(loop->http, loop->wait_ms);
 	else if (loop->wait_ms > 0)
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, loop->wait_ms, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 loop->wait_ms, PG_WAIT_EXTENSION);
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* When to look for due chunks again without a wake-up. */
+/* True if the loop takes nothing more on. */
+static bool
+drains(const Loop *loop)
+{
+	return loop->drive->host && loop->drive->host->drain();
+}
+
+/* Returns when to look for due chunks even if nobody wakes this process. */
 static TimestampTz
 next_look(const Loop *loop)
 {
-	if (loop->drive->mode == BI_XACT_PROCEDURE || loop->drive->linger_ms < 0)
+	if (looks_by_itself(loop))
 		return Min(loop->next_due, TimestampTzPlusMilliseconds(loop->looked_at, LOOK_MS));
 	return loop->next_due;
 }
 
-/* When there is something to do at all. */
+/* Returns when there is something to do, beside the exchanges: a look, a piece of work, the end. */
 static TimestampTz
 next_event(const Loop *loop)
 {
-	TimestampTz when = Min(next_look(loop), loop->drive->until);
+	TimestampTz when = loop->drive->until;
 	ListCell   *cell;
 
+	if (!drains(loop))
+		when = Min(Min(Min(when, loop->next_refresh), loop->removal.next),
+				   Min(next_look(loop), bi_quiet_next(loop->quiet)));
 	foreach(cell, loop->steps)
 	{
 		BiStep	   *step = lfirst(cell);
@@ -280,32 +332,23 @@ next_event(const Loop *loop)
 	return when;
 }
 
-static int
-until_then(TimestampTz when)
+/* True if somebody has new work.  Code of owners may have reset the latch that they set. */
+static bool
+is_wanted(const Loop *loop)
 {
-	return TIMESTAMP_IS_NOEND(when) ? 60000
-		: (int) Max(1, Min(60000, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when)));
+	return MyLatch->is_set || (loop->drive->host && loop->drive->host->is_wanted());
 }
 
-static void
-report(const Loop *loop)
-{
-	if (loop->drive->mode == BI_XACT_PROCEDURE)
-		return;
-	if (loop->steps == NIL)
-		pgstat_report_activity(STATE_IDLE, "waiting for the next batch step");
-	else
-		pgstat_report_activity(STATE_RUNNING, bi_step_describe(linitial(loop->steps)));
-	pgstat_report_stat(false);
-}
-
+/* Moves bytes, and waits unless busy. */
 static void
 rest(Loop *loop, bool busy)
 {
-	loop->wait_ms = busy ? 0 : until_then(next_event(loop));
-	report(loop);
+	loop->wait_ms = busy || (is_wanted(loop) && !drains(loop)) ? 0 : bi_rest_ms(next_event(loop));
+	bi_rest_report(loop->drive->mode, loop->steps);
+	if (loop->drive->host && loop->wait_ms > 0)
+		loop->drive->host->rests();
 	bi_xact_wait(loop->drive->mode, wait_phase, loop);
-	if (loop->drive->mode == BI_XACT_WORKER && MyLatch->is_set)
+	if (loop->drive->mode == BI_XACT_WORKER && is_wanted(loop))
 	{
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -317,18 +360,71 @@ rest(Loop *loop, bool busy)
 		loop->look = true;
 }
 
+/* Returns when something is due that nobody works on: a chunk, a refresh, a removal. */
+static TimestampTz
+next_due(const Loop *loop)
+{
+	return Min(Min(loop->next_due, loop->next_refresh),
+			   Min(loop->removal.next, bi_quiet_due(loop->quiet)));
+}
+
+/* True if the loop is to end. */
 static bool
 is_over(const Loop *loop)
 {
 	const BiDrive *drive = loop->drive;
 
-	if ((drive->leave && drive->leave()) || GetCurrentTimestamp() >= drive->until)
+	if ((drive->host && drive->host->leave()) || GetCurrentTimestamp() >= drive->until)
 		return true;
-	if (loop->steps != NIL || loop->look)
+	if (drains(loop))
+		return loop->steps == NIL;
+	if (loop->steps != NIL || loop->look || (drive->host && drive->host->helps()))
 		return false;
 	if (drive->linger_ms < 0)
-		return !loop->unfinished;
-	return loop->next_due > TimestampTzPlusMilliseconds(GetCurrentTimestamp(), drive->linger_ms);
+		return !loop->unfinished &&
+			Min(loop->next_refresh, loop->removal.next) > GetCurrentTimestamp();
+	return next_due(loop) > TimestampTzPlusMilliseconds(GetCurrentTimestamp(), drive->linger_ms);
+}
+
+/* Says how this process is doing: a turn begins. */
+static void
+tell_host(Loop *loop)
+{
+	const BiDriveHost *host = loop->drive->host;
+
+	if (host == NULL)
+		return;
+	loop->is_crowded = loop->busy_from != 0 &&
+		TimestampDifferenceExceeds(loop->busy_from, GetCurrentTimestamp(), CROWDED_MS) &&
+		(loop->more || bi_spread_can_give(loop->share, loop->steps));
+	host->set_load(drains(loop) ? BI_ROOM_STEPS : bi_spread_load(loop->steps), loop->is_crowded);
+	host->busy(next_due(loop));
+	if (drains(loop) || loop->is_crowded)
+		bi_spread_give_back(host, loop->share, loop->steps, drains(loop));
+}
+
+/* Takes on what is due, and does a turn of the work.  True if there is more to do at once. */
+static bool
+work(Loop *loop)
+{
+	bool		busy;
+
+	if (!drains(loop))
+	{
+		if (loop->look)
+			look(loop);
+		if (loop->next_refresh <= GetCurrentTimestamp())
+			refresh(loop);
+		poll(loop);
+	}
+	busy = bi_share_work(loop->share, &(BiShareTurn) {
+		loop->steps, loop->dues, loop->quiet, loop->is_crowded
+	});
+	if (!busy || loop->busy_from == 0)
+		loop->busy_from = busy ? GetCurrentTimestamp() : 0;
+	if (!drains(loop))
+		bi_removal_turn(&loop->removal, loop->drive->mode, busy || loop->look);
+	return busy;
 }
 
 static void
@@ -338,12 +434,11 @@ run_loop(Loop *loop)
 	{
 		bool		busy;
 
-		if (loop->look)
-			look(loop);
+		tell_host(loop);
 		busy = work(loop);
 		retire(loop);
 		if (!is_over(loop))
-			rest(loop, busy || (loop->look && list_length(loop->steps) < MAX_STEPS));
+			rest(loop, busy || (loop->look && list_length(loop->steps) < BI_ROOM_STEPS));
 		bi_watch(loop->drive->mode, loop->http, loop->steps, &loop->watched_at);
 		take_replies(loop);
 		bi_fault_check(&loop->faults);
@@ -351,35 +446,16 @@ run_loop(Loop *loop)
 	} while (!is_over(loop));
 }
 
-static void
-release_phase(void *arg)
-{
-	bi_chunk_release_all();
-}
-
-static void
-release(BiXactMode mode)
-{
-	ErrorData  *error;
-	int			tries = 0;
-
-	while ((error = bi_xact_finish(mode, release_phase, NULL)) != NULL && ++tries < RELEASE_TRIES)
-		continue;
-	if (error)
-		ereport(LOG,
-				(errmsg("could not release claims: %s", error->message),
-				 errdetail("They end with this process, or when it works on batch jobs again.")));
-}
-
-/* What is under way here is left as a crash would leave it, but for hold and secrets. */
+/* Frees the loop.  Chunks under way are left as after a crash, without claim and secrets. */
 static void
 leave(Loop *loop)
 {
 	ListCell   *cell;
 
+	bi_quiet_leave(loop->quiet);
 	if (loop->steps != NIL)
-		release(loop->drive->mode);
-	/* Transfers end before the exchanges that they fill. */
+		bi_claim_release(loop->drive->mode);
+	/* Transfers must end before the exchanges that they fill are freed. */
 	MemoryContextDelete(loop->http_cxt);
 	foreach(cell, loop->steps)
 		bi_step_free(lfirst(cell));
@@ -389,15 +465,25 @@ leave(Loop *loop)
 TimestampTz
 bi_drive(const BiDrive *drive)
 {
-	Loop		loop = {.drive = drive, .look = true};
+	Loop		loop = {.drive = drive, .look = true, .ntouched = -1, .next_refresh = DT_NOEND};
 	MemoryContext old = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
+	TimestampTz due;
 
 	loop.cxt = AllocSetContextCreate(TopMemoryContext, "batchinf drive", ALLOCSET_DEFAULT_SIZES);
 	loop.turn_cxt = AllocSetContextCreate(loop.cxt, "batchinf turn", ALLOCSET_DEFAULT_SIZES);
+	loop.dues_cxt = AllocSetContextCreate(loop.cxt, "batchinf dues", ALLOCSET_SMALL_SIZES);
+	bi_removal_init(&loop.removal);
 	loop.http_cxt = AllocSetContextCreate(loop.cxt, "batchinf transfers", ALLOCSET_SMALL_SIZES);
 	loop.http = bi_http_new(loop.http_cxt);
 	loop.faults.cxt = loop.cxt;
+	loop.polls = (BiQuietWish) {
+		.claimer = {loop.cxt, drive->mode, loop.http, &loop.faults},
+		.done_until = drive->polled_until,
+		.host = drive->host,
+	};
+	loop.share = bi_share_new(loop.cxt, drive->host);
+	loop.quiet = bi_quiet_new(loop.cxt, &loop.polls);
 	MemoryContextSwitchTo(loop.turn_cxt);
 	PG_TRY();
 	{
@@ -411,9 +497,10 @@ bi_drive(const BiDrive *drive)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
+	due = next_due(&loop);
 	leave(&loop);
 	bi_login_forget();
 	if (error)
 		ReThrowError(error);
-	return loop.next_due;
+	return due;
 }

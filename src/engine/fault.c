@@ -1,19 +1,18 @@
 /*
- * engine/fault.c: when a process is to make room for a fresh one.
+ * engine/fault.c: failures that belong to the process, and when a fresh one must go on.
  *
- * Most failures belong to a chunk: it keeps the reason, waits, and nothing else is held up.
- * A few belong to the process: a lock table that it has filled, memory that it has used up,
- * whatever the code of a job's owner has left behind in its session.  They show in that the
- * process can no longer record what its steps have done, or has no memory left.  To go on in
- * such a process helps nobody, and may harm everybody.
+ * Most failures belong to a chunk: it keeps the reason and waits, and nothing else is held up.
+ * A few belong to the process: it has filled the lock table, used up its memory, or code of a
+ * job's owner has left something behind in its session.  Such a process can no longer save what its
+ * steps have done, or has no memory left.  To go on in it helps nobody, and may harm everybody.
  *
- * drive.c owns the count, step.c and drive.c add to it, and drive.c asks once a turn whether
- * the process may go on.  A visit that may not ends, and the next one comes in a fresh
- * process; batch_work ends with the error.  What was under way is taken up as after a crash:
- * each claim ends with its process, and a paid call is looked for before it is made again.
+ * drive.c owns the count, step.c and drive.c add to it, and drive.c asks once a turn whether the
+ * process may go on.  If not, a visit ends and the next one comes in a fresh process; batch_work
+ * ends with the error.  What was under way is continued as after a crash: each claim ends with
+ * its process, and a lost paid call is searched before it is made again.
  *
- * Both a number and a time are needed: several steps may fail within one moment that passes,
- * such as a lock that is held for a second.
+ * Both a number and a time are needed: several steps may fail in one moment that passes, such as a
+ * lock that is held for a second.
  */
 #include "postgres.h"
 
@@ -21,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* The process ends after this many failures in a row, the first of them this long ago. */
 #define FAULTS_MAX 5
 #define FAULTS_MS 6000
 
@@ -36,7 +36,8 @@ bi_fault_add(BiFaults *faults, int code, const char *message)
 	return faults->n++ == 0;
 }
 
-/* Too little memory, or a full lock table, is met by each chunk, whatever is in it. */
+/* Every chunk meets too little memory or a full lock table (which has the same code), whatever is
+ * in the chunk. */
 void
 bi_fault_kept(BiFaults *faults, const ErrorData *error)
 {
@@ -53,10 +54,13 @@ bi_fault_none(BiFaults *faults)
 void
 bi_fault_check(const BiFaults *faults)
 {
-	if (faults->n < FAULTS_MAX || !TimestampDifferenceExceeds(faults->since, GetCurrentTimestamp(), FAULTS_MS))
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (faults->n < FAULTS_MAX || !TimestampDifferenceExceeds(faults->since, now, FAULTS_MS))
 		return;
 	ereport(ERROR,
 			(errcode(faults->code),
 			 errmsg("cannot go on with batch jobs in this process: %s", faults->last),
-			 errdetail("This was failure %d in a row. What was under way is taken up as after a crash.", faults->n)));
+			 errdetail("This was failure %d in a row."
+					   " What was under way is continued as after a crash.", faults->n)));
 }

@@ -1,10 +1,8 @@
 /*
  * engine/login.c: remembers the tokens that providers gave for keys.
  *
- * One for each server and mapping, of the key it was had for (known by its hash: a changed
- * key has no token).
- * Never stored, never logged; whoever leaves the loop forgets them.  Called by step.c,
- * react.c and drive.c.
+ * One for each server and mapping, together with a hash of the key it was got for: a changed key
+ * has no token.  Tokens are never stored and never logged.  bi_drive forgets them when it ends.
  */
 #include "postgres.h"
 
@@ -15,20 +13,21 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Renewed when less than this is left: a quarter, and fifteen minutes at most. */
+/* A token is renewed when a quarter of its lifetime is left, but at most this many seconds. */
 #define MARGIN_MAX (15 * 60)
 
-/* A renewal that failed is tried again after this. */
+/* A renewal that failed is tried again after this time. */
 #define AGAIN_MS 60000
 
+/* In TopMemoryContext, until it is dropped. */
 typedef struct Token
 {
 	Oid			server;
 	Oid			mapping;
-	uint64		key;
-	char	   *token;
+	uint64		key;			/* hash of the secret */
+	char	   *token;			/* wiped before it is freed */
 	TimestampTz renew_at;
-	TimestampTz until;
+	TimestampTz until;			/* it is no longer good */
 } Token;
 
 static List *tokens = NIL;
@@ -54,13 +53,15 @@ lookup(const BiServer *server)
 	return NULL;
 }
 
-/* The token of this key as long as it is good, or NULL. */
+/* Returns the token of this key if it is still good, or NULL. */
 static Token *
 lookup_good(const BiServer *server, const char *secret)
 {
 	Token	   *token = lookup(server);
 
-	return token && token->key == hash(secret) && token->until > GetCurrentTimestamp() ? token : NULL;
+	if (token == NULL || token->key != hash(secret) || token->until <= GetCurrentTimestamp())
+		return NULL;
+	return token;
 }
 
 char *
@@ -68,7 +69,9 @@ bi_login_find(const BiServer *server, const char *secret)
 {
 	Token	   *token = lookup_good(server, secret);
 
-	return token && token->renew_at > GetCurrentTimestamp() ? pstrdup(token->token) : NULL;
+	if (token == NULL || token->renew_at <= GetCurrentTimestamp())
+		return NULL;
+	return pstrdup(token->token);
 }
 
 char *
@@ -111,6 +114,7 @@ void
 bi_login_keep(const BiServer *server, const char *secret, const char *text, int lifetime)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	int			margin = Min(lifetime / 4, MARGIN_MAX);
 	Token	   *token;
 
 	bi_login_drop(server);
@@ -119,8 +123,8 @@ bi_login_keep(const BiServer *server, const char *secret, const char *text, int 
 	token->mapping = server->mapping;
 	token->key = hash(secret);
 	token->token = pstrdup(text);
-	token->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) lifetime * 1000);
-	token->renew_at = token->until - (int64) Min(lifetime / 4, MARGIN_MAX) * USECS_PER_SEC;
+	token->until = GetCurrentTimestamp() + lifetime * USECS_PER_SEC;
+	token->renew_at = token->until - margin * USECS_PER_SEC;
 	tokens = lappend(tokens, token);
 	MemoryContextSwitchTo(old);
 }

@@ -1,22 +1,22 @@
 /*
- * engine/remains.c: what the code of a job's owner leaves in the process.
+ * engine/remains.c: what code of a job's owner leaves in the process.
  *
- * Triggers and the like of one owner run in the same process as those of the next.  What a
- * subtransaction undoes is undone with it, and a security-restricted operation refuses most of
- * the rest: PREPARE, LISTEN, temporary tables, cursors WITH HOLD, DISCARD.  Settings end with
- * their nest level, advisory locks are released by store/owner.c.  Here is what stays after
- * that, tried on PostgreSQL 15:
+ * Triggers and the like of one owner run in the same process as those of the next.  A
+ * subtransaction undoes most of what they do, and a security-restricted operation refuses most of
+ * the rest: PREPARE, LISTEN, temporary tables, cursors WITH HOLD, DISCARD.  Settings end with their
+ * nest level, and store/owner.c releases advisory locks.  What stays after that, tried on
+ * PostgreSQL 15, is removed here:
  *
  * - the session's random() goes on from where setseed() has put it: seeded again;
  * - lastval() and cached values of sequences: forgotten;
- * - temporary replication slots (a role with REPLICATION): dropped;
- * - connections of dblink, which are nobody's: whoever knows the name uses them with the rights
- *   that they were opened with: closed;
+ * - temporary replication slots (of a role with REPLICATION): dropped;
+ * - connections of dblink, which belong to nobody: whoever knows the name uses them with the
+ *   rights that they were opened with.  Closed;
  * - memory: caches of tables, plans, dictionaries, languages, names of settings.  It is counted,
- *   and a visit with too much of it makes room for a fresh process.
+ *   and a visit with too much of it makes way for a fresh process.
  *
- * A session that calls batch_work is its user's: there only random() is seeded again.  What is
- * left stands in doc/security.md.
+ * A session that calls batch_work belongs to its user: there only random() is seeded again.
+ * doc/security.md names what is left.
  */
 #include "postgres.h"
 
@@ -30,10 +30,11 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
-/* Legitimate caches of a database with many tables are far smaller. */
+/* A process with more than this is not used any longer.  Legitimate caches of a database with many
+ * tables are far smaller. */
 #define GROWN_MAX ((int64) 128 * 1024 * 1024)
 
-static bool own_process = false;
+static bool own_process = false;	/* a worker, not the session of a user */
 static int64 grown = 0;			/* bytes that code of owners has left in use */
 
 void
@@ -42,19 +43,21 @@ bi_remains_own_process(void)
 	own_process = true;
 }
 
-/* Else the owner of one trigger could tell what random() gives to the next one's. */
+/* Otherwise the owner of one trigger could predict what random() returns to the next one's. */
 static void
 seed_random(void)
 {
 	uint64		bits;
+	double		fraction;
 
 	if (!pg_strong_random(&bits, sizeof(bits)))
 		return;
-	(void) DirectFunctionCall1(setseed, Float8GetDatum(2.0 * (bits >> 12) / (double) (UINT64CONST(1) << 52) - 1.0));
+	fraction = (bits >> 12) / (double) (UINT64CONST(1) << 52);
+	(void) DirectFunctionCall1(setseed, Float8GetDatum(2.0 * fraction - 1.0));
 }
 
-/* Returns the file of library dblink in this process, palloc'd; NULL if it is not loaded.  The
- * list of libraries only grows. */
+/* Returns the file of library dblink if it is loaded in this process, kept for good; else NULL.
+ * The list of libraries only grows, so that it is read again only when its size has changed. */
 static char *
 find_dblink(void)
 {
@@ -79,6 +82,7 @@ find_dblink(void)
 	return file;
 }
 
+/* Calls a function of dblink with one argument or none.  Returns 0 for NULL. */
 static Datum
 call_dblink(const char *function, Datum *name)
 {
@@ -105,12 +109,13 @@ close_named(void *arg)
 
 	if (names == (Datum) 0)
 		return;
-	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT, &items, NULL, &n);
+	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, NULL, &n);
 	for (int i = 0; i < n; i++)
 		(void) call_dblink("dblink_disconnect", &items[i]);
 }
 
-/* Raises an error if there is none. */
+/* Raises an error if there is no unnamed connection. */
 static void
 close_unnamed(void *arg)
 {
@@ -148,6 +153,7 @@ drop_remains(void)
 	(void) bi_xact_try(close_unnamed, NULL);
 }
 
+/* Returns the memory that this process uses, without that of cxt. */
 static int64
 memory_beside(MemoryContext cxt)
 {

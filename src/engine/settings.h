@@ -8,12 +8,12 @@
 
 #include "utils/guc.h"
 
-/* Forces them: GUC_ACTION_SET for a worker's whole life, GUC_ACTION_SAVE inside a
- * nest level of the caller's. */
+/* Forces them: GUC_ACTION_SET for the whole life of a worker, GUC_ACTION_SAVE inside of a nest
+ * level that the caller has opened. */
 extern void bi_settings_force(GucAction action);
 
-/* The transaction that has just begun, before its first snapshot: read committed and
- * read-write, whatever the session's defaults are. */
+/* Makes the transaction that has just begun read committed and read-write, whatever the session's
+ * defaults are.  Before its first snapshot. */
 extern void bi_settings_force_transaction(void);
 
 #endif							/* BI_SETTINGS_H */

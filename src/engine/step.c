@@ -1,96 +1,222 @@
 /*
- * engine/step.c: the frame of a step: claim, work, exchange, record.
+ * engine/step.c: the frame of a step: work, save, and the end.
  *
- * Knows how an exchange is sent with its secret and how what came of it is recorded.
- * What is done in each state stands in create.c and follow.c, how a step begins in
- * claim.c.  Called by them and by drive.c.
+ * A step is one chunk in the hands of this process.  Its life:
+ *
+ *   claim     (claim.c, in a transaction) takes the chunk and writes the state that says what may
+ *             be under way from now on: "creating" is durable before the paid call is sent.
+ *   work      a piece of local work, such as rendering some records.  It names the next piece in
+ *             step->work, or sends exchanges (call.c), or saves.  It never waits.
+ *   exchange  while bytes travel no transaction is open.  A step has a set of exchanges; each one
+ *             knows its step and the routine that reads its reply.
+ *   save      (here, in a transaction) writes the chunk, an event, the server's pause, and whatever
+ *             else must happen together with them.  It ends the claim, unless more is to come.
+ *
+ * A quiet poll (quiet.c) is a step without a claim.  Its first save claims the chunk in the same
+ * transaction, and finds out there whether anybody has written it meanwhile.  If there is nothing
+ * to save, nothing is ever written.
+ *
+ * A step is over when it has no work and no exchange.  drive.c turns many of them at once.
+ *
+ * What can go wrong:
+ *
+ * - An error in a piece of work or in the reading of a reply (bi_step_guard): the step ends.  Its
+ *   chunk stays in the state that was saved last, says why, and is due again 30 seconds later.
+ *   What it does then is what it would do after a crash.
+ * - A save that fails is tried again after a second, because it may be the only place that knows
+ *   the id of a batch which costs money.  After five failures the claim alone is ended, in a
+ *   smaller transaction: the chunk stays as the claim left it, and a lost batch is looked for.
+ *   If not even that works, fault.c ends the process: the next one finds the claim abandoned.
+ * - Another process has changed the chunk meanwhile (class 40): what this step knows is old.  It
+ *   ends without a word.
+ *
+ * Exchanges that are under way when a step ends are stopped, and their replies dropped.
+ *
+ * Why not one transaction a step?  It would be open while bytes travel: it would hold back VACUUM,
+ * block DROP EXTENSION, and lose the intent in a crash, which promise 1 is built on.
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "base/crash.h"
-#include "base/http.h"
+#include "base/foreign.h"
 #include "base/secret.h"
-#include "engine/fault.h"
-#include "engine/login.h"
+#include "engine/settle.h"
 #include "engine/step.h"
-#include "miscadmin.h"
 #include "store/event.h"
 #include "store/flight.h"
+#include "store/open.h"
 #include "store/pause.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Who looks when a batch has ended: it may have been a large one. */
-#define ROOM_FOR 8
+/* When a batch ends, wake at most this many chunks that wait for room: it may have been a large
+ * one. */
+#define WAKE_FOR_ROOM 8
 
-/* How often a step tries to record before its chunk is let go, and how long it waits between. */
-#define RECORD_TRIES 5
-#define RECORD_AGAIN_MS 1000
+/* How often a save is tried before the chunk is let go, and the time between two tries. */
+#define SAVE_TRIES 5
+#define SAVE_AGAIN_MS 1000
 
-BiRecordOf *
-bi_step_begin_record(BiStep *step)
+/* Moves */
+
+void *
+bi_step_begin_move(BiStep *step, BiMove move, Size size)
 {
-	BiState		from = step->record.from;
-
-	memset(&step->record, 0, sizeof(step->record));
-	step->record.from = from;
-	return &step->record;
+	step->move = move;
+	step->move_data = size > 0 ? MemoryContextAllocZero(step->cxt, size) : NULL;
+	return step->move_data;
 }
 
-/* The chunk stays as its claim left it: what was to be recorded is given up.  A reason that
- * the chunk gives already is not reported again. */
+/* A quiet poll has something to write: claims its chunk.  Raises an error of class 40 if anybody
+ * has written it since it was read. */
 static void
-let_go(const BiStep *step)
+take_chunk(const BiStep *step)
 {
-	if (!bi_chunk_let_go(step->chunk->id, step->rewrites, step->let_go_ms, step->let_go))
+	if (step->is_unclaimed)
+		bi_open_claim(step->chunk, step->saved_state, step->base);
+}
+
+void
+bi_step_wait(BiStep *step, BiWaitKind kind, const char *words, int64 delay_ms)
+{
+	BiWait		wait = {kind, words};
+
+	take_chunk(step);
+	step->is_unclaimed = false;
+	bi_chunk_save(step->chunk, step->saved_state, true, delay_ms, &wait, NULL);
+}
+
+void
+bi_step_claim(BiStep *step, BiChunkState state, BiStepWork work)
+{
+	step->chunk->state = state;
+	if (!step->is_unclaimed)
+		bi_chunk_save(step->chunk, step->saved_state, false, 0, NULL, NULL);
+	step->saved_state = state;
+	step->work = work;
+}
+
+/* Exchanges */
+
+/* Called when the exchange's context is reset. */
+static void
+wipe_exchange(void *thing)
+{
+	BiStepExchange *exchange = thing;
+
+	bi_secret_wipe(exchange->proof);
+	bi_secret_wipe(exchange->login_cursor);
+}
+
+BiStepExchange *
+bi_step_add_exchange(BiStep *step)
+{
+	MemoryContext cxt = AllocSetContextCreate(step->cxt, "batchinf exchange",
+											  ALLOCSET_DEFAULT_SIZES);
+	BiStepExchange *exchange = MemoryContextAllocZero(cxt, sizeof(BiStepExchange));
+
+	bi_foreign_own(cxt, exchange, wipe_exchange);
+	exchange->cxt = cxt;
+	exchange->step = step;
+	exchange->ex = bi_exchange_new(AllocSetContextCreate(cxt, "batchinf request",
+														 ALLOCSET_DEFAULT_SIZES));
+	exchange->ex->allow_http = step->server->owner_is_superuser;
+	exchange->ex->owner = exchange;
+	return exchange;
+}
+
+BiExchange *
+bi_step_current(const BiStepExchange *exchange)
+{
+	return exchange->login ? exchange->login : exchange->ex;
+}
+
+/* Stops what is under way.  The step is not over before http.c has handed each one back. */
+static void
+drop_exchanges(BiStep *step)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &step->exchanges)
+	{
+		BiStepExchange *exchange = dlist_container(BiStepExchange, node, iter.cur);
+
+		exchange->is_dropped = true;
+		bi_http_stop(step->http, bi_step_current(exchange), "the step has ended");
+	}
+}
+
+/* Saves */
+
+BiStepSave *
+bi_step_begin_save(BiStep *step)
+{
+	memset(&step->save, 0, sizeof(step->save));
+	return &step->save;
+}
+
+/* Ends the claim, in a transaction.  The chunk stays as the claim left it: what was to be saved is
+ * given up.  A reason that the chunk gives already is not reported again. */
+static void
+write_let_go(const BiStep *step)
+{
+	const BiChunk *chunk = step->chunk;
+	bool		writes = step->move == BI_MOVE_REWRITE;
+	BiWait		wait = {BI_WAIT_ERROR, step->let_go_reason};
+
+	if (step->is_unclaimed)
 		return;
-	bi_event_add(step->chunk, "error", step->let_go, 0, NULL);
+	if (!bi_chunk_let_go(chunk->id, writes, step->let_go_ms, &wait))
+		return;
+	bi_event_add(chunk, "error", step->let_go_reason, 0, NULL);
 	ereport(LOG,
 			(errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " was let go: %s",
-					step->chunk->id, step->chunk->job_id, step->let_go)));
+					chunk->id, chunk->job_id, step->let_go_reason)));
 }
 
-/* Of a pause, without a word of the provider's. */
+/* Returns why the server is throttled in our own words, without the provider's. */
 static const char *
-pause_kind(const BiRecordOf *r)
+pause_kind(const BiStepSave *save)
 {
-	if (r->status == 0)
+	if (save->status == 0)
 		return "no answer";
-	return r->status >= 300 ? psprintf("HTTP status %d", r->status) : "refused for now";
+	return save->status >= 300 ? psprintf("HTTP status %d", save->status) : "refused for now";
 }
 
 static void
-set_pause(const BiStep *step)
+write_pause(const BiStep *step)
 {
-	const BiRecordOf *r = &step->record;
+	const BiStepSave *save = &step->save;
 	BiPause		pause = {
 		.server = step->job->server, .server_name = step->server->name,
-		.owner = r->pause_owner, .requester = step->job->owner, .delay_ms = r->pause_ms,
-		.cause = r->denied ? "denied" : "failing", .kind = pause_kind(r), .reason = r->waiting_for,
+		.owner = step->job->owner, .delay_ms = save->pause_ms, .cause = save->pause_cause,
+		.kind = pause_kind(save), .reason = save->wait.words, .asked_at = save->pause_asked,
 	};
 
 	bi_pause_set(&pause);
 }
 
 static void
-save(BiStep *step)
+write_save(BiStep *step)
 {
-	BiRecordOf *r = &step->record;
+	const BiStepSave *save = &step->save;
+	const BiJob *job = step->job;
 
-	bi_chunk_save(step->chunk, r->from, !r->hold, r->delay_ms, r->waiting_for, r->error);
-	if (r->event)
-		bi_event_add(step->chunk, r->event, r->detail, r->status, r->request_id);
-	if (r->pause_ms > 0)
-		set_pause(step);
-	else if (r->heard && step->server_failures > 0)
-		bi_pause_clear(step->job->server, step->server->name, step->job->owner);
-	if (r->also)
-		r->also(step);
-	if (r->room)
-		bi_flight_wake(step->job->server, ROOM_FOR);
-	BI_CRASH_POINT(bi_state_name(r->from), "record");
+	take_chunk(step);
+	bi_chunk_save(step->chunk, step->saved_state, !save->keep_claim, save->delay_ms,
+				  &save->wait, save->error);
+	if (save->event)
+		bi_event_add(step->chunk, save->event, save->detail, save->status, save->request_id);
+	if (save->pause_ms > 0)
+		write_pause(step);
+	else if (save->server_works && step->server_failures > 0)
+		bi_pause_clear(job->server, step->server->name, job->owner);
+	if (save->on_save)
+		save->on_save(step, save->on_save_arg);
+	bi_settle(job, step->chunk, step->saved_state);
+	if (save->frees_room)
+		bi_flight_wake(job->server, WAKE_FOR_ROOM);
+	BI_CRASH_POINT(bi_state_name(step->saved_state), "record");
 }
 
 static void
@@ -98,293 +224,125 @@ save_phase(void *arg)
 {
 	BiStep	   *step = arg;
 
-	if (step->let_go)
-		let_go(step);
+	if (step->let_go_reason)
+		write_let_go(step);
 	else
-		save(step);
+		write_save(step);
 }
 
-static void try_record(BiStep *step);
+static void try_save(BiStep *step);
 
-/* A step that does not hold its chunk is over. */
+/* The save has committed, or is given up.  A step that does not keep its claim is over. */
 static void
-recorded(BiStep *step)
+end_save(BiStep *step)
 {
-	step->record.from = step->chunk->state;
+	step->saved_state = step->chunk->state;
+	step->chunk->traffic = (BiTraffic) {0};
 	step->not_before = 0;
-	step->record_failures = 0;
-	step->work = step->record.hold ? step->after_record : NULL;
-	step->reply = NULL;
+	step->save_failures = 0;
+	step->work = step->save.keep_claim ? step->after_save : NULL;
 }
 
 /*
- * Tries again a second later, for what was paid for must not be forgotten.  Where only this
- * chunk fails, it is let go in the state that its claim recorded, as a crash would leave it.
- * Where nothing can be recorded, drive.c ends the process.
+ * Tries again a second later: what was paid for must not be forgotten.  Where only this chunk
+ * fails, it is let go in the state that its claim saved, as a crash would leave it.  Where nothing
+ * can be saved, drive.c ends the process.
  */
 static void
-not_recorded(BiStep *step, const ErrorData *error)
+retry_save(BiStep *step, const ErrorData *error)
 {
-	char	   *text = psprintf("could not record a step of chunk " INT64_FORMAT " of batch job " INT64_FORMAT ": %s",
+	char	   *text = psprintf("could not record a step of chunk " INT64_FORMAT " of batch job "
+								INT64_FORMAT ": %s",
 								step->chunk->id, step->chunk->job_id, error->message);
 
-	if (bi_fault_add(step->process_faults, error->sqlerrcode, text) && step->record_failures == 0)
+	if (bi_fault_add(step->process_faults, error->sqlerrcode, text) && step->save_failures == 0)
 		ereport(LOG, (errcode(error->sqlerrcode), errmsg_internal("%s", text)));
-	if (++step->record_failures == RECORD_TRIES)
+	if (++step->save_failures == SAVE_TRIES)
 		bi_step_let_go(step, error->message, BI_STEP_AGAIN_MS);
-	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RECORD_AGAIN_MS);
-	step->work = try_record;
+	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SAVE_AGAIN_MS);
+	step->work = try_save;
 }
 
 static void
-try_record(BiStep *step)
+try_save(BiStep *step)
 {
 	ErrorData  *error = bi_xact_run(step->mode, save_phase, step);
 
 	if (error == NULL)
 	{
-		BI_CRASH_POINT(bi_state_name(step->record.from), "recorded");
-		/* That a chunk could be let go says little: it is the least that a transaction may need. */
-		if (!step->failing && step->let_go == NULL)
+		BI_CRASH_POINT(bi_state_name(step->saved_state), "recorded");
+		/* That a claim could be ended proves little: it is the smallest of our transactions. */
+		if (!step->saves_failure && step->let_go_reason == NULL)
 			bi_fault_none(step->process_faults);
-		recorded(step);
+		if (step->let_go_reason == NULL)
+			step->is_unclaimed = false;
+		end_save(step);
 	}
 	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 	{
-		/* Somebody else moved it: what we know is old. */
-		step->record.hold = false;
-		recorded(step);
+		/* Another process has changed the chunk: what we know is old. */
+		step->save.keep_claim = false;
+		drop_exchanges(step);
+		end_save(step);
 	}
 	else
-		not_recorded(step, error);
+		retry_save(step, error);
 }
 
 void
 bi_step_let_go(BiStep *step, const char *reason, int64 delay_ms)
 {
-	if (step->let_go)
+	if (step->let_go_reason)
 		return;
-	step->let_go = MemoryContextStrdup(step->cxt, reason);
+	drop_exchanges(step);
+	step->let_go_reason = MemoryContextStrdup(step->cxt, reason);
 	step->let_go_ms = delay_ms;
-	step->chunk->state = step->record.from;
-	step->record.hold = false;
-	step->work = try_record;
+	step->chunk->state = step->saved_state;
+	step->save.keep_claim = false;
+	step->work = try_save;
 }
 
 void
-bi_step_record(BiStep *step, BiStepWork then)
+bi_step_save(BiStep *step, BiStepWork then)
 {
-	step->after_record = then;
-	step->work = try_record;
+	if (!step->save.keep_claim)
+		drop_exchanges(step);
+	step->after_save = then;
+	step->work = try_save;
 }
 
-static BiExchange *
-new_exchange(BiStep *step)
-{
-	BiExchange *ex = bi_exchange_new(AllocSetContextCreate(step->cxt, "batchinf exchange", ALLOCSET_DEFAULT_SIZES));
+/* Errors */
 
-	ex->allow_http = step->server->owner_is_superuser;
-	return ex;
-}
-
-/* Its reply is read by the work that bi_step_send names. */
-BiExchange *
-bi_step_exchange(BiStep *step)
-{
-	if (step->ex)
-		MemoryContextDelete(step->ex->cxt);
-	step->ex = new_exchange(step);
-	return step->ex;
-}
-
-static void
-start_exchange(BiStep *step, BiExchange *ex, BiStepWork reply)
-{
-	step->ex = ex;
-	step->reply = reply;
-	step->work = NULL;
-	step->sent_at = GetCurrentTimestamp();
-	step->unwanted_at = 0;
-	step->moved = 0;
-	BI_CRASH_POINT(bi_state_name(step->record.from), "send");
-	bi_http_start(step->http, ex);
-}
-
-static void
-set_proof(BiStep *step, char *proof)
-{
-	bi_secret_wipe(step->proof);
-	step->proof = proof;
-	bi_blot_add(step->blot, proof);
-}
-
-/* proof is NULL for the secret itself; it is the step's from now on. */
-static void
-start_authorized(BiStep *step, BiExchange *ex, char *proof)
-{
-	set_proof(step, proof);
-	step->call.now = (int64) time(NULL);
-	step->provider->authorize(&step->call, proof ? proof : step->secret, ex);
-	start_exchange(step, ex, step->behind_login);
-}
-
-static bool start_login(BiStep *step, BiExchange *ex);
-
-static void
-set_login_cursor(BiStep *step, char *cursor)
-{
-	bi_secret_wipe(step->login_cursor);
-	step->login_cursor = cursor;
-}
-
-static BiCall
-login_call(const BiStep *step)
-{
-	BiCall		call = step->call;
-
-	call.cursor = step->login_cursor;
-	call.now = (int64) time(NULL);
-	return call;
-}
-
-/* There is no token.  The one that was to be renewed does as long as it is good. */
-static void
-login_failed(BiStep *step, const BiVerdict *verdict)
-{
-	MemoryContext cxt = step->ex->cxt;
-	char	   *spare = bi_login_spare(step->server, step->secret);
-
-	if (spare == NULL)
-	{
-		step->unsent(step, verdict);
-		/* Whoever should give it is the mapping's affair: others have their own. */
-		step->record.pause_owner = step->job->owner;
-		return;
-	}
-	ereport(LOG,
-			(errmsg("could not renew the login at server \"%s\", which is still good: %s", step->server->name, verdict->message)));
-	start_authorized(step, step->behind, spare);
-	MemoryContextDelete(cxt);
-}
-
-/* The key has been exchanged for a token, or not, or not yet. */
-static void
-read_login(BiStep *step)
-{
-	BiCall		call = login_call(step);
-	char	   *token;
-	int			lifetime;
-	BiVerdict	verdict = step->provider->read_login(&call, step->secret, step->ex, &token, &lifetime);
-	MemoryContext cxt = step->ex->cxt;
-
-	set_login_cursor(step, verdict.kind == BI_OK ? verdict.next : NULL);
-	if (verdict.kind != BI_OK)
-	{
-		login_failed(step, &verdict);
-		return;
-	}
-	if (verdict.next == NULL)
-	{
-		bi_login_keep(step->server, step->secret, token, lifetime);
-		BI_CRASH_POINT(bi_state_name(step->record.from), "login");
-		start_authorized(step, step->behind, token);
-	}
-	else if (!start_login(step, step->behind))
-		elog(ERROR, "the login of server \"%s\" does not end", step->server->name);
-	MemoryContextDelete(cxt);
-}
-
-/* Does this provider want a token for this key?  Then that comes first. */
-static bool
-start_login(BiStep *step, BiExchange *ex)
-{
-	BiCall		call = login_call(step);
-	BiExchange *login;
-
-	if (step->provider->login == NULL)
-		return false;
-	login = new_exchange(step);
-	login->brief = true;		/* whoever drips, at an address of a mapping, would take a place from others */
-	if (!step->provider->login(&call, step->secret, login))
-		return false;
-	/* It may give the proof that we have: that is not to be blotted out of its reply. */
-	set_proof(step, NULL);
-	step->behind = ex;
-	start_exchange(step, login, read_login);
-	return true;
-}
-
-void
-bi_step_send(BiStep *step, BiStepWork reply)
-{
-	BiExchange *ex = step->ex;
-	char	   *token = step->provider->login ? bi_login_find(step->server, step->secret) : NULL;
-
-	step->behind_login = reply;
-	set_login_cursor(step, NULL);
-	if (token == NULL && start_login(step, ex))
-		return;
-	start_authorized(step, ex, token);
-}
-
-/* Listings have a thousand entries a page: more pages than this are none of ours. */
-#define TURNS_MAX 1000
-
-void
-bi_step_begin_turns(BiStep *step)
-{
-	step->call.cursor = NULL;
-	step->turns = 0;
-}
-
-bool
-bi_step_next_turn(BiStep *step, BiVerdict *verdict)
-{
-	if (verdict->kind != BI_OK || verdict->next == NULL)
-	{
-		step->call.cursor = NULL;
-		return false;
-	}
-	step->call.cursor = pstrdup(verdict->next);
-	if (++step->turns < TURNS_MAX)
-		return true;
-	verdict->kind = BI_UNCLEAR;
-	verdict->code = "endless";
-	verdict->message = "the provider's pages do not end";
-	return false;
-}
-
-/* An error that no phase has caught: no transaction is open.  The chunk stays in the
- * state that is recorded and says why; what it does next is what a crash would do. */
+/* Ends the step after an error outside of a transaction.  The chunk stays in the state that is
+ * saved and says why; what it does next is what it would do after a crash. */
 static void
 give_up(BiStep *step, const ErrorData *error)
 {
-	BiRecordOf *r = bi_step_begin_record(step);
+	BiStepSave *save = bi_step_begin_save(step);
 
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("chunk " INT64_FORMAT " of batch job " INT64_FORMAT " cannot go on now: %s",
 					step->chunk->id, step->chunk->job_id, error->message)));
-	step->failing = true;
+	step->saves_failure = true;
 	bi_fault_kept(step->process_faults, error);
-	step->chunk->state = r->from;
-	r->event = "error";
-	r->detail = error->message;
-	r->waiting_for = error->message;
-	r->delay_ms = BI_STEP_AGAIN_MS;
-	step->reply = NULL;
-	bi_step_record(step, NULL);
+	step->chunk->state = step->saved_state;
+	save->event = "error";
+	save->detail = error->message;
+	save->wait = (BiWait) {BI_WAIT_ERROR, error->message};
+	save->delay_ms = BI_STEP_AGAIN_MS;
+	bi_step_save(step, NULL);
 }
 
 /* Promise 4: one bad chunk stops nothing else. */
-static void
-run_guarded(BiStep *step, BiStepWork work)
+void
+bi_step_guard(BiStep *step, void (*code) (void *arg), void *arg)
 {
 	MemoryContext old = MemoryContextSwitchTo(step->cxt);
 
 	PG_TRY();
 	{
-		work(step);
+		code(arg);
 	}
 	PG_CATCH();
 	{
@@ -401,42 +359,42 @@ run_guarded(BiStep *step, BiStepWork work)
 	MemoryContextSwitchTo(old);
 }
 
-void
-bi_step_reply(BiStep *step)
+static void
+run_work(void *arg)
 {
-	BiStepWork	reply = step->reply;
+	BiStep	   *step = arg;
+	BiStepWork	work = step->work;
 
-	/* Some providers quote the key that they refuse. */
-	bi_exchange_scrub(step->ex, step->secret);
-	bi_exchange_scrub(step->ex, step->proof);
-	bi_exchange_scrub(step->ex, step->login_cursor);
-	step->reply = NULL;
-	BI_CRASH_POINT(bi_state_name(step->record.from), "reply");
-	run_guarded(step, reply);
+	step->work = NULL;
+	work(step);
 }
 
 void
 bi_step_work(BiStep *step)
 {
-	BiStepWork	work = step->work;
-
-	step->work = NULL;
-	BI_CRASH_POINT(bi_state_name(step->record.from), "work");
-	run_guarded(step, work);
+	BI_CRASH_POINT(bi_state_name(step->saved_state), "work");
+	bi_step_guard(step, run_work, step);
 }
 
+/* The end */
+
 bool
-bi_step_over(const BiStep *step)
+bi_step_is_over(const BiStep *step)
 {
-	return step->work == NULL && step->reply == NULL;
+	return step->work == NULL && dlist_is_empty(unconstify(dlist_head *, &step->exchanges));
+}
+
+void
+bi_step_drop(BiStep *step)
+{
+	drop_exchanges(step);
+	step->work = NULL;
 }
 
 void
 bi_step_free(BiStep *step)
 {
 	bi_secret_wipe(step->secret);
-	bi_secret_wipe(step->proof);
-	bi_secret_wipe(step->login_cursor);
 	MemoryContextDelete(step->cxt);
 }
 

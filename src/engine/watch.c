@@ -1,23 +1,24 @@
 /*
- * engine/watch.c: are the exchanges that take long still wanted?
+ * engine/watch.c: ends exchanges that take long and that nobody wants any more.
  *
- * A transfer has no limit on its time, so a provider can make it last: bytes that drip, a
- * body without end.  Meanwhile the job may be cancelled or past its deadline, or the server
- * dropped.  So once a second, while an exchange has been under way for a second or more, one
- * statement reads what the owners wish, and the catalog caches say who may still use what.
- * Where no exchange takes that long nothing is asked, and no transaction begins.
+ * A large body may take hours, and a reply a minute (base/slow.c ends what is too slow).  Meanwhile
+ * the job may be cancelled or pass its deadline, or the server may be dropped.  So once a second,
+ * while an exchange has been under way for a second or more, one statement reads what the owners
+ * wish, and the catalog caches say who may still use what.  While no exchange takes that long
+ * nothing is asked, and no transaction begins.
  *
  * What happens to an exchange that is not wanted any more:
  *
- * - Server, mapping or USAGE are gone: it ends at once.  The chunk waits as the claim says
- *   that finds them missing; results stay at the provider.
- * - The job was cancelled or is late: it ends at once, unless it is a download of results.
- *   Those are paid for: the download goes on while it moves, for batchinf.stall_timeout at
- *   most.  Then the lines that have come are delivered (follow.c).
- * - The create call is never simply cut off: its reply has batchinf.stall_timeout to come.
- *   After that its fate is unknown, and the batch is looked for (promise 1).
- * - What a cancelled job does to end (cancel call, clean-up, results when they are asked for
- *   after the cancel) is wanted; of these only a download that drips is ended.
+ * - Server, mapping or USAGE are gone: it ends at once.  The chunk waits with the reason that its
+ *   next claim finds; results stay at the provider.
+ * - The job was cancelled or is late: it ends at once, unless it is a download of results.  Those
+ *   are paid for: the download goes on while it moves, for batchinf.stall_timeout at most.  Then
+ *   the lines that have come are delivered (batch/fetch.c).
+ * - The create call is not cut off at once: its reply has batchinf.stall_timeout to come, counted
+ *   from when it was not wanted any more.  After that its fate is unknown, and the batch is looked
+ *   for (promise 1).
+ * - What a cancelled job does to end (cancel call, clean-up, results that are asked for after the
+ *   cancel) is wanted; of these only a download that drips is ended.
  */
 #include "postgres.h"
 
@@ -26,24 +27,37 @@
 #include "store/server.h"
 #include "utils/timestamp.h"
 
-/* How long an exchange runs unobserved, and between two looks. */
+/* For this time an exchange runs unobserved, and this time passes between two looks. */
 #define WATCH_MS 1000
 
-/* A download that moves less than this between two looks drips. */
+/* A download drips if it moves fewer bytes than this between two looks. */
 #define DRIP_BYTES (64 * 1024)
 
+/* One look at the steps that have an exchange which takes long. */
 typedef struct Watch
 {
+	TimestampTz now;
 	int			n;
 	BiStep	  **steps;
-	BiWish	   *wishes;
-	const char **lost;			/* why it may not be used any more, or NULL */
+	BiWish	   *wishes;			/* of the owner of each job */
+	const char **lost;			/* why the owner may not use the server any more, or NULL */
 } Watch;
 
 static bool
-is_long(const BiStep *step, TimestampTz now)
+takes_long(const BiStepExchange *exchange, TimestampTz now)
 {
-	return step->reply != NULL && step->server != NULL && TimestampDifferenceExceeds(step->sent_at, now, WATCH_MS);
+	return TimestampDifferenceExceeds(exchange->sent_at, now, WATCH_MS);
+}
+
+static bool
+has_long_exchange(const BiStep *step, TimestampTz now)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &step->exchanges))
+		if (takes_long(dlist_container(BiStepExchange, node, iter.cur), now))
+			return true;
+	return false;
 }
 
 static void
@@ -57,59 +71,87 @@ watch_phase(void *arg)
 		const BiStep *step = watch->steps[i];
 
 		ids[i] = step->chunk->id;
-		watch->lost[i] = bi_server_lost(step->job->server, step->server->mapping, step->job->owner);
+		watch->lost[i] = bi_server_lost(step->job->server, step->server->mapping,
+										step->job->owner);
 	}
 	bi_chunk_wishes(ids, watch->wishes, watch->n);
 }
 
+/* True if results are being downloaded. */
 static bool
-is_download(const BiStep *step)
+is_download(const BiStepExchange *exchange)
 {
-	return step->record.from == BI_FETCHING && step->ex->download != NULL;
+	return exchange->step->saved_state == BI_CHUNK_FETCHING &&
+		bi_step_current(exchange)->download != NULL;
 }
 
-/* Does the wish make this exchange pointless? */
+/* True if the wish makes this exchange pointless. */
 static bool
-is_against_wish(const BiStep *step, BiWish wish)
+is_against_wish(const BiStepExchange *exchange, BiWish wish)
 {
+	const BiStep *step = exchange->step;
+
 	if (wish == BI_WISH_NONE)
 		return false;
-	if (is_download(step))
+	if (is_download(exchange))
 		return true;
 	/* What was begun in knowledge of the wish fulfils it. */
-	return step->wish == BI_WISH_NONE && step->record.from != BI_FETCHING &&
-		step->record.from != BI_CANCELLING && step->record.from != BI_CLEANING;
+	return step->wish == BI_WISH_NONE && step->saved_state != BI_CHUNK_FETCHING &&
+		step->saved_state != BI_CHUNK_CANCELLING && step->saved_state != BI_CHUNK_CLEANING;
 }
 
-/* May it go on for a while, though it is not wanted? */
+/* True if it may go on for a while, though nobody wants it.  moved: bytes since the last look. */
 static bool
-has_grace(const BiStep *step, bool lost, int64 moved, TimestampTz now)
+has_grace(const BiStepExchange *exchange, bool is_lost, int64 moved, TimestampTz now)
 {
-	bool		may = step->record.from == BI_CREATING || (!lost && is_download(step) && moved >= DRIP_BYTES);
+	bool		is_paid = exchange->step->saved_state == BI_CHUNK_CREATING;
 
-	return may && !TimestampDifferenceExceeds(step->unwanted_at, now, bi_guc_stall_timeout);
+	if (!is_lost && is_download(exchange) && moved >= DRIP_BYTES)
+		is_paid = true;
+	return is_paid &&
+		!TimestampDifferenceExceeds(exchange->unwanted_at, now, bi_guc_stall_timeout);
 }
 
 static void
-judge(BiHttp *http, BiStep *step, BiWish wish, const char *lost, TimestampTz now)
+judge(BiHttp *http, BiStepExchange *exchange, BiWish wish, const char *lost, TimestampTz now)
 {
-	int64		moved = step->ex->moved - step->moved;
-	const char *wished = wish == BI_WISH_CANCEL ? "the job was cancelled" : "the job's deadline has passed";
+	BiStep	   *step = exchange->step;
+	const BiExchange *ex = bi_step_current(exchange);
+	int64		moved = ex->moved - exchange->seen_moved;
+	const char *why = lost;
 
-	step->moved = step->ex->moved;
-	if (lost == NULL && !is_against_wish(step, wish))
+	exchange->seen_moved = ex->moved;
+	if (lost == NULL && !is_against_wish(exchange, wish))
 		return;
-	if (step->unwanted_at == 0)
-		step->unwanted_at = now;
-	if (has_grace(step, lost != NULL, moved, now))
+	if (exchange->unwanted_at == 0)
+		exchange->unwanted_at = now;
+	if (has_grace(exchange, lost != NULL, moved, now))
 		return;
 	if (lost == NULL)
+	{
 		step->wish = wish;
-	bi_http_stop(http, step->ex, psprintf("%s while the exchange was under way", lost ? lost : wished));
+		why = wish == BI_WISH_CANCEL ? "the job was cancelled" : "the job's deadline has passed";
+	}
+	bi_http_stop(http, ex, psprintf("%s while the exchange was under way", why));
 }
 
 static void
-watch_steps(BiXactMode mode, BiHttp *http, Watch *watch, TimestampTz now)
+judge_step(BiHttp *http, const Watch *watch, int i)
+{
+	BiStep	   *step = watch->steps[i];
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &step->exchanges)
+	{
+		BiStepExchange *exchange = dlist_container(BiStepExchange, node, iter.cur);
+
+		if (takes_long(exchange, watch->now))
+			judge(http, exchange, watch->wishes[i], watch->lost[i], watch->now);
+	}
+}
+
+static void
+watch_steps(BiXactMode mode, BiHttp *http, Watch *watch)
 {
 	ErrorData  *error = bi_xact_run(mode, watch_phase, watch);
 
@@ -117,31 +159,31 @@ watch_steps(BiXactMode mode, BiHttp *http, Watch *watch, TimestampTz now)
 	{
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
-				 errmsg("could not see whether exchanges of batch jobs are still wanted: %s", error->message)));
+				 errmsg("could not see whether exchanges of batch jobs are still wanted: %s",
+						error->message)));
 		return;
 	}
 	for (int i = 0; i < watch->n; i++)
-		judge(http, watch->steps[i], watch->wishes[i], watch->lost[i], now);
+		judge_step(http, watch, i);
 }
 
 void
 bi_watch(BiXactMode mode, BiHttp *http, List *steps, TimestampTz *watched_at)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	int			size = list_length(steps);
-	Watch		watch = {0};
+	Watch		watch = {.now = GetCurrentTimestamp()};
 	ListCell   *cell;
 
-	if (size == 0 || !TimestampDifferenceExceeds(*watched_at, now, WATCH_MS))
+	if (size == 0 || !TimestampDifferenceExceeds(*watched_at, watch.now, WATCH_MS))
 		return;
 	watch.steps = palloc(sizeof(BiStep *) * size);
 	watch.wishes = palloc0(sizeof(BiWish) * size);
 	watch.lost = palloc0(sizeof(char *) * size);
 	foreach(cell, steps)
-		if (is_long(lfirst(cell), now))
+		if (has_long_exchange(lfirst(cell), watch.now))
 			watch.steps[watch.n++] = lfirst(cell);
 	if (watch.n == 0)
 		return;
-	*watched_at = now;
-	watch_steps(mode, http, &watch, now);
+	*watched_at = watch.now;
+	watch_steps(mode, http, &watch);
 }

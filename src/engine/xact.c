@@ -1,9 +1,15 @@
 /*
- * engine/xact.c: transaction control.
+ * engine/xact.c: the one seam of transaction control.
  *
- * A worker starts and commits transactions.  A procedure may not abort the one it
- * stands in, so each phase there is a subtransaction, followed by SPI_commit.  Nothing
- * else in the house begins or ends a transaction.  Called by engine/.
+ * A worker starts and commits transactions.  A procedure cannot abort the transaction it is in, so
+ * each phase there is a subtransaction, followed by SPI_commit.  Nothing else in engine/ begins or
+ * ends a transaction.  How these choices were made, tried on PostgreSQL 15:
+ *
+ * - AbortOutOfAnyTransaction inside of a CALL disconnects SPI silently, and the next statement is
+ *   lost; SPI_rollback in PG_CATCH is refused while the failed query's snapshot is pushed.  An
+ *   internal subtransaction has neither problem.
+ * - SPI_commit in a procedure without SET clauses leaves no xmin, no xid and no lock behind, so
+ *   that the session can wait for bytes without holding anything up.
  */
 #include "postgres.h"
 
@@ -27,7 +33,7 @@ run_phase(BiPhase phase, void *arg)
 	PopActiveSnapshot();
 }
 
-/* In PG_CATCH: the error as a value, in cxt. */
+/* In PG_CATCH: returns the error as a value in cxt, which becomes the current context. */
 static ErrorData *
 take_error(MemoryContext cxt)
 {
@@ -39,7 +45,7 @@ take_error(MemoryContext cxt)
 	return error;
 }
 
-/* User code may raise an error that only bears the code. */
+/* Not by the code alone: user code may raise an error with any code. */
 bool
 bi_xact_is_cancel(const ErrorData *error)
 {
@@ -55,6 +61,7 @@ bi_xact_is_for_now(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
 
+/* Raises a cancel again, returns everything else. */
 static ErrorData *
 throw_cancel(ErrorData *error)
 {
@@ -71,7 +78,7 @@ run_in_worker(BiPhase phase, void *arg)
 
 	PG_TRY();
 	{
-		SetCurrentStatementStartTimestamp();	/* of which now() is made */
+		SetCurrentStatementStartTimestamp();	/* now() returns it */
 		StartTransactionCommand();
 		run_phase(phase, arg);
 		CommitTransactionCommand();
@@ -86,7 +93,7 @@ run_in_worker(BiPhase phase, void *arg)
 	return error;
 }
 
-/* fn(arg) in a subtransaction. */
+/* Runs fn(phase, arg) in a subtransaction.  Returns the error that rolled it back, or NULL. */
 static ErrorData *
 run_in_subtransaction(void (*fn) (BiPhase, void *), BiPhase phase, void *arg)
 {
@@ -112,6 +119,7 @@ run_in_subtransaction(void (*fn) (BiPhase, void *), BiPhase phase, void *arg)
 	return error;
 }
 
+/* The session's own settings are back afterwards. */
 static void
 run_with_settings(BiPhase phase, void *arg)
 {
@@ -122,7 +130,8 @@ run_with_settings(BiPhase phase, void *arg)
 	AtEOXact_GUC(false, level);
 }
 
-/* SPI_commit has started the next transaction also when it throws. */
+/* Returns the error of the commit, or NULL.  SPI_commit has started the next transaction in either
+ * case. */
 static ErrorData *
 commit_procedure(void)
 {
@@ -142,17 +151,20 @@ commit_procedure(void)
 	return error;
 }
 
-/* The kind of a transaction can be set only before its first snapshot: CALL has taken one. */
+/* Begins a new transaction.  The one that SPI_commit began has waited since then, and its now() is
+ * the time before the wait: what became due meanwhile would not be seen.  The one that CALL began
+ * has taken a snapshot, before which alone isolation and access mode can be set. */
 static ErrorData *
 begin_procedure(void)
 {
-	ErrorData  *error = FirstSnapshotSet ? commit_procedure() : NULL;
+	ErrorData  *error = commit_procedure();
 
 	if (error == NULL && !RecoveryInProgress())
 		bi_settings_force_transaction();
 	return error;
 }
 
+/* Returns the phase's error, or else that of the commit, or NULL. */
 static ErrorData *
 run_in_procedure(BiPhase phase, void *arg)
 {

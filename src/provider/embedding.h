@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "provider/provider.h"
 
-/* How many numbers this model's embeddings have where params do not say. */
+/* How many numbers a model's embeddings have unless params say otherwise. */
 typedef struct BiEmbeddingModel
 {
 	const char *model;
@@ -15,9 +15,13 @@ typedef struct BiEmbeddingModel
 } BiEmbeddingModel;
 
 /*
- * How many numbers each embedding of the job has: what params wish by their member wish (NULL:
- * they do not), else what models, a list up to a NULL, has for the job's model.  0: not known.
+ * Returns how many numbers each embedding of the job has: wish, the member of params that sets it
+ * (may be NULL), else what models, a list up to a NULL, has for the job's model; 0 if not known.
  */
-extern int	bi_embedding_size(const BiSpec *spec, const BiJson *wish, const BiEmbeddingModel *models);
+extern int	bi_embedding_size(const BiSpec *spec, const BiJson *wish,
+							  const BiEmbeddingModel *models);
+
+/* Returns why the job cannot be one of embeddings at any provider, palloc'd, or NULL. */
+extern char *bi_embedding_refuse_job(const BiSpec *spec);
 
 #endif							/* BI_EMBEDDING_H */

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "base/json.h"
-#include "provider/provider.h"
+#include "provider/frame.h"
 
 static bool
 is_space(char c)
@@ -39,7 +39,8 @@ trim_input(BiSlot slot, const char *input, size_t *len)
 	return input;
 }
 
-/* A line break in JSON is only space between tokens; in a line it would be the end. */
+/* Appends JSON on one line: in JSON a line break is only space, in a file of lines it is the
+ * end. */
 static void
 append_json(StringInfo out, const char *json, size_t len)
 {
@@ -79,6 +80,15 @@ bi_frame_append(StringInfo out, const BiFrame *frame, const char *custom_id, con
 	}
 	if (frame->separator == NULL)
 		appendStringInfoChar(out, '\n');
+}
+
+void
+bi_frame_make_body(BiFrame *frame, StringInfo head, BiSlot slot, StringInfo tail)
+{
+	frame->nparts = 2;
+	frame->separator = "";
+	frame->part[0] = (BiFramePart) {head->data, slot};
+	frame->part[1] = (BiFramePart) {tail->data, BI_SLOT_NONE};
 }
 
 int64

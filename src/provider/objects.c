@@ -1,7 +1,5 @@
 /*
- * provider/objects.c: what stands in a chunk's folder of an object store.
- *
- * Called by the providers whose data travel through one.
+ * provider/objects.c: what is in a chunk's folder of an object store.
  */
 #include "postgres.h"
 

@@ -1,10 +1,17 @@
 /*
  * provider/provider.h: the contract of a provider.
  *
- * A provider is a routine table that knows one API's shapes and nothing else: no
- * I/O, no SQL, no clock, no state.  It writes requests from plain values and reads
- * replies into plain values; all it returns is palloc'd in the current context.
- * Strings it is given and gives are UTF-8.
+ * A provider is a set of routine tables that know one API's shapes and nothing else: no I/O, no
+ * SQL, no clock, no state.  Routines write requests from plain values and read replies into plain
+ * values; all that they return is palloc'd in the current memory context.  Strings are UTF-8, both
+ * ways.
+ *
+ * There is a table for each thing that a provider does: "job" (what can be sent, and in which
+ * shape), "login" (who calls), "batch" (from the upload to the clean-up), "realtime" (one record,
+ * answered at once), "check" (are key and model good).  Most routines are pairs: one writes a
+ * request into a BiExchange, the engine carries it, and the one whose name begins with "read" reads
+ * the reply.  A reader returns a BiVerdict (verdict.h) and sets its other results if that is OK.
+ * No routine raises an error for what a reply holds.
  */
 #ifndef BI_PROVIDER_H
 #define BI_PROVIDER_H
@@ -12,88 +19,37 @@
 #include "postgres.h"
 
 #include "base/exchange.h"
+#include "provider/frame.h"
+#include "provider/verdict.h"
 #include "store/chunk.h"
 #include "store/job.h"
 #include "store/result.h"
 #include "store/server.h"
 
-/* All a routine may look at.  chunk is NULL where none is concerned. */
+typedef struct BiProvider BiProvider;
+
+/*
+ * All that a routine may look at.  The caller of the routine makes it and owns what it points to;
+ * job and chunk are NULL where the call concerns none, as in a login or a check.
+ */
 typedef struct BiCall
 {
+	const BiProvider *provider; /* whose routine it is */
 	const BiJob *job;
 	const BiServer *server;
 	const BiChunk *chunk;
-	const char *cursor;			/* of a routine that asks several times: NULL at first, then what
-								 * its verdict had as next */
-	int64		now;			/* the time, in Unix seconds: signatures need it */
+	const char *cursor;			/* for a routine that asks several times: NULL at first, then what
+								 * its last verdict had as next */
+	int64		now;			/* the time in Unix seconds, which signatures need */
 } BiCall;
 
-/* The reference that says how many lines the results have, all files together. */
+/* The reference that holds how many lines the results have, all files together. */
 #define BI_REF_LINES "lines"
-
-/* The code of a verdict on a download that reached a limit of ours; the view batchinf.due knows it. */
-#define BI_RESULTS_TOO_LARGE "results_too_large"
-
-/* What a reply means for what was asked. */
-typedef enum BiVerdictKind
-{
-	BI_OK,
-	BI_DEFER,					/* nobody's fault, surely no effect: 429, quota; the server rests, then again */
-	BI_NOT_YET,					/* surely no effect: this one thing is not ready yet, others may go on */
-	BI_DENIED,					/* key, rights or money: a person must act; ask again slowly */
-	BI_ABSENT,					/* what was named is not there (404) */
-	BI_REFUSED,					/* this request is wrong and will stay wrong */
-	BI_UNCLEAR					/* lost, cut off, 408, 409, 5xx, not understood: it may have had its effect */
-} BiVerdictKind;
-
-typedef struct BiVerdict
-{
-	BiVerdictKind kind;
-	char	   *code;			/* the provider's or ours, never NULL unless OK */
-	char	   *message;		/* in words, cut to a sensible length, never NULL unless OK; of a
-								 * check that is OK: what it could not tell, or NULL */
-	char	   *next;			/* OK, but not over: the same routine again with this cursor.  Of
-								 * login, upload, outputs and check only; else NULL */
-	int64		wait_ms;		/* how long the reply's body asks to wait; 0: it does not */
-	bool		bad_key;		/* DENIED: it is the key itself, whatever the status says */
-} BiVerdict;
-
-/* A request line is a frame: fixed text with slots. */
-typedef enum BiSlot
-{
-	BI_SLOT_NONE,
-	BI_SLOT_ID,					/* the custom id, which needs no escaping */
-	BI_SLOT_TEXT,				/* the input as a JSON string, with its quotes */
-	BI_SLOT_JSON,				/* the input as it is: it is JSON */
-	BI_SLOT_ELEMENTS			/* the input, a JSON array or object, without its brackets */
-} BiSlot;
-
-typedef struct BiFramePart
-{
-	char	   *text;			/* before the slot */
-	BiSlot		slot;
-} BiFramePart;
-
-#define BI_FRAME_PARTS 6
-
-typedef struct BiFrame
-{
-	int			nparts;
-	BiFramePart part[BI_FRAME_PARTS];
-	const char *separator;		/* between two lines; NULL: each line ends with \n */
-} BiFrame;
-
-/* One more line (with its \n, unless the frame has a separator) at the end of out.  input is
- * UTF-8. */
-extern void bi_frame_append(StringInfo out, const BiFrame *frame, const char *custom_id, const char *input);
-
-/* Its exact size in bytes for an id of id_len characters. */
-extern int64 bi_frame_size(const BiFrame *frame, int id_len, const char *input);
 
 /* Where a batch stands at the provider. */
 typedef enum BiBatchState
 {
-	BI_BATCH_WAITING,			/* accepted, being validated or queued; also any word we do not know */
+	BI_BATCH_WAITING,			/* accepted, validated, queued; also any word that we do not know */
 	BI_BATCH_RUNNING,
 	BI_BATCH_COMPLETED,
 	BI_BATCH_FAILED,			/* refused as a whole: see faults */
@@ -101,204 +57,267 @@ typedef enum BiBatchState
 	BI_BATCH_CANCELLED
 } BiBatchState;
 
+/* One thing that is wrong with a batch. */
 typedef struct BiFault
 {
-	char	   *code;
-	char	   *message;
-	int64		line;			/* of the input, from 1; 0: of no line */
+	char	   *code;			/* the provider's, never NULL */
+	char	   *message;		/* in words, never NULL */
+	int64		line;			/* of the input, from 1; 0: it is about the whole batch */
 } BiFault;
 
-typedef struct BiBatch
+/* What a reply to create or poll reports of a batch.  Lives as long as the reply's exchange. */
+typedef struct BiBatchReport
 {
 	BiBatchState state;
-	char	   *id;
-	List	   *refs;			/* BiRef: to be added to the chunk's */
-	List	   *faults;			/* BiFault; where it did not fail: what is to be told of it */
-	bool		deferred;		/* FAILED for quota, load or money, not for its content: create again later */
-	int64		completed;		/* as told, for progress only; -1 unknown */
-	int64		failed;
-} BiBatch;
+	char	   *id;				/* NULL if the reply does not have it */
+	List	   *refs;			/* of BiRef: to be added to the chunk's */
+	List	   *faults;			/* of BiFault; without FAILED: what the user should read of it */
+	bool		deferred;		/* FAILED for quota, load or money, not for its content: create it
+								 * again later */
+	int64		completed;		/* requests that succeeded, for progress only; -1 if unknown */
+	int64		failed;			/* requests that failed, for progress only; -1 if unknown */
+} BiBatchReport;
 
-/* One page of looking for a batch by its intent.  Where a list cannot show the intent, the
- * ended batches that may be it are candidates, told by their results (peek). */
+/*
+ * What one page of a search for the chunk's batch shows.  If a list cannot show the intent, the
+ * batches that have ended and may be it are candidates: their results decide (peek).  Lives as long
+ * as the reply's exchange.
+ */
 typedef struct BiFound
 {
-	char	   *batch_id;		/* it is this one, for certain; NULL: not on this page */
-	List	   *twins;			/* char *: ids that are it too, for certain: the call had its effect twice */
+	char	   *batch_id;		/* the batch, for certain; NULL: it is not on this page */
+	List	   *twins;			/* of char *: ids that are the batch too, for certain: the create
+								 * call had its effect twice */
 	char	   *cursor;			/* where to go on; NULL: that was the last page */
-	bool		complete;		/* after the last page: not found means there is none */
-	List	   *candidates;		/* char *: ids that may be it, and have ended */
-	List	   *pending;		/* char *: ids that may be it and have not ended: they cannot tell yet */
+	bool		complete;		/* with the last page: "not found" proves that it is not there */
+	List	   *candidates;		/* of char *: ids that may be the batch, and have ended */
+	List	   *pending;		/* of char *: ids that may be the batch, and have no results yet */
 } BiFound;
 
 /* How much of a line could be read. */
 typedef enum BiLineState
 {
 	BI_LINE_WHOLE,
-	BI_LINE_REPAIRED,			/* U+FFFD was read for each byte that is no UTF-8 */
-	BI_LINE_UNREADABLE			/* no more than whose answer it is, if that */
+	BI_LINE_REPAIRED,			/* U+FFFD was read for each byte that is not UTF-8 */
+	BI_LINE_UNREADABLE			/* at most whose answer it is could be read */
 } BiLineState;
 
-/* One line of a results file.  It is joined to its record by custom_id or else by
- * fingerprint; with neither it is a line that we do not understand. */
-typedef struct BiAnswer
+/*
+ * One line of a results file: an answer, and what tells whose it is.
+ *
+ * read_line fills it; it lives until the line's record has been found.  The record is found by
+ * custom_id, or else by fingerprint.  A line with neither is malformed.
+ */
+typedef struct BiResultLine
 {
 	char	   *custom_id;
-	char	   *fingerprint;	/* where there is no custom id: that of the request it answers */
-	BiLineState line;
-	const char *channel;		/* where the API has several: what told whose it is, in a word */
-	BiOutcome	outcome;
-	bool		retryable;		/* worth another attempt */
-	char	   *output;			/* text, or JSON where output_is_json; or NULL */
-	size_t		output_len;		/* output may hold NUL bytes */
-	bool		output_is_json;
-	const char *reasoning_tags; /* the server's: a text has what stands between them taken off */
-	char	   *reasoning;		/* that; NULL: nothing */
-	size_t		reasoning_len;	/* it may hold NUL bytes */
-	char	   *finish_reason;
-	char	   *model;
-	int64		input_tokens;	/* -1: not told */
-	int64		cached_tokens;
-	int64		output_tokens;
-	char	   *error_code;
-	char	   *error;
-	char	   *request_id;
-} BiAnswer;
+	char	   *fingerprint;	/* of the request that it answers; only if there is no custom_id */
+	const char *channel;		/* by which of the API's ways custom_id or fingerprint came, as a
+								 * word; NULL if the API has one way */
+	BiLineState state;
+	BiAnswer	answer;
+} BiResultLine;
 
+/* What one batch, and all batches of a server, may have.  The server's options override them. */
 typedef struct BiLimits
 {
-	int64		max_requests;
-	int64		min_requests;
-	int64		max_bytes;
-	int64		max_batches;	/* in flight a server; 0: no limit of the provider's */
+	int64		max_requests;	/* a batch */
+	int64		min_requests;	/* a batch */
+	int64		max_bytes;		/* of a batch's input */
+	int64		max_batches;	/* in flight; 0: the provider has no limit */
 	int64		max_enqueued_tokens;	/* 0: not known */
 	int64		max_enqueued_requests;	/* 0: not known */
-	int64		max_files;		/* inputs that are there, 0: not known */
-	int64		poll_interval;	/* seconds */
-	int64		expires_after;	/* seconds for uploaded files, 0: none is sent */
-	int64		settle_time;	/* seconds that a batch may take until the list shows it; 0: as the setting */
+	int64		max_files;		/* inputs that are at the provider; 0: not known */
+	int64		poll_interval;	/* seconds between two polls of a batch */
+	int64		expires_after;	/* seconds that an upload lives; 0: it gets no end */
+	int64		settle_time;	/* seconds until the list surely shows a batch; 0: as the setting */
 } BiLimits;
 
-typedef struct BiProvider
+/*
+ * What a provider brings before any job is known.  Names of options are lists up to a NULL: DDL
+ * refuses an option that is in no list of the provider, and a user mapping that has such an
+ * option nevertheless is never used.
+ */
+typedef struct BiProviderDefaults
 {
-	const char *name;			/* as in CREATE SERVER … OPTIONS (provider '…') */
-	const char *base_url;		/* default, or NULL: the server must give one */
-	const char *request_id;		/* the reply's header with the request's id; NULL: x-request-id */
-	BiLimits	limits;			/* defaults */
+	const char *base_url;		/* NULL: each server must give one */
+	const char *request_id_header;	/* the reply's header that holds the request's id; NULL:
+									 * x-request-id */
+	BiLimits	limits;			/* for every model */
 
-	/*
-	 * Names of options, each list up to a NULL.  What is in no list of a provider is refused
-	 * by DDL; a user mapping that has such an option all the same is never used.
-	 */
-	const char *const *server_options;	/* beside those that every provider takes */
-	const char *const *required;	/* of server_options, those that must be set; or NULL */
-	const char *const *mapping_options;
-
-	const char *storage;		/* how its storage_url begins; NULL: any */
-
-	/* What is otherwise for this model.  NULL: nothing. */
+	/* Changes the limits that are different for this model.  NULL: none is. */
 	void		(*limit_model) (const char *model, BiLimits *limits);
 
+	const char *const *server_options;	/* beside those that every provider takes */
+	const char *const *required_options;	/* those of server_options that must be set; or NULL */
+	const char *const *mapping_options;
+	const char *storage_prefix; /* each storage_url begins with it; NULL: any will do */
+} BiProviderDefaults;
+
+/* From a job to its request lines: what can be sent, and in which shape. */
+typedef struct BiProviderJob
+{
 	/*
-	 * Where the provider has several endpoints for a task: the word by which the job keeps the
-	 * one that it goes to (a constant), NULL: the usual one.  body is the job's first where the
-	 * query returns whole bodies, else NULL.  NULL: it never has several.
+	 * Returns the word by which the job keeps its endpoint (a constant), NULL for the usual
+	 * one.  body is the job's first where the query returns whole bodies, else NULL.  The
+	 * routine itself is NULL if the provider has one endpoint a task.
 	 */
 	const char *(*choose_endpoint) (const BiSpec *spec, const BiServer *server, const char *body);
 
-	/* Can this job be done here at all?  NULL or the reason (lower case, no period). */
+	/* Returns why this job cannot be done here at all (lower case, no period), or NULL. */
 	char	   *(*refuse_job) (const BiSpec *spec, const BiServer *server);
 
-	/* Can this input (MESSAGES or BODY) be sent?  NULL or the reason. */
+	/* Returns why this input (of kind MESSAGES or BODY) cannot be sent, or NULL. */
 	char	   *(*refuse_input) (const BiSpec *spec, const char *input);
 
-	/* How many numbers each embedding of the job has, where that is sure; else 0.  NULL: it never is. */
+	/*
+	 * Returns how many numbers each embedding of the job has, 0 if that is not certain.  NULL:
+	 * it never is.
+	 */
 	int			(*embedding_size) (const BiSpec *spec);
 
-	/* The shape of this job's request lines. */
+	/* Sets the shape of this job's request lines. */
 	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
+} BiProviderJob;
 
+/* Who calls: from a user mapping to what each request carries as proof. */
+typedef struct BiProviderLogin
+{
 	/*
-	 * The secret that this mapping means, palloc'd, or NULL with *why in one line that
-	 * quotes nothing.  host is NULL where the mapping may not use what the machine has.  The
-	 * routine itself: NULL where bi_secret_read does.
+	 * Returns the secret that this mapping means, palloc'd, or NULL with *why in one line that
+	 * quotes nothing.  host is NULL if the mapping may not use what the machine has.  The
+	 * routine itself is NULL where bi_secret_read does it.
 	 */
 	char	   *(*secret) (const BiServer *server, const BiHost *host, char **why);
 
 	/*
-	 * Whose batches this server and secret see: where it changes, "not found" proves
-	 * nothing.  NULL: address, organization, project and the secret itself.
+	 * Returns a text for whose batches this server and secret see: when it changes, "not found"
+	 * proves nothing.  NULL: address, organization, project and the secret itself.
 	 */
 	char	   *(*account) (const BiCall *call, const char *secret);
 
 	/*
-	 * Where the key must first be exchanged for a token: writes that request, false
-	 * where this server's key is used as it is.  The token is kept in memory only, until
-	 * shortly before its lifetime (seconds) ends, and given to authorize in the key's
-	 * place.  An address that the mapping gave, and not the server, is asked only for what
-	 * server->may_use_host allows.  NULL: never.
+	 * Writes the request that exchanges the secret for a token; false if this server's secret
+	 * is used as it is.  read_token returns the token, palloc'd, with its lifetime in seconds.
+	 * The engine keeps it in memory only, until shortly before its end, and gives it to authorize
+	 * in the secret's place.  An address that comes from the mapping, not from the server, is
+	 * asked only as server->may_use_host allows.  NULL: secrets are always used as they are.
 	 */
-	bool		(*login) (const BiCall *call, const char *secret, BiExchange *ex);
-	BiVerdict	(*read_login) (const BiCall *call, const char *secret, const BiExchange *ex, char **token, int *lifetime);
+	bool		(*request_token) (const BiCall *call, const char *secret, BiExchange *ex);
+	BiVerdict	(*read_token) (const BiCall *call, const char *secret, const BiExchange *ex,
+							   char **token, int *lifetime);
 
-	/* Adds what proves who we are to a request that is ready but for it. */
+	/* Adds the proof to a request that is complete otherwise. */
 	void		(*authorize) (const BiCall *call, const char *secret, BiExchange *ex);
+} BiProviderLogin;
 
-	/* Sends the input (ex->upload is set by the caller, for each request of it); refs name it
-	 * from then on.  NULL: the input travels with create, which then finds ex->upload set. */
+/* One batch of the provider, from the upload of its input to the removal of what it left. */
+typedef struct BiProviderBatch
+{
+	/*
+	 * Sends the input (the engine sets ex->upload, for each request of the upload); refs name
+	 * it from then on.  NULL: the input travels with create, which then finds ex->upload set.
+	 */
 	void		(*upload) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_upload) (const BiCall *call, const BiExchange *ex, List **refs);
 
-	/* The paid call.  The token that finds it again: the chunk's intent and tries. */
+	/* The call that costs money.  It carries the chunk's intent and tries, to be found again. */
 	void		(*create) (const BiCall *call, BiExchange *ex);
-	BiVerdict	(*read_create) (const BiCall *call, const BiExchange *ex, BiBatch *batch);
+	BiVerdict	(*read_create) (const BiCall *call, const BiExchange *ex, BiBatchReport *batch);
 
-	/* Looks for it; cursor is NULL for the first page. */
+	/* Asks for a page of batches in which this chunk's may be; cursor is NULL for the first. */
 	void		(*find) (const BiCall *call, const char *cursor, BiExchange *ex);
 	BiVerdict	(*read_find) (const BiCall *call, const BiExchange *ex, BiFound *found);
 
-	/* Is a candidate ours?  Its first result line tells; the reply may be cut anywhere
-	 * (ex->cut_after).  NULL: find has no candidates. */
+	/*
+	 * Asks whether a candidate is this chunk's.  Its first result line answers that; the reply
+	 * may be cut anywhere (ex->cut_after).  NULL: find returns no candidates.
+	 */
 	void		(*peek) (const BiCall *call, const char *batch_id, BiExchange *ex);
 	BiVerdict	(*read_peek) (const BiCall *call, const BiExchange *ex, bool *ours);
 
 	void		(*poll) (const BiCall *call, BiExchange *ex);
-	BiVerdict	(*read_poll) (const BiCall *call, const BiExchange *ex, BiBatch *batch);
+	BiVerdict	(*read_poll) (const BiCall *call, const BiExchange *ex, BiBatchReport *batch);
 
-	/* OK also where there is nothing left to cancel. */
+	/* OK also if there is nothing left to cancel. */
 	void		(*cancel) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_cancel) (const BiCall *call, const BiExchange *ex);
 
 	/*
-	 * What an ended batch left there, where poll did not tell: its refs, for fetch and
-	 * discard, and BI_REF_LINES where the provider tells how many lines there are.  Asked
-	 * before each of both, whatever the batch's end; chunk->batch_id may be NULL.  NULL: poll tells all.
+	 * Asks what an ended batch left there, where poll does not say: its refs, for fetch and
+	 * discard, and BI_REF_LINES if the provider reports how many lines there are.  The engine
+	 * asks before each of both, whatever the batch's end; chunk->batch->id may be NULL.  NULL:
+	 * poll says it all.
 	 */
 	void		(*outputs) (const BiCall *call, BiExchange *ex);
 	BiVerdict	(*read_outputs) (const BiCall *call, const BiExchange *ex, List **refs);
 
-	/* The part-th results file, from 0; false: there are no more. */
+	/* Asks for the part-th results file, from 0; false if there are no more. */
 	bool		(*fetch) (const BiCall *call, int part, BiExchange *ex);
 	BiVerdict	(*read_fetch) (const BiCall *call, const BiExchange *ex);
 
-	/* One line (NUL-terminated at len) of a results file. */
-	void		(*read_line) (const BiCall *call, const char *line, size_t len, BiAnswer *answer);
+	/* Reads one line of a results file, which has len bytes and a NUL behind them.  Never raises
+	 * an error: what it does not understand becomes an outcome. */
+	void		(*read_line) (const BiCall *call, const char *text, size_t len, BiResultLine *line);
 
 	/*
-	 * A request line as a text that is the same for what the API echoes of it, and for no
-	 * other request but an equal one; NULL where the line has none.  NULL: every answer has
-	 * its custom id.
+	 * Returns a request line as a text that is the same for what the API echoes of it, and
+	 * for no other request except an equal one; NULL if the line has none.  The routine itself
+	 * is NULL if every answer has its custom id.
 	 */
 	char	   *(*fingerprint) (const BiCall *call, const char *line, size_t len);
 
-	/* Removes the i-th thing that we left there, from 0; false: there are no more. ABSENT is fine. */
+	/* Removes the i-th thing that the chunk left there, from 0; false if there are no more.  ABSENT
+	 * is as good as OK. */
 	bool		(*discard) (const BiCall *call, int i, BiExchange *ex);
 	BiVerdict	(*read_discard) (const BiCall *call, const BiExchange *ex);
+} BiProviderBatch;
 
-	/* Free calls that tell whether key and model are good: OK, DENIED, ABSENT (model); NOT_YET:
-	 * the same is asked again a moment later, and where there is no time for that it is OK. */
-	void		(*check) (const BiCall *call, BiExchange *ex);
-	BiVerdict	(*read_check) (const BiCall *call, const BiExchange *ex);
-} BiProvider;
+/*
+ * One record, sent by itself and answered at once.  The routines are called with the server and the
+ * job's spec as bi_registry_realtime makes them: base_url and model are those for such calls.
+ */
+typedef struct BiProviderRealtime
+{
+	/* Sets the shape of the bodies of this job's requests, without an id
+	 * (bi_frame_make_body). */
+	void		(*frame) (const BiSpec *spec, const BiServer *server, BiFrame *frame);
+
+	/* Writes the request.  Its body, as the frame has it, is in ex->head already. */
+	void		(*request) (const BiCall *call, BiExchange *ex);
+
+	/*
+	 * Reads the reply into a line that has neither an id nor a fingerprint.  OK: its answer is what
+	 * came of the record.  Any other verdict says that there is no answer, and why: REFUSED is the
+	 * record's own fault; DEFER and NOT_YET had no effect and may be sent again; UNCLEAR may have
+	 * been paid for; DENIED and ABSENT (the model) hold for all records.
+	 */
+	BiVerdict	(*read) (const BiCall *call, const BiExchange *ex, BiResultLine *line);
+} BiProviderRealtime;
+
+/*
+ * Free calls that say whether key and model are good: OK, DENIED, ABSENT (the model).  After
+ * NOT_YET the same is asked again a moment later; if there is no time for that it counts as OK.
+ */
+typedef struct BiProviderCheck
+{
+	void		(*request) (const BiCall *call, BiExchange *ex);
+	BiVerdict	(*read) (const BiCall *call, const BiExchange *ex);
+} BiProviderCheck;
+
+/* A provider: constant, one a name.  No table in it is NULL, except realtime where it is not
+ * known how a single record is sent. */
+struct BiProvider
+{
+	const char *name;			/* as in CREATE SERVER … OPTIONS (provider '…') */
+	BiProviderDefaults defaults;
+	const BiProviderJob *job;
+	const BiProviderLogin *login;
+	const BiProviderBatch *batch;
+	const BiProviderRealtime *realtime;
+	const BiProviderCheck *check;
+	const void *dialect;		/* in what relatives that share their routines differ: read by those
+								 * routines only */
+};
 
 #endif							/* BI_PROVIDER_H */

@@ -1,8 +1,7 @@
 /*
  * provider/reasoning.c: what a model thought aloud at the head of its answer.
  *
- * Knows tags and text, no API's shapes.  Looks at each byte once.  Called by line.c and by
- * api/option.c.
+ * Knows tags and text, no API's shapes.  Looks at each byte once.
  */
 #include "postgres.h"
 
@@ -12,7 +11,7 @@
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:"
 #define NAME_MAX_BYTES 64
 
-/* Part of a text. */
+/* A part of a text, which belongs to the caller. */
 typedef struct Span
 {
 	const char *start;
@@ -35,7 +34,7 @@ trim(Span span)
 	return span;
 }
 
-/* The next one of a list, which is set to what is behind it; false at the end. */
+/* Takes the next name from a list; false at its end. */
 static bool
 next_name(const char **list, Span *name)
 {
@@ -48,7 +47,8 @@ next_name(const char **list, Span *name)
 	return true;
 }
 
-/* The name of the tag that text begins with, mark ("<" or "</") being its beginning. */
+/* Sets *name to that of the tag that text begins with; false if it begins with none of names.  mark
+ * is how the tag begins: "<" or "</". */
 static bool
 begins_with_tag(Span text, const char *mark, const char *names, Span *name)
 {
@@ -58,13 +58,14 @@ begins_with_tag(Span text, const char *mark, const char *names, Span *name)
 		return false;
 	while (next_name(&names, name))
 		if (name->len > 0 && text.len > before + name->len &&
-			memcmp(text.start + before, name->start, name->len) == 0 && text.start[before + name->len] == '>')
+			memcmp(text.start + before, name->start, name->len) == 0 &&
+			text.start[before + name->len] == '>')
 			return true;
 	return false;
 }
 
-/* From the first closing tag to the end; false if there is none, or, unless open, if an opening
- * one comes before it. */
+/* Sets *close to the text from the first closing tag on.  False if there is none, or, unless open,
+ * if an opening tag comes before it. */
 static bool
 find_close(Span text, const char *names, bool open, Span *close, Span *name)
 {
@@ -116,7 +117,8 @@ bi_reasoning_split(const char *text, size_t len, const char *names)
 	else if (names == NULL || (head.len > 0 && strchr("{[", head.start[0])))
 		return (BiReasoning) {NULL, 0, text, len};
 	if (find_close(head, names, open, &close, &end))
-		return split_at((Span) {head.start, close.start - head.start}, behind(close, strlen("</>") + end.len));
+		return split_at((Span) {head.start, close.start - head.start},
+						behind(close, strlen("</>") + end.len));
 	return open ? split_at(head, behind(head, head.len)) : (BiReasoning) {NULL, 0, text, len};
 }
 
@@ -127,7 +129,8 @@ bi_reasoning_is_list(const char *names)
 	Span		name;
 
 	while (next_name(&names, &name))
-		if (++n > BI_REASONING_TAGS || name.len == 0 || name.len > NAME_MAX_BYTES || strspn(name.start, NAME_BYTES) < name.len)
+		if (++n > BI_REASONING_TAGS || name.len == 0 || name.len > NAME_MAX_BYTES ||
+			strspn(name.start, NAME_BYTES) < name.len)
 			return false;
 	return n > 0;
 }

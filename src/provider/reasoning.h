@@ -6,10 +6,10 @@
 
 #include "postgres.h"
 
-/* So many names of tags a server may have. */
+/* The largest number of tag names that a server may have. */
 #define BI_REASONING_TAGS 8
 
-/* Two parts of one text: nothing is copied. */
+/* Two parts of one text, which belongs to the caller: nothing is copied. */
 typedef struct BiReasoning
 {
 	const char *thought;		/* without white space at its ends; NULL: no tag was found */
@@ -19,11 +19,13 @@ typedef struct BiReasoning
 } BiReasoning;
 
 /*
- * Splits an answer of len bytes, which may hold NUL.  names: those of tags, separated by commas,
- * or NULL.  <name> counts only at the head, behind white space at most, and all up to the first
- * </name> is thought; all there is, where that is missing.  A </name> that no <name> comes
- * before ends a thought that began at the head, as chat templates leave it which put <name> into
- * the prompt; not in an answer that begins as a JSON object or array does.
+ * Splits an answer of len bytes, which may hold NUL, into what was thought and the rest.  names
+ * are those of tags, separated by commas, or NULL.
+ *
+ * <name> counts only at the head, after white space at most.  All up to the first </name> is
+ * thought; without a </name>, all there is.  A </name> without a <name> before it ends a thought
+ * that began at the head: some chat templates put <name> into the prompt.  An answer that begins
+ * as a JSON object or array has no such thought.
  */
 extern BiReasoning bi_reasoning_split(const char *text, size_t len, const char *names);
 

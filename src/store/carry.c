@@ -2,10 +2,10 @@
  * store/carry.c: the custom settings that a job takes from its submit to its write-back.
  *
  * Policies and triggers of multi-tenant databases read them: without app.tenant a row that the
- * query saw is not there for the UPDATE.  What is in force at the call counts, for it is under that
- * that the query runs: SET, set_config, a function's SET clause.  ALTER ROLE and ALTER DATABASE
- * reach a session at its start only; where it has not their names, as after SET ROLE, they are read
- * from the catalog.  They stand in the job's spec.
+ * query saw is invisible to the UPDATE.  The settings in force at the call count, because the
+ * query runs under them: SET, set_config, a function's SET clause.  ALTER ROLE and ALTER DATABASE
+ * reach a session only when it starts; what they set and the session has not, as after SET ROLE,
+ * is read from the catalog.  They are kept in the job's spec.
  */
 #include "postgres.h"
 
@@ -17,7 +17,7 @@
 #include "store/sql.h"
 #include "utils/json.h"
 
-/* A job keeps no more than that. */
+/* Limits on what a job keeps. */
 #define BYTES_MAX (64 * 1024)
 #define SETTINGS_MAX 1000
 
@@ -40,7 +40,7 @@ has_name(const List *settings, const char *name)
 	return false;
 }
 
-/* Splits "name=value"; NULL if that is no custom setting here. */
+/* Splits "name=value", in place.  Returns NULL if that is not a custom setting here. */
 static BiCustom *
 split_stored(char *pair)
 {
@@ -59,7 +59,8 @@ split_stored(char *pair)
 	return custom;
 }
 
-/* Returns the list with those of the others that it has not, set or not. */
+/* Returns the list with those of the others added that it does not have: set ones, or those that
+ * are not set. */
 static List *
 add(List *settings, const List *others, bool is_set)
 {
@@ -76,8 +77,8 @@ add(List *settings, const List *others, bool is_set)
 	return settings;
 }
 
-/* Returns those of ALTER ROLE and ALTER DATABASE: the role's in this database go first, then the
- * role's, the database's and those of all. */
+/* Returns the settings of ALTER ROLE and ALTER DATABASE, in the order of their precedence: the
+ * role's in this database, the role's, the database's, those of all. */
 static List *
 list_stored(Oid role)
 {
@@ -124,13 +125,14 @@ check_size(const List *settings)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("custom settings are too large to be kept with a batch job"),
-				 errdetail("%d settings have %zu bytes; a job keeps at most %d settings and %d bytes. "
-						   "The largest is \"%.100s\", %zu bytes.",
+				 errdetail("%d settings have %zu bytes; a job keeps at most %d settings and %d"
+						   " bytes. The largest is \"%.100s\", %zu bytes.",
 						   list_length(settings), bytes, SETTINGS_MAX, BYTES_MAX, name, largest),
 				 errhint(LEAVE_OUT)));
 }
 
-/* The command line of a client may hold anything. */
+/* Raises an error if the value is not valid text: the command line of a client may hold
+ * anything. */
 static void
 require_text(const BiCustom *custom)
 {

@@ -6,19 +6,24 @@
 
 #include "postgres.h"
 
-/* Returns a JSON object of the custom settings in force, and of those that the database and the
- * role have of their own and the session has not, as batchinf.carry_settings wants them.  Raises
- * an error where they are too large.  Needs SPI. */
+/*
+ * Returns a JSON object of custom settings, palloc'd: those in force, and those that the database
+ * and the role have and the session has not.  batchinf.carry_settings says which of them.  Raises
+ * an error if they are too large.  Needs SPI.
+ */
 extern char *bi_carry_collect(Oid role);
 
-/* The custom settings of one job, as they were kept. */
+/* The custom settings of one job, as batch_submit kept them.  Never changed once read. */
 typedef struct BiCarried BiCarried;
 
-/* Returns them, palloc'd; NULL for NULL. */
+/* Reads what bi_carry_collect has returned.  palloc'd; NULL for NULL. */
 extern BiCarried *bi_carry_read(const char *settings);
 
-/* Puts them in force, and makes all others empty, until the caller's nest level of settings ends,
- * as the current user may: whoever's session this is.  Does nothing for NULL. */
+/*
+ * Puts them in force, as far as the current user may set them, and makes all other custom settings
+ * empty, in any session.  They end with the caller's nest level of settings.  Does
+ * nothing for NULL.
+ */
 extern void bi_carry_apply(const BiCarried *carried);
 
 #endif							/* BI_CARRY_H */

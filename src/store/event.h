@@ -8,8 +8,8 @@
 
 #include "store/chunk.h"
 
-/* One line of history in the open transaction.  detail, request_id: may be NULL;
- * status 0: no HTTP status. */
+/* Inserts one event of the chunk.  detail and request_id may be NULL; status is 0 if there was no
+ * HTTP status.  Needs SPI and a transaction. */
 extern void bi_event_add(const BiChunk *chunk, const char *event, const char *detail,
 						 int status, const char *request_id);
 

@@ -2,9 +2,9 @@
  * store/fit.c: values of an output in the form that a column's type takes.
  *
  * JSON has one kind of number: a model that is asked for an integer may write 3.0, which JSON
- * Schema calls an integer and PostgreSQL's integer input refuses.  And models put blanks
- * around words, which integers and dates do not mind but enums do.  Nothing else is changed:
- * 85.5 for an integer stays an error.  Knows types, and no table.
+ * Schema calls an integer and PostgreSQL's integer input refuses.  And models put blanks around
+ * words, which the input of integers and dates skips and the input of enums refuses.  Nothing
+ * else is changed: 85.5 for an integer stays an error.  Knows types, and no table.
  */
 #include "postgres.h"
 
@@ -20,11 +20,11 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
-/* A longer text is no integer of any type. */
+/* A longer text is not an integer of any type. */
 #define NUMBER_MAX 64
 
-/* PostgreSQL looks at each type within that of a column whenever it reads a statement of ours,
- * and hears no cancel meanwhile: three levels of 250 members are a second, four are minutes. */
+/* PostgreSQL looks at each type within a column's type whenever it parses a statement of ours,
+ * and is not interruptible meanwhile: three levels of 250 members take a second, four minutes. */
 #define TYPES_MAX 10000
 
 /* Blanks as PostgreSQL's own inputs skip them. */
@@ -34,15 +34,16 @@ is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* base is no domain. */
+/* True for a type whose input takes an integer.  base is not a domain. */
 static bool
 is_integer(Oid base)
 {
-	return base == INT2OID || base == INT4OID || base == INT8OID || base == OIDOID || base == BOOLOID;
+	return base == INT2OID || base == INT4OID || base == INT8OID || base == OIDOID ||
+		base == BOOLOID;
 }
 
-/* Do blanks at the ends of a text say nothing to this type, and does its input not know that?
- * base is no domain. */
+/* True if blanks at the ends of a text mean nothing for this type, and its input refuses them.
+ * base is not a domain. */
 static bool
 minds_blanks(Oid base)
 {
@@ -80,9 +81,9 @@ minds_blanks(Oid base)
 /* A look at a type and all types within it. */
 typedef struct Walk
 {
-	Oid			type;
-	int			left;			/* types that it may still look at */
-	bool		matters;
+	Oid			type;			/* where it began */
+	int			left;			/* how many types it may still look at */
+	bool		matters;		/* a type was found whose values may have to be changed */
 } Walk;
 
 static void walk(Walk *w, Oid type);
@@ -113,7 +114,8 @@ walk(Walk *w, Oid type)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("cannot write back to a column of type %s", format_type_be(w->type)),
-				 errdetail("Members, and members of these, are more than %d together.", TYPES_MAX)));
+				 errdetail("Members, and members of these, are more than %d together.",
+						   TYPES_MAX)));
 	if (OidIsValid(element))
 		walk(w, element);
 	else if (kind == TYPTYPE_COMPOSITE)
@@ -139,7 +141,7 @@ bi_fit_matters(Oid type)
 	return w.matters;
 }
 
-/* Is text a JSON number with a point or an exponent of at most two digits? */
+/* True if text is a JSON number with a point, or with an exponent of at most two digits. */
 static bool
 is_decimal(const char *text)
 {
@@ -162,7 +164,7 @@ is_decimal(const char *text)
 	return fraction > 0 && *rest == '\0';
 }
 
-/* Returns the number without a decimal point where it has no fraction, else text itself. */
+/* Returns the number without a decimal point if it has no fraction, else text itself. */
 static const char *
 integer_text(const char *text)
 {
@@ -170,13 +172,15 @@ integer_text(const char *text)
 
 	if (!is_decimal(text))
 		return text;
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	number = DirectFunctionCall1(numeric_trim_scale, number);
 	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, number)) > 0)
 		return text;
 	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
 }
 
+/* Returns text without blanks at its ends: text itself, or a palloc'd copy. */
 static const char *
 trim(const char *text)
 {
@@ -222,7 +226,7 @@ append_array(StringInfo out, Oid element, JsonbContainer *array)
 	appendStringInfoChar(out, ']');
 }
 
-/* The type of that member, InvalidOid if the row type has none of this name. */
+/* Returns the type of that member; InvalidOid if the row type has no member of this name. */
 static Oid
 member_type(TupleDesc row, const JsonbValue *key)
 {
@@ -277,13 +281,19 @@ append_binary(StringInfo out, Oid type, Oid base, JsonbValue *value)
 	else if (get_typtype(base) == TYPTYPE_COMPOSITE && JsonContainerIsObject(container))
 		append_object(out, base, container);
 	else if (JsonContainerIsArray(container) && bi_fit_matters(type))
-		/* an array within an array of the same type: PostgreSQL's arrays have dimensions */
+		/* An array within an array has the same type: PostgreSQL's arrays have dimensions. */
 		append_array(out, type, container);
 	else
 		(void) JsonbToCString(out, container, value->val.binary.len);
 }
 
-/* type may be invalid: then nothing is known of the value. */
+static char *
+number_text(Numeric number)
+{
+	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+}
+
+/* Appends one value.  type is InvalidOid if nothing is known of what takes it. */
 static void
 append_value(StringInfo out, Oid type, JsonbValue *value)
 {
@@ -297,7 +307,7 @@ append_value(StringInfo out, Oid type, JsonbValue *value)
 	else if (value->type == jbvBinary)
 		(void) JsonbToCString(out, value->val.binary.data, value->val.binary.len);
 	else if (value->type == jbvNumeric && OidIsValid(base) && is_integer(base))
-		appendStringInfoString(out, integer_text(DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)))));
+		appendStringInfoString(out, integer_text(number_text(value->val.numeric)));
 	else if (value->type == jbvString && OidIsValid(base) && minds_blanks(base))
 		escape_json(out, trim(pnstrdup(value->val.string.val, value->val.string.len)));
 	else

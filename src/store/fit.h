@@ -8,14 +8,14 @@
 
 #include "utils/jsonb.h"
 
-/* True if values for this type may have to be changed: otherwise the functions below change
+/* True if values for this type may have to be changed.  If not, the functions below change
  * nothing, and need not be called.  Raises an error if there are too many types within it. */
 extern bool bi_fit_matters(Oid type);
 
 /*
- * Appends the value as JSON whose parts the type's input takes: numbers without a fraction
- * (3.0) for integers and booleans are written without a decimal point, and blanks at the ends
- * of strings are cut off for types that are no text.  In arrays and row types too.
+ * Appends the value as JSON whose parts the type's input takes.  Numbers without a fraction (3.0)
+ * for integers and booleans are written without a decimal point, and blanks at the ends of
+ * strings are cut off for types that are not text; in arrays and row types too.
  */
 extern void bi_fit_append(StringInfo out, Oid type, Jsonb *value);
 

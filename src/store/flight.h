@@ -1,33 +1,38 @@
 /*
- * store/flight.h: how much of a server's limits is in use, and who is next when there
- * is room again.  Called by engine/.
+ * store/flight.h: how much of a server's limits is in use, and who is next when there is room
+ * again.
  */
 #ifndef BI_FLIGHT_H
 #define BI_FLIGHT_H
 
 #include "store/chunk.h"
+#include "store/job.h"
 
-/* The first words of waiting_for of a chunk that waits for room. */
-#define BI_FLIGHT_ROOM "room at the server"
+/* A chunk that was called for room must come within so many seconds; then others go first. */
+#define BI_FLIGHT_CALLED_S 5
 
-/* What the jobs of this install in this database have at a server. */
+/* What all jobs of this database have at a server.  A plain value. */
 typedef struct BiFlight
 {
 	int64		batches;		/* that the provider has or may have */
 	int64		requests;
 	int64		tokens;
 	int64		files;			/* inputs that are there, or on the way */
-	bool		behind;			/* a planned chunk that waits for room comes first */
+	int64		jobs_first;		/* jobs with a planned chunk that waits for room and comes first */
 } BiFlight;
 
 /*
- * As chunk sees it, coming: with the batches whose inputs are there already, or on the way.
- * What its owner has paused, and what waits for his key, is not coming; an ambiguous call is
- * forgotten after a day.  First comes the job that has the fewest batches, then the older chunk.
+ * Returns what is in use at the job's server, for the claim of its chunk.  coming: also counts
+ * batches of the same owner whose inputs are there already, or on the way, unless their job is
+ * paused or the owner's key is held up.  Inputs of other owners take up no room: nobody can keep a
+ * place by them.  An ambiguous call counts for a day.  An owner with fewer batches goes first; of
+ * an owner's jobs that with the fewest, then the older chunk.  Who was called and does not come
+ * within a moment is passed over; by an owner with as many batches at once.
  */
-extern BiFlight bi_flight_at(Oid server, const BiChunk *chunk, bool coming);
+extern BiFlight bi_flight_at(const BiJob *job, const BiChunk *chunk, bool coming);
 
-/* There may be room: the n that are next look at once. */
+/* Makes the next n chunks of each owner due now, of a few owners: the server may have room.  Who
+ * does not come within five seconds is passed over. */
 extern void bi_flight_wake(Oid server, int n);
 
 #endif							/* BI_FLIGHT_H */

@@ -1,5 +1,5 @@
 /*
- * store/job.h: a job: what batch_submit was told, and what its owner wishes.
+ * store/job.h: a job: the arguments of batch_submit, and what its owner wants since.
  */
 #ifndef BI_JOB_H
 #define BI_JOB_H
@@ -8,43 +8,9 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "store/spec.h"
 
-typedef enum BiTask
-{
-	BI_TASK_CHAT,
-	BI_TASK_EMBEDDING
-} BiTask;
-
-/* What record.input holds. */
-typedef enum BiInput
-{
-	BI_INPUT_TEXT,				/* a prompt, or the text to embed */
-	BI_INPUT_MESSAGES,			/* a JSON array of messages */
-	BI_INPUT_BODY				/* a JSON object: the provider's own request body */
-} BiInput;
-
-/* All that batch_submit was told, but for the key's and target's resolution.
- * Texts are in the server encoding; JSON is text. */
-typedef struct BiSpec
-{
-	char	   *query;
-	char	   *prompt;
-	char	   *system_prompt;
-	char	   *model;			/* never NULL: the argument or the server's */
-	BiTask		task;
-	BiInput		input;
-	const char *endpoint;		/* the provider's word for it; NULL: the task's usual one */
-	List	   *key;			/* column names, char * */
-	char	   *write_back;		/* JSON object column -> path, or NULL */
-	char	   *response_schema;	/* JSON object, its members in the order of writing, or NULL */
-	char	   *params;			/* the same */
-	int			max_attempts;
-	char	   *aim;			/* JSON object: what aim.c remembers of the target; NULL: nothing */
-	char	   *max_failure_rate;	/* a number from 0 to 1, or NULL: see rate.h */
-	char	   *settings;		/* JSON object: the custom settings of its write-back.  NULL: it
-								 * has no write-back, or is of 0.1.0 */
-} BiSpec;
-
+/* A row of batchinf.job.  bi_job_load reads it, batch_submit makes it; a copy of that moment. */
 typedef struct BiJob
 {
 	int64		id;
@@ -56,13 +22,15 @@ typedef struct BiJob
 								 * job of 0.1.0 */
 	Oid			server;
 	char	   *server_name;
-	Oid			target;			/* InvalidOid: none */
+	Oid			target;			/* InvalidOid if the job has no write-back */
 	char	   *target_name;
 	bool		paused;
 	bool		cancelled;		/* asked for */
-	TimestampTz deadline;		/* DT_NOEND: none */
+	TimestampTz deadline;		/* DT_NOEND if the job has no deadline */
 	bool		foreign;		/* of another install or database */
 	bool		ended;			/* completed, failed or cancelled */
+	const uint8 *digest;		/* SHA-256 of what is sent with each record (intake/alike.h), for
+								 * bi_job_insert; NULL: not known.  Not read back */
 } BiJob;
 
 /* The functions below need SPI and a transaction. */
@@ -71,10 +39,10 @@ typedef struct BiJob
 extern int64 bi_job_reserve(void);
 
 /* Inserts job (id reserved; paused, cancelled, foreign and wishes ignored) for the
- * current user in this install.  No records but skipped ones: it is completed at once. */
+ * current user in this install.  If all records are skipped it is completed at once. */
 extern void bi_job_insert(const BiJob *job, int64 records, int64 skipped);
 
-/* NULL: no such job. */
+/* Returns the job, in cxt; NULL if there is no such job. */
 extern BiJob *bi_job_load(MemoryContext cxt, int64 job_id);
 
 /* Returns the role that has the job here: its owner, by oid; for a foreign job the role with
@@ -91,25 +59,36 @@ extern BiJob *bi_job_require(MemoryContext cxt, int64 job_id, const char *what);
 /* Raises an error if the job is foreign, ended or not: nothing of it is sent here. */
 extern void bi_job_refuse_foreign(const BiJob *job, const char *what);
 
-/* The owner's wishes; the caller has asked bi_job_require. false: it has ended already. */
+/*
+ * Record what the owner wants.  The caller has called bi_job_require.  False if the job has ended.
+ */
 extern bool bi_job_cancel(int64 job_id);
 extern bool bi_job_pause(int64 job_id, bool paused);
 
-/* Sends the records with these outcomes (text[]) again in new chunks; how many. */
-extern int64 bi_job_retry(const BiJob *job, Datum outcomes);
+/*
+ * Makes an ended job go on, for work that its chunks have again; a pause from before its end is
+ * over.  send_again: records are to be sent, so that a cancel and a deadline that has passed are
+ * forgotten, too.  The caller has locked the job.
+ */
+extern void bi_job_reopen(int64 job_id, bool send_again);
 
-/* Until the transaction's end nobody else changes the job's row; a job loaded from now on
- * is as it stays.  Nothing where there is no such job. */
+/* Locks the job's row until the end of the transaction, so that a job loaded after it stays as it
+ * is.  Does nothing if there is no such job. */
 extern void bi_job_lock(int64 job_id);
 
-/* Makes the job, loaded since it was locked, one of this install, of owner, with server and
- * target as looked up with the rights of owner. */
+/* Makes the job one of this install, with that owner, server and target.  The job was loaded after
+ * it was locked. */
 extern void bi_job_adopt(const BiJob *job, Oid owner, Oid server, Oid target);
-extern List *bi_job_foreign_ids(MemoryContext cxt); /* int64 * */
 
-/* Marks jobs all of whose records have ended as ended and to be announced.  Those that
- * somebody has locked are left for the next time. */
-extern void bi_job_finish_due(void);
+/* Returns the ids of all foreign jobs, a list of int64 *. */
+extern List *bi_job_foreign_ids(MemoryContext cxt);
 
+/*
+ * Ends those of n jobs all of whose records have ended, and marks them to be announced; ids NULL:
+ * of all jobs.  False if one is over and stays as it is, because another transaction has locked
+ * it.  Of a job whose last chunks two processes end at the same moment neither sees the end: ask
+ * again after the commit.
+ */
+extern bool bi_job_finish(const int64 *ids, int n);
 
 #endif							/* BI_JOB_H */

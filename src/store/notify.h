@@ -6,16 +6,16 @@
 
 #include "postgres.h"
 
-/* Sets or takes away the mark; nothing where the tables are those of 0.1.0. */
+/* Sets or removes the mark.  Does nothing if the tables are those of 0.1.0. */
 extern void bi_notify_mark(int64 job_id, bool to_announce);
 
-/* Has a job of this database ended and not been announced? */
+/* True if a job of this database has ended and is not announced yet. */
 extern bool bi_notify_is_due(void);
 
 /*
  * Sends NOTIFY on channel batchinf for jobs that have ended, and takes the mark from them.
- * In a transaction of its own: its commit fails where the server's notify queue is full, or
- * where another session's NOTIFY does not get through, and all of it is undone.
+ * Must be called in a transaction of its own: the commit fails if the server's notify queue is
+ * full, or if another session's NOTIFY does not get through, and then all of it is undone.
  */
 extern void bi_notify_send(void);
 

@@ -4,7 +4,7 @@
  * Three things multiply: each ".**" visits all values below each value, each list of
  * subscripts finds some values several times, and each like_regex compiles a pattern.  Their
  * number is limited.  What is left costs no more than the square of the output's size; while a
- * path is applied, engine/budget.c bounds that.
+ * path is applied, engine/results/budget.c bounds that.
  *
  * It reads the text that PostgreSQL prints of the parsed path: there is one way to write
  * each thing, and strings are quoted as in JSON.
@@ -23,17 +23,18 @@
 
 #define LIKE "like_regex "
 
+/* One pass over the text of a path. */
 typedef struct Scan
 {
 	const char *start;
 	const char *at;
-	int			deep;
-	int64		subscripts;
-	int			commas[32];		/* in each open bracket */
-	int			open;
+	int			deep;			/* how many ".**" so far */
+	int64		subscripts;		/* the product of the lists of subscripts that are closed */
+	int			commas[32];		/* in each open bracket; deeper ones are not counted */
+	int			open;			/* how many brackets are open */
 } Scan;
 
-/* Behind the string that begins at p. */
+/* Returns what follows the string that begins at p. */
 static const char *
 skip_string(const char *p)
 {
@@ -43,7 +44,7 @@ skip_string(const char *p)
 	return *p ? p + 1 : p;
 }
 
-/* Do the flags behind a pattern say that it is literal? */
+/* True if the flags behind a pattern say that it is literal. */
 static bool
 is_literal(const char *p)
 {
@@ -55,12 +56,13 @@ is_literal(const char *p)
 	return false;
 }
 
-/* At a string: the reason if it is a pattern that may not be used. */
+/* Passes over a string.  Returns why it may not be used, if it is a pattern; else NULL. */
 static char *
 scan_string(Scan *scan)
 {
 	const char *string = scan->at;
-	bool		is_pattern = string - scan->start >= (int) strlen(LIKE) && memcmp(string - strlen(LIKE), LIKE, strlen(LIKE)) == 0;
+	bool		is_pattern = string - scan->start >= (int) strlen(LIKE) &&
+		memcmp(string - strlen(LIKE), LIKE, strlen(LIKE)) == 0;
 	char	   *why = NULL;
 	size_t		len;
 	const char *pattern;
@@ -111,15 +113,12 @@ scan_path(Scan *scan)
 }
 
 char *
-bi_path_refuse(const BiTargetColumn *column)
+bi_path_refuse(Datum jsonpath)
 {
-	char	   *text;
+	char	   *text = DatumGetCString(DirectFunctionCall1(jsonpath_out, jsonpath));
 	Scan		scan = {.subscripts = 1};
 	char	   *why;
 
-	if (column->whole)
-		return NULL;
-	text = DatumGetCString(DirectFunctionCall1(jsonpath_out, column->jsonpath));
 	scan.start = scan.at = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
 	why = scan_path(&scan);
 	if (why)
@@ -127,22 +126,7 @@ bi_path_refuse(const BiTargetColumn *column)
 	if (scan.deep > DEEP_MAX)
 		return psprintf("it has \".**\" %d times, of %d at most", scan.deep, DEEP_MAX);
 	if (scan.subscripts > SUBSCRIPTS_MAX)
-		return psprintf("its subscripts may find one value " INT64_FORMAT " times, of %d at most", scan.subscripts, SUBSCRIPTS_MAX);
-	return NULL;
-}
-
-char *
-bi_path_refuse_any(const BiTarget *target)
-{
-	ListCell   *cell;
-
-	foreach(cell, target->columns)
-	{
-		BiTargetColumn *column = lfirst(cell);
-		char	   *why = bi_path_refuse(column);
-
-		if (why)
-			return psprintf("the write_back path of column \"%s\" costs too much: %s", column->name, why);
-	}
+		return psprintf("its subscripts may find one value " INT64_FORMAT " times, of %d at most",
+						scan.subscripts, SUBSCRIPTS_MAX);
 	return NULL;
 }

@@ -4,13 +4,10 @@
 #ifndef BI_PATH_H
 #define BI_PATH_H
 
-#include "store/target.h"
+#include "postgres.h"
 
-/* Returns NULL, or why the column's path may not be used, with the figure and the limit;
- * palloc'd.  Interruptible. */
-extern char *bi_path_refuse(const BiTargetColumn *column);
-
-/* The same of all columns: the first reason, with the column's name. */
-extern char *bi_path_refuse_any(const BiTarget *target);
+/* Returns why a compiled SQL/JSON path may not be used, with the figure and the limit, palloc'd;
+ * NULL if it may.  Interruptible. */
+extern char *bi_path_refuse(Datum jsonpath);
 
 #endif							/* BI_PATH_H */

@@ -5,16 +5,25 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "store/progress.h"
 #include "store/sql.h"
-#include "utils/lsyscache.h"
 
-/* Until ALTER EXTENSION UPDATE our views may be those of 0.1.0. */
-static bool
-has_reasons(void)
+#define STATUS(more) \
+	"SELECT s.state, s.records, s.pending, s.succeeded, s.error, " more \
+	" FROM batchinf.job_status s"
+#define WITH_REASON \
+	" LEFT JOIN batchinf.job_wait w ON w.job_id = s.job_id WHERE s.job_id = $1"
+
+/* Reads the columns that are there: until ALTER EXTENSION UPDATE our views may be those of an older
+ * version. */
+static const char *
+statement(void)
 {
-	return OidIsValid(get_relname_relid("job_wait", get_namespace_oid("batchinf", false)));
+	if (bi_sql_has_column("job_status", "cost"))
+		return STATUS("w.kind, w.waiting_for, s.cost") WITH_REASON;
+	if (bi_sql_has_column("job_wait", "kind"))
+		return STATUS("w.kind, w.waiting_for, NULL") WITH_REASON;
+	return STATUS("NULL, NULL, NULL") " WHERE s.job_id = $1";
 }
 
 bool
@@ -23,17 +32,15 @@ bi_progress_read(MemoryContext cxt, int64 job_id, BiProgress *progress)
 	BiArgs		args = {0};
 
 	bi_sql_arg_int8(&args, job_id);
-	if (bi_sql_run(has_reasons()
-				   ? "SELECT s.state, s.records, s.pending, s.succeeded, s.error, w.topic, w.waiting_for"
-				   " FROM batchinf.job_status s LEFT JOIN batchinf.job_wait w ON w.job_id = s.job_id WHERE s.job_id = $1"
-				   : "SELECT state, records, pending, succeeded, error, NULL, NULL FROM batchinf.job_status WHERE job_id = $1", &args) == 0)
+	if (bi_sql_run(statement(), &args) == 0)
 		return false;
 	progress->state = bi_sql_text(cxt, 0, 1);
 	progress->records = bi_sql_int8(0, 2);
 	progress->pending = bi_sql_int8(0, 3);
 	progress->succeeded = bi_sql_int8(0, 4);
 	progress->error = bi_sql_text(cxt, 0, 5);
-	progress->topic = bi_sql_text(cxt, 0, 6);
-	progress->waiting_for = bi_sql_text(cxt, 0, 7);
+	progress->wait.kind = bi_wait_parse(bi_sql_text(cxt, 0, 6));
+	progress->wait.words = bi_sql_text(cxt, 0, 7);
+	progress->cost = bi_sql_text(cxt, 0, 8);
 	return true;
 }

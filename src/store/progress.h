@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "store/wait.h"
+
 /* Texts are in the memory context that bi_progress_read was given. */
 typedef struct BiProgress
 {
@@ -14,12 +16,12 @@ typedef struct BiProgress
 	int64		pending;
 	int64		succeeded;
 	char	   *error;			/* of a job that has ended; NULL: none */
-	char	   *topic;			/* changes with the reason in waiting_for */
-	char	   *waiting_for;	/* as in batch_jobs; NULL: nothing holds it up */
+	BiWait		wait;			/* as in batch_jobs */
+	char	   *cost;			/* so far, in US dollars; NULL: not known */
 } BiProgress;
 
-/* Reads it; false: no such job.  Needs SPI and a transaction; the caller has asked
- * bi_job_require. */
+/* Reads the progress of a job.  False if there is no such job.  Needs SPI and a transaction; the
+ * caller has called bi_job_require. */
 extern bool bi_progress_read(MemoryContext cxt, int64 job_id, BiProgress *progress);
 
 #endif							/* BI_PROGRESS_H */

@@ -11,25 +11,25 @@
 #include "store/chunk.h"
 #include "store/job.h"
 
-/* So many answers tell something of a job. */
+/* With fewer answers nothing is decided. */
 #define BI_RATE_ENOUGH 50
 
 /*
- * In the transaction that stores results of chunk, after them: pauses the job where more failed
- * than it allows, and something of it is not sent yet; else wakes those chunks that have waited
- * for these answers.  Waits for nobody: where somebody has the job's row locked, bi_rate_hold
- * sees to it.
+ * Pauses the job if more answers failed than it allows and part of it is not sent yet; otherwise
+ * wakes the chunks that waited for these answers.  Must be called after the results of chunk are
+ * stored, in the same transaction.  If another transaction has locked the job's row, it does
+ * nothing: bi_rate_hold decides later.
  */
 extern void bi_rate_judge(const BiJob *job, const BiChunk *chunk);
 
 /*
- * At the claim of a chunk that is planned or uploaded: NULL if it may be sent, else why not, in
- * the current context.  It may not where more failed than the job allows (pauses it), and where
- * fewer than BI_RATE_ENOUGH answers are known and another batch of the job is to bring some.
+ * Returns NULL if a chunk that is planned or uploaded may be sent; otherwise why not, in the
+ * current context.  It may not if more answers failed than the job allows (then pauses the job),
+ * and if fewer than BI_RATE_ENOUGH answers are known and another batch of the job will bring some.
  */
 extern char *bi_rate_hold(const BiJob *job, const BiChunk *chunk);
 
-/* Begins the count again from here, and forgets why the job was paused if it is so no longer. */
+/* Begins the count again, and forgets why the job was paused if it is not paused any more. */
 extern void bi_rate_restart(int64 job_id);
 
 #endif							/* BI_RATE_H */

@@ -15,8 +15,13 @@ typedef struct BiRef
 	char	   *value;
 } BiRef;
 
-extern const char *bi_ref_get(const List *refs, const char *name);	/* NULL if absent */
-extern List *bi_ref_copy(const List *refs);	/* all of it, in the current context */
-extern List *bi_ref_set(List *refs, const char *name, const char *value);	/* value NULL removes */
+/* Returns the value of that name; NULL if it is absent. */
+extern const char *bi_ref_get(const List *refs, const char *name);
+
+/* Returns a deep copy in the current context. */
+extern List *bi_ref_copy(const List *refs);
+
+/* Returns refs with that value, which is copied; NULL removes the name. */
+extern List *bi_ref_set(List *refs, const char *name, const char *value);
 
 #endif							/* BI_REF_H */

@@ -1,98 +1,101 @@
 /*
- * store/result.h: how attempts of records ended.
+ * store/result.h: the table batchinf.result: what each attempt of a record brought.
  */
 #ifndef BI_RESULT_H
 #define BI_RESULT_H
 
-#include "store/record.h"
+#include "nodes/pg_list.h"
+#include "store/chunk.h"
+#include "store/outcome.h"
+#include "utils/numeric.h"
+#include "utils/uuid.h"
 
-/* How a record ended.  The order is that of bi_outcome_name. */
-typedef enum BiOutcome
-{
-	BI_SUCCEEDED,
-	BI_INVALID_OUTPUT,
-	BI_ERRORED,
-	BI_EXPIRED,
-	BI_CANCELLED_RECORD,
-	BI_MISSING,
-	BI_SKIPPED
-} BiOutcome;
-
-#define BI_NOUTCOMES (BI_SKIPPED + 1)
-
-extern const char *bi_outcome_name(BiOutcome outcome);
-
-/* The rest needs SPI and a transaction. */
-
-/* Word of batchinf.result.write_state, or NULL where there is no write-back. */
-#define BI_WRITTEN "written"
-#define BI_WRITE_WAITING "waiting"
-#define BI_TARGET_MISSING "target_missing"
-#define BI_WRITE_FAILED "write_failed"
-#define BI_STALE "stale"
-
-/* A result on its way into the table, or back from it for a repeated write. */
+/*
+ * A result on its way into the table, or back from it for a repeated write.
+ *
+ * A source of answers (engine/results/reader.c) sets seq and answer; each of the functions named
+ * below sets its part.  It lives in the memory of its group, and its strings with it.
+ */
 typedef struct BiResult
 {
-	int64		seq;
-	BiOutcome	outcome;
-	bool		retryable;
-	char	   *output;
-	bool		output_json;
-	char	   *finish_reason;
-	char	   *model;
-	int64		input_tokens;	/* -1: not told */
-	int64		cached_tokens;
-	int64		output_tokens;
-	char	   *error_code;
-	char	   *error;
-	char	   *request_id;
-	char	   *reasoning;
+	int64		seq;			/* the number of its record in the job */
+	BiAnswer	answer;
+	bool		is_second;		/* the record has an answer of this delivery already: no result */
 
-	/* set by bi_result_lookup */
+	/* Set by bi_result_lookup. */
 	bool		known;			/* it is a record of this chunk */
-	bool		delivered;		/* and has its result already */
+	bool		delivered;		/* the table has its result already */
 	char	   *record_id;
-	List	   *key;			/* parts of a composite key, cstrings */
+	List	   *key;			/* the parts of a composite key, cstrings; else NIL */
+	bytea	   *guard;			/* what its row held at submit (guard.h), or NULL */
+	List	   *columns;		/* the values of BiSpec.columns, char *; NULL for a null */
 
-	/* set by bi_result_waiting */
-	bool		overdue;		/* it has waited for batchinf.write_give_up */
+	/* Set by charge.c, of what is known and not delivered. */
+	Numeric		cost;			/* in US dollars; NULL: unpriced */
+	Numeric		realtime_cost;	/* the same at the standard prices of real time */
+	bool		is_wasted;		/* its money brought nothing */
+	const char *booked_as;		/* the model in the ledger */
 
-	/* set by the write-back */
-	char	  **values;			/* by column, the JSON text that its path found; see writeback.h */
-	const char *write_state;
-	char	   *write_error;
+	/* Set by bi_result_waiting. */
+	bool		overdue;		/* its write has waited for batchinf.write_give_up */
+	pg_uuid_t	value;			/* of a replace: which value its rows replace (record.value) */
+
+	/* Set by the write-back. */
+	char	  **values;			/* a JSON text for each target column, see writeback.h; or NULL */
+	List	   *row_key;		/* primary key of the row that was added, or that an upsert has
+								 * overwritten, char *; NIL: not known */
+	int			ordinal;		/* of an item: its number, from 1; else 0 */
+	struct BiResult *items;		/* with BiSpec.each: a copy of the result for each item of the
+								 * output, with values and a write state of its own; else NULL */
+	int			nitems;			/* how many */
+	int			items_failed;	/* how many of them were not written */
+	BiWriteState write_state;
+	char	   *write_error;	/* why it is not written; NULL if it is */
+	char	   *old;			/* what the row held in the written columns: a JSON array of texts;
+								 * NULL if that is unknown.  Counts only for what is written, as
+								 * print does */
+	bytea	   *print;			/* fingerprint of what it holds since; NULL if that is unknown */
 } BiResult;
 
-/* Fills known, delivered, record_id and key of each. */
+/* All of this needs SPI and a transaction. */
+
+/* Finds the records of results[0..n): fills known to guard, in cxt. */
 extern void bi_result_lookup(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int n);
 
-/* Inserts those that are known and not delivered, and counts in the chunk what is final
- * (a retryable one with attempts left is not).  Replaying changes nothing. */
-extern void bi_result_insert(const BiChunk *chunk, const BiResult *results, int n);
+/* Inserts the results that are known and not delivered, with what they cost, and adds to the
+ * chunk's counts those that are final: a retryable one with attempts left is not.  Money and tokens
+ * count for all of them, here and in the ledger.  A second time it changes nothing.
+ * False if not all of them were inserted: rows that their writes have added must not stand. */
+extern bool bi_result_insert(const BiChunk *chunk, const BiResult *results, int n);
 
-/* Gives every record of chunk that has no result yet this one; how many. */
-extern int64 bi_result_rest(const BiChunk *chunk, BiOutcome outcome, bool retryable,
-							const char *code, const char *error);
+/* Sets differs[i] where results[i] is not what the table has as the answer to its record, in this
+ * chunk: the model has answered twice.  An exact copy is the same answer. */
+extern void bi_result_compare(const BiChunk *chunk, const BiResult *results, bool *differs, int n);
 
-/* Ends the attempt: retryable results are sent again in a new chunk where attempts are
- * left, else, or when again is false, they are final as they are.  How many are sent. */
-extern int64 bi_result_settle(const BiChunk *chunk, bool again);
+/*
+ * Reads waiting writes of chunk into results, in cxt: at most limit of them.  Returns how many.
+ * Their order changes with the chunk's write_tries, so that rows that stay locked do not stand
+ * before the others for ever.
+ */
+extern int	bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results,
+							  int limit);
 
-/* Every record of chunk, which is not sent, ends as its last attempt did, or the first time
- * with this error. */
-extern void bi_result_repeat(const BiChunk *chunk, const char *code, const char *error);
+/* What bi_result_read_waiting reads of result s and record r, in its order. */
+#define BI_RESULT_WAITING \
+	"s.seq, s.outcome, s.output, s.output_json, r.record_id, r.key," \
+	" EXTRACT(epoch FROM now() - COALESCE(s.write_asked, s.finished_at))::int8," \
+	" r.guard, r.columns, r.value"
 
-/* Records without any result move to a new chunk, the same attempt; how many. */
-extern int64 bi_result_resend(const BiChunk *chunk);
+/* Reads the n rows of the last statement into results, in cxt. */
+extern void bi_result_read_waiting(MemoryContext cxt, BiResult *results, int n);
 
-/* Lines of a results file that joined no record. */
-extern void bi_result_note_lines(const BiChunk *chunk, int64 duplicates, int64 unknown, int64 malformed);
+/* Saves the new states of those writes and releases the chunk, whose writes are due again
+ * delay_ms later.  Returns as bi_result_insert. */
+extern bool bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n,
+								int64 delay_ms);
 
-/* Writes that wait: up to limit of them, in an order that changes with the chunk's
- * write_tries, so that those that stay locked do not stand before the others; and their
- * new states. */
-extern int	bi_result_waiting(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int limit);
-extern void bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 delay_ms);
+/* Saves that n written records (seqs: int8) were put back, and counts them.  The caller has locked
+ * the job. */
+extern void bi_result_revert(int64 job_id, Datum *seqs, int n);
 
 #endif							/* BI_RESULT_H */

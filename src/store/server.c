@@ -1,11 +1,9 @@
 /*
- * store/server.c: a foreign server of our wrapper and one user's mapping to it,
- * as a struct.
+ * store/server.c: a foreign server of our wrapper and one user's mapping to it, as a struct.
  *
- * Knows the catalogs, by way of the syscache: nothing is kept here, so nothing
- * is ever stale.  Must not know which values are sensible (api/option.c refused
- * the others) nor what a provider makes of them.  Called by api/, engine/ and
- * store/ inside a transaction.
+ * Knows the catalogs, by way of the syscache: nothing is kept here, so nothing is ever stale.
+ * Must not know which values are sensible (api/option.c refused the others), nor what a provider
+ * does with them.
  */
 #include "postgres.h"
 
@@ -64,6 +62,8 @@ static const Field text_fields[] = {
 	{"storage_kms_key", offsetof(BiServer, storage_kms_key)},
 	{"storage_owner", offsetof(BiServer, storage_owner)},
 	{"storage_create", offsetof(BiServer, storage_create)},
+	{"realtime_model", offsetof(BiServer, realtime_model)},
+	{"realtime_base_url", offsetof(BiServer, realtime_base_url)},
 	{"runtime_base_url", offsetof(BiServer, runtime_base_url)},
 	{"request_labels", offsetof(BiServer, request_labels)},
 	{"reasoning_tags", offsetof(BiServer, reasoning_tags)},
@@ -97,7 +97,7 @@ static const Field key_fields[] = {
 	{"credential_source", offsetof(BiKeyRef, credential_source)},
 };
 
-/* Does the wrapper belong to our extension?  Its name alone would say nothing. */
+/* True if the wrapper belongs to our extension.  Its name alone would prove nothing. */
 static bool
 wrapper_is_ours(Oid fdw)
 {
@@ -107,7 +107,7 @@ wrapper_is_ours(Oid fdw)
 		getExtensionOfObject(ForeignDataWrapperRelationId, fdw) == extension;
 }
 
-/* The member of base that the option of that name fills, or NULL. */
+/* Returns the member of base that the option of that name fills; NULL if there is none. */
 static void *
 find_field(void *base, const Field *fields, int nfields, const char *option)
 {
@@ -145,7 +145,8 @@ fill_numbers(BiServer *server, List *options)
 	foreach(cell, options)
 	{
 		DefElem    *def = lfirst_node(DefElem, cell);
-		int64	   *number = find_field(server, number_fields, lengthof(number_fields), def->defname);
+		int64	   *number =
+			find_field(server, number_fields, lengthof(number_fields), def->defname);
 
 		if (number != NULL && def->arg != NULL)
 			*number = bi_server_parse_size(strVal(def->arg));
@@ -153,9 +154,10 @@ fill_numbers(BiServer *server, List *options)
 }
 
 /*
- * The server's owner must have the right to what the machine has, and so must who made the
- * mapping: PUBLIC's is made by that owner, a source of the machine's was judged when it was
- * named, and any other may be its user's own work.
+ * True if the mapping may mean keys that the machine has.  The server's owner must have the right,
+ * and so must the role that made the mapping.  PUBLIC's mapping is made by the server's owner; a
+ * source of the machine was checked when it was named; any other mapping may be made by its own
+ * user.
  */
 static bool
 may_use_host(const BiServer *server, Oid mapping_user)
@@ -168,7 +170,7 @@ may_use_host(const BiServer *server, Oid mapping_user)
 		has_privs_of_role(mapping_user, ROLE_PG_READ_SERVER_FILES);
 }
 
-/* Names that fill no member are listed too: no provider takes them. */
+/* Lists names that fill no member, too: no provider takes them. */
 static void
 fill_key(BiServer *server, List *options)
 {
@@ -176,10 +178,11 @@ fill_key(BiServer *server, List *options)
 
 	fill_texts(&server->key, key_fields, lengthof(key_fields), options);
 	foreach(cell, options)
-		server->mapping_options = lappend(server->mapping_options, lfirst_node(DefElem, cell)->defname);
+		server->mapping_options =
+			lappend(server->mapping_options, lfirst_node(DefElem, cell)->defname);
 }
 
-/* The user's own mapping, else the one of PUBLIC, whole: they are not merged. */
+/* Reads the user's own mapping, or PUBLIC's if there is none.  They are not merged. */
 static void
 fill_mapping(BiServer *server, Oid user)
 {
@@ -188,14 +191,17 @@ fill_mapping(BiServer *server, Oid user)
 	bool		isnull;
 	Oid			mapping_user;
 
-	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server->oid));
+	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
+							ObjectIdGetDatum(server->oid));
 	if (!HeapTupleIsValid(tuple))
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server->oid));
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+								ObjectIdGetDatum(server->oid));
 	if (!HeapTupleIsValid(tuple))
 		return;
 
 	server->mapping = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
-	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	options =
+		SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
 		fill_key(server, untransformRelOptions(options));
 	mapping_user = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
@@ -242,7 +248,7 @@ bi_server_provider(Oid server)
 	return holder.provider;
 }
 
-/* The catalog has no index by server, and few rows. */
+/* Scans the catalog, which has no index by server and few rows. */
 bool
 bi_server_has_mappings(Oid server)
 {
@@ -268,7 +274,8 @@ bi_server_require(const char *name, Oid user)
 	if (!OidIsValid(server) && OidIsValid(get_foreign_server_oid(name, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is not a server of foreign-data wrapper \"batchinf\"", name)));
+				 errmsg("server \"%s\" is not a server of foreign-data wrapper \"batchinf\"",
+						name)));
 	if (!OidIsValid(server))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -305,7 +312,7 @@ bi_server_parse_size(const char *text)
 	const char *rest = text + whole;
 	double		number;
 
-	/* parse_real alone would also take 0x10, 1e3 and what stands around them. */
+	/* parse_real alone would also accept 0x10 and 1e3. */
 	if (whole == 0)
 		return -1;
 	if (*rest != '\0')

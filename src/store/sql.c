@@ -1,11 +1,15 @@
 /*
- * store/sql.c: runs the statements of this floor.
+ * store/sql.c: runs the statements of store/.
  *
  * Knows SPI, the switch to the owner of our tables and the arguments and results of
- * a statement.  Knows no table.  Called by all of store/.
+ * a statement.  Knows no table.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "base/texts.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
@@ -17,8 +21,10 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -87,6 +93,16 @@ bi_sql_arg_array(BiArgs *args, Oid elemtype, Datum *values, bool *nulls, int n)
 }
 
 void
+bi_sql_arg_uuids(BiArgs *args, const pg_uuid_t *values, int n)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * (n + 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = UUIDPGetDatum(&values[i]);
+	bi_sql_arg_array(args, UUIDOID, datums, NULL, n);
+}
+
+void
 bi_sql_connect(void)
 {
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -106,7 +122,7 @@ bi_sql_extension(void)
 	return get_extension_oid("batchinf", true);
 }
 
-/* Whoever owns our schema owns our tables: both were made by one script. */
+/* Returns the owner of our schema, who also owns our tables: one script made both. */
 Oid
 bi_sql_owner(void)
 {
@@ -131,9 +147,12 @@ bi_sql_run_as_is(const char *sql, const BiArgs *args)
 
 	if (args == NULL)
 		args = &none;
+	/* Otherwise it stays until SPI_finish: a large job runs thousands of statements. */
+	SPI_freetuptable(SPI_tuptable);
+	SPI_tuptable = NULL;
 	code = SPI_execute_with_args(sql, args->n, (Oid *) args->types, (Datum *) args->values,
 								 args->nulls, false, 0);
-	/* SPI leaves its own behind, which ends with SPI_finish. */
+	/* Go back to the caller's context: SPI leaves its own one current. */
 	MemoryContextSwitchTo(cxt);
 	if (code < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(code));
@@ -143,7 +162,8 @@ bi_sql_run_as_is(const char *sql, const BiArgs *args)
 static void
 set_for_run(const char *name, const char *value)
 {
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 }
 
 /*
@@ -163,7 +183,11 @@ bi_sql_run(const char *sql, const BiArgs *args)
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(bi_sql_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
 	set_for_run("search_path", "pg_catalog, pg_temp");
+	/* Our statements read few rows by an index, whatever the statistics say: tables grow from
+	 * nothing to millions of rows within a minute. */
 	set_for_run("enable_bitmapscan", "off");
+	set_for_run("enable_seqscan", "off");
+	set_for_run("jit", "off");
 	processed = bi_sql_run_as_is(sql, args);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
@@ -196,10 +220,51 @@ bi_sql_int8(int64 row, int col)
 	}
 }
 
+List *
+bi_sql_texts(MemoryContext cxt, int64 row, int col)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	List	   *texts = NIL;
+	bool		isnull;
+	Datum		array = bi_sql_datum(row, col, &isnull);
+
+	if (!isnull)
+		texts = bi_texts_list(array);
+	MemoryContextSwitchTo(old);
+	return texts;
+}
+
+Oid
+bi_sql_schema_oid(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	Oid			schema = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(bi_sql_extension()));
+	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return schema;
+}
+
+char *
+bi_sql_schema(void)
+{
+	return pstrdup(quote_identifier(get_namespace_name(bi_sql_schema_oid())));
+}
+
 bool
 bi_sql_has_column(const char *table, const char *column)
 {
-	return get_attnum(get_relname_relid(table, get_namespace_oid("batchinf", false)), column) != InvalidAttrNumber;
+	return get_attnum(get_relname_relid(table, get_namespace_oid("batchinf", false)),
+					  column) != InvalidAttrNumber;
 }
 
 bool
@@ -209,6 +274,15 @@ bi_sql_bool(int64 row, int col)
 	Datum		value = bi_sql_datum(row, col, &isnull);
 
 	return !isnull && DatumGetBool(value);
+}
+
+Numeric
+bi_sql_numeric(int64 row, int col)
+{
+	bool		isnull;
+	Datum		value = bi_sql_datum(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetNumericCopy(value);
 }
 
 TimestampTz

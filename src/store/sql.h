@@ -1,6 +1,6 @@
 /*
- * store/sql.h: how this floor runs SQL: as the owner of our tables, with an
- * empty search path, every return code checked.
+ * store/sql.h: how store/ runs SQL: as the owner of our tables, with an empty search path, and
+ * every return code checked.
  */
 #ifndef BI_SQL_H
 #define BI_SQL_H
@@ -8,10 +8,14 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/uuid.h"
+#include "utils/numeric.h"
 
-#define BI_SQL_MAXARGS 24
+#define BI_SQL_MAXARGS 32
 
-/* The arguments of one statement, $1 first. */
+/* The arguments of one statement, $1 first.  A variable of the caller, zeroed before the first
+ * one. */
 typedef struct BiArgs
 {
 	int			n;
@@ -28,35 +32,48 @@ extern void bi_sql_arg_oid(BiArgs *args, Oid value);
 extern void bi_sql_arg_text(BiArgs *args, const char *value);	/* NULL is SQL NULL */
 extern void bi_sql_arg_time(BiArgs *args, TimestampTz value);	/* DT_NOEND is SQL NULL */
 
-/* A column of n values as one array argument; nulls may be NULL. */
+/* Adds n values as one array argument; nulls may be NULL. */
 extern void bi_sql_arg_array(BiArgs *args, Oid elemtype, Datum *values, bool *nulls, int n);
 
-/* SPI, for functions in a user's own statement.  Phases of engine/xact.c have it. */
+/* The same of uuids. */
+extern void bi_sql_arg_uuids(BiArgs *args, const pg_uuid_t *values, int n);
+
+/* Connect and disconnect SPI, for functions in a user's own statement.  Phases of engine/xact.c
+ * have it connected. */
 extern void bi_sql_connect(void);
 extern void bi_sql_finish(void);
 
 /*
- * Runs one statement on our tables as their owner: rows processed.  Its result rows, if
- * any, are read by the functions below until the next bi_sql_run.  SPI must be
- * connected.
+ * Runs one statement on our tables as their owner.  Returns the number of rows processed.  The
+ * functions below read its result rows until the next bi_sql_run.  SPI must be connected.
  */
 extern int64 bi_sql_run(const char *sql, const BiArgs *args);
 
-/* The same as whoever the current user is and with his search path: user SQL. */
+/* The same as the current user, with their search path: for SQL of users. */
 extern int64 bi_sql_run_as_is(const char *sql, const BiArgs *args);
 
-/* Column col (from 1) of row row (from 0) of the last result. */
+/* Return column col (from 1) of row row (from 0) of the last result. */
 extern int64 bi_sql_int8(int64 row, int col);	/* also int4, oid; 0 for NULL */
 extern bool bi_sql_bool(int64 row, int col);
 extern TimestampTz bi_sql_time(int64 row, int col);	/* DT_NOEND for NULL */
-extern char *bi_sql_text(MemoryContext cxt, int64 row, int col);	/* its text form, NULL for NULL */
+/* Returns its text form, in cxt; NULL for NULL. */
+extern char *bi_sql_text(MemoryContext cxt, int64 row, int col);
+/* Returns a copy of a numeric in the current context; NULL for NULL. */
+extern Numeric bi_sql_numeric(int64 row, int col);
 extern Datum bi_sql_datum(int64 row, int col, bool *isnull);
 
-/* False where the table (of schema batchinf) is that of an older version: in a session, until
- * ALTER EXTENSION UPDATE. */
+/* Returns a text[] as a list of char *, in cxt, NULL for a NULL in it; NIL for NULL. */
+extern List *bi_sql_texts(MemoryContext cxt, int64 row, int col);
+
+/* True if the table of schema batchinf has the column.  In a session, until ALTER EXTENSION
+ * UPDATE, it may be that of an older version. */
 extern bool bi_sql_has_column(const char *table, const char *column);
 
-/* The owner of our tables, the extension itself. */
+/* Return the schema of the functions and views that users call; its name quoted and palloc'd. */
+extern Oid	bi_sql_schema_oid(void);
+extern char *bi_sql_schema(void);
+
+/* Return the owner of our tables, and the extension itself. */
 extern Oid	bi_sql_owner(void);
 extern Oid	bi_sql_extension(void);
 

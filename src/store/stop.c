@@ -1,8 +1,8 @@
 /*
  * store/stop.c: the table batchinf.stop: servers that their owners have paused.
  *
- * Apart from batchinf.pause, which the worker writes and clears as the server answers: what
- * runs at a paused server is still followed, and its answers must not end the pause.
+ * The worker writes batchinf.pause, and clears it when the server answers.  This is another table,
+ * because batches at a paused server go on, and their answers must not end the pause.
  */
 #include "postgres.h"
 
@@ -18,9 +18,11 @@ bi_stop_set(Oid server, const char *by)
 	bi_sql_arg_text(&args, by);
 	return bi_sql_run("INSERT INTO batchinf.stop AS s (server, paused_by, install, database)"
 					  " SELECT $1, $2, h.uuid, h.database FROM batchinf.here h"
-					  " ON CONFLICT (server) DO UPDATE SET since = EXCLUDED.since, paused_by = EXCLUDED.paused_by,"
+					  " ON CONFLICT (server) DO UPDATE SET since = EXCLUDED.since,"
+					  " paused_by = EXCLUDED.paused_by,"
 					  " install = EXCLUDED.install, database = EXCLUDED.database"
-					  " WHERE s.install <> EXCLUDED.install OR s.database <> EXCLUDED.database", &args) > 0;
+					  " WHERE s.install <> EXCLUDED.install OR s.database <> EXCLUDED.database",
+					  &args) > 0;
 }
 
 bool

@@ -6,13 +6,13 @@
 
 #include "postgres.h"
 
-/* Both need SPI and a transaction; the caller has asked whether the user may. */
+/* Both need SPI and a transaction.  The caller has checked the user's right. */
 
-/* Nothing new is sent to the server until bi_stop_clear.  by: who said so.  Returns false if it
- * was paused already. */
+/* Pauses the server: nothing new is sent to it until bi_stop_clear.  by: the role that asks.
+ * False if it was paused already. */
 extern bool bi_stop_set(Oid server, const char *by);
 
-/* Returns false if it was not paused. */
+/* Ends the pause.  False if it was not paused. */
 extern bool bi_stop_clear(Oid server);
 
 #endif							/* BI_STOP_H */

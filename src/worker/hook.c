@@ -1,12 +1,11 @@
 /*
- * worker/hook.c: sends the visit away before a statement that needs its database to
+ * worker/hook.c: sends the visits away before a statement that needs their database to
  * itself: DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, CREATE DATABASE
  * TEMPLATE.
  *
- * The visit is kept away until the transaction ends, by commit or abort; then it comes
- * back by itself.  Who may not do the statement cannot disturb a visit by it.
- * After ALTER EXTENSION UPDATE it is asked to come.  Installed by launcher.c; knows nothing
- * of what a visit does.
+ * They are kept away until the transaction commits or aborts; then they come back by themselves.  A
+ * role that may not run the statement cannot disturb a visit by it.  After ALTER EXTENSION UPDATE
+ * the hook asks for a visit.  Knows nothing of what a visit does.
  */
 #include "postgres.h"
 
@@ -31,8 +30,11 @@
 #include "worker/slot.h"
 #include "worker/wake.h"
 
-#define LEAVE_MS 500			/* it goes by itself at its next turn */
-#define WAIT_MS 5000			/* after being terminated; then the statement tells what is in its way */
+/* A visit leaves by itself at its next turn.  After this time it is terminated. */
+#define LEAVE_MS 500
+
+/* After that it has this time.  Then the statement goes on, and reports what is in its way. */
+#define WAIT_MS 5000
 #define POLL_MS 20
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
@@ -67,7 +69,7 @@ is_template(Oid database)
 	return is;
 }
 
-/* DEFAULT and no option at all are NULL. */
+/* Returns the option's value; NULL if it is missing or DEFAULT. */
 static const char *
 option_value(List *options, const char *name)
 {
@@ -83,7 +85,9 @@ option_value(List *options, const char *name)
 	return NULL;
 }
 
-/* The database that stmt wants to itself, if the user may do that; else InvalidOid. */
+/*
+ * Returns the database that stmt needs to itself, if the user may run stmt; otherwise InvalidOid.
+ */
 static Oid
 wanted_database(Node *stmt, bool *dropping)
 {
@@ -95,7 +99,8 @@ wanted_database(Node *stmt, bool *dropping)
 		name = ((DropdbStmt *) stmt)->dbname;
 	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
 		name = ((RenameStmt *) stmt)->subname;
-	else if (IsA(stmt, AlterDatabaseStmt) && option_value(((AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
+	else if (IsA(stmt, AlterDatabaseStmt) &&
+			 option_value(((AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
 		name = ((AlterDatabaseStmt *) stmt)->dbname;
 	else if (IsA(stmt, CreatedbStmt))
 	{
@@ -107,48 +112,80 @@ wanted_database(Node *stmt, bool *dropping)
 		return InvalidOid;
 	}
 	database = name == NULL ? InvalidOid : get_database_oid(name, true);
-	return OidIsValid(database) && bi_database_ownercheck(database, GetUserId()) ? database : InvalidOid;
+	if (OidIsValid(database) && bi_database_ownercheck(database, GetUserId()))
+		return database;
+	return InvalidOid;
 }
 
-/* Waits until that process has left the database, timeout_ms at most. */
+/* The visits of a database that must leave. */
+typedef struct Visits
+{
+	Oid			database;
+	pid_t		pids[BI_SHMEM_VISITS];
+	int			n;
+} Visits;
+
 static bool
-wait_until_gone(Oid database, pid_t visit, int timeout_ms)
+are_gone(const Visits *visits)
+{
+	for (int i = 0; i < visits->n; i++)
+	{
+		PGPROC	   *proc = BackendPidGetProc(visits->pids[i]);
+
+		if (proc != NULL && proc->databaseId == visits->database)
+			return false;
+	}
+	return true;
+}
+
+/* Waits until these visits have left the database, for at most timeout_ms.  True if they have. */
+static bool
+wait_until_gone(const Visits *visits, int timeout_ms)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
 	for (;;)
 	{
-		PGPROC	   *proc = BackendPidGetProc(visit);
-
-		if (proc == NULL || proc->databaseId != database)
+		if (are_gone(visits))
 			return true;
 		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), timeout_ms))
 			return false;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS,
+						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
+/* Asks the visits of the database to leave, and terminates them if they do not. */
 static void
 send_away(Oid database, bool dropping)
 {
-	pid_t		visit;
+	Visits		visits = {.database = database};
 
 	bi_wake_release_at_end();
-	visit = bi_slot_hold(database, dropping);
-	if (visit == 0 || wait_until_gone(database, visit, LEAVE_MS))
+	visits.n = bi_slot_hold(database, dropping, visits.pids);
+	if (wait_until_gone(&visits, LEAVE_MS))
 		return;
-	bi_slot_terminate(database, visit);
-	(void) wait_until_gone(database, visit, WAIT_MS);
+	bi_slot_terminate(database);
+	(void) wait_until_gone(&visits, WAIT_MS);
+}
+
+/* True for ALTER EXTENSION batchinf UPDATE. */
+static bool
+is_our_update(Node *stmt)
+{
+	return IsA(stmt, AlterExtensionStmt) &&
+		strcmp(((AlterExtensionStmt *) stmt)->extname, "batchinf") == 0;
 }
 
 static void
-send_away_hook(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
-			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *completion)
+send_away_hook(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+			   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
+			   DestReceiver *dest, QueryCompletion *completion)
 {
-	/* The visit left when it saw another version: it is wanted again. */
-	if (IsA(pstmt->utilityStmt, AlterExtensionStmt) && strcmp(((AlterExtensionStmt *) pstmt->utilityStmt)->extname, "batchinf") == 0)
+	/* A visit leaves when the versions differ.  It may come again now. */
+	if (is_our_update(pstmt->utilityStmt))
 		bi_wake_at_commit();
 	if (IsUnderPostmaster && IsTransactionState() && !RecoveryInProgress())
 	{
@@ -159,9 +196,11 @@ send_away_hook(PlannedStmt *pstmt, const char *query, bool read_only_tree, Proce
 			send_away(database, dropping);
 	}
 	if (prev_ProcessUtility)
-		prev_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, completion);
+		prev_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest,
+							completion);
 	else
-		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, completion);
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest,
+								completion);
 }
 
 void

@@ -4,7 +4,7 @@
 #ifndef BI_HOOK_H
 #define BI_HOOK_H
 
-/* In _PG_init while preloading: installs the utility hook. */
+/* Installs the utility hook.  For _PG_init, while the library is being preloaded. */
 extern void bi_hook_install(void);
 
 #endif							/* BI_HOOK_H */

@@ -1,11 +1,43 @@
 /*
  * worker/launcher.c: starts a visit in each database where work is due.
  *
- * Belongs to no database and reads no table but pg_database.  What it knows of due
- * times stands in the slots, and is lost without harm: every database is visited at
- * start and once a batchinf.sweep_interval.  It never waits for a visit, not even for
- * its start.  An error ends the process; the server starts it again.
- * Registered by _PG_init; must know nothing of what a visit does.
+ * The launcher is one background worker of the server.  It is there only where the library is
+ * preloaded.  It belongs to no database, and the only table that it reads is pg_database.
+ *
+ * What it knows stands in the slots (slot.h): which database is due when, which visit runs
+ * where, which databases somebody keeps visits away from.  The slots are a hint.  The tables of
+ * each database are the truth.  So the slots may be lost with the server's memory, and nothing
+ * is forgotten, because of the sweep.
+ *
+ * One turn of its loop:
+ *
+ *   sweep         At start, and once each batchinf.sweep_interval, read pg_database.  Every
+ *                 database that takes connections and is no template becomes due.  Databases
+ *                 that are gone lose their slots.  The sweep finds work that nobody announced: a
+ *                 COMMIT PREPARED, a restored dump, a signal that was lost.
+ *   fill_slots    Give a slot to each database that the sweep has found.  There are 1,024.
+ *                 Databases that find none keep waiting for the next turn.
+ *   reap          A worker that ended before it came to its slot has failed: its database backs
+ *                 off, from 5 seconds to 5 minutes.
+ *   start_visits  Start a visit in each database that is due and has none, the one that was visited
+ *                 longest ago first, until batchinf.max_visits run.  Then one more, up to
+ *                 batchinf.max_visits_per_database, where those that are there cannot keep up, or
+ *                 where an owner's code holds them while something else is due.  If the server has
+ *                 no free worker slot, try again in 5 seconds, and say it in the log once.  Visits
+ *                 leave after a while if a database waits for its first one.
+ *   sleep_until   Sleep until the next database is due, at least a second, at most five minutes,
+ *                 and at most two seconds while there are visits.
+ *                 A session that commits work, and a visit that leaves, wake it.
+ *
+ * The launcher never waits for a visit, not even for its start.  A visit tells it, when it leaves,
+ * when its database is due again (visit.c).
+ *
+ * An error ends the process, and the server starts it again after five seconds: a fresh process
+ * has nothing of what caused the error.  pg_terminate_backend does the same.  With
+ * batchinf.enabled off it starts no visits and only sleeps.  On a standby the server starts it
+ * after the promotion.
+ *
+ * Must not know what a visit does.
  */
 #include "postgres.h"
 
@@ -36,14 +68,22 @@
 
 #define SLEEP_MIN_MS 1000
 #define SLEEP_MAX_MS (5 * 60 * 1000)
-#define NO_WORKER_MS 5000		/* between two tries when no worker slot is free */
-#define NO_WORKER_OVER_MS 60000 /* without a try that failed: the lack is over */
+
+/* If the server has no free worker slot: try again after this time. */
+#define NO_WORKER_MS 5000
+
+/* A new lack of worker slots is reported after this time without a failed try. */
+#define NO_WORKER_OVER_MS 60000
+
+/* The server starts a launcher that has failed again after this time. */
 #define RESTART_S 5
 
-static MemoryContext sweep_cxt = NULL;
-static List *unseen = NIL;		/* databases of the last sweep that have found no slot yet */
+static MemoryContext sweep_cxt = NULL;	/* holds unseen; reset by each sweep */
+static List *unseen = NIL;		/* databases of the last sweep that have no slot yet */
 static TimestampTz next_sweep = 0;
-static BackgroundWorkerHandle *started[BI_SHMEM_SLOTS];
+
+/* By seat: its last visit, or NULL. */
+static BackgroundWorkerHandle *started[BI_SHMEM_SLOTS * BI_SHMEM_VISITS];
 static TimestampTz no_worker_at = 0;	/* when a visit last found no worker slot */
 
 void
@@ -67,7 +107,7 @@ bi_launcher_register(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* Can it be connected to, and is it no template? */
+/* True if it takes connections and is no template. */
 static bool
 is_visitable(Form_pg_database database)
 {
@@ -75,7 +115,7 @@ is_visitable(Form_pg_database database)
 		database->datconnlimit != BI_DATCONNLIMIT_INVALID;
 }
 
-/* The same of one that may be gone.  In a transaction of its own. */
+/* True if the database still exists and is visitable.  Uses a transaction of its own. */
 static bool
 is_still_visitable(Oid database)
 {
@@ -91,7 +131,8 @@ is_still_visitable(Oid database)
 	return is;
 }
 
-/* The oids of all databases to visit, in the current context. */
+/* Returns the oids of all databases to visit, in the current context.  Uses a transaction of its
+ * own. */
 static List *
 read_databases(void)
 {
@@ -123,7 +164,14 @@ read_databases(void)
 	return databases;
 }
 
-/* From now on every database is due, and those that are gone are forgotten. */
+/* Returns when the sweep after this time is due. */
+static TimestampTz
+sweep_after(TimestampTz when)
+{
+	return TimestampTzPlusMilliseconds(when, bi_guc_sweep_interval * INT64CONST(1000));
+}
+
+/* Makes every database due, and frees the slots of those that are gone. */
 static void
 sweep(TimestampTz now)
 {
@@ -136,10 +184,10 @@ sweep(TimestampTz now)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextSwitchTo(old);
 	bi_slot_keep_only(unseen);
-	next_sweep = TimestampTzPlusMilliseconds(now, bi_guc_sweep_interval * INT64CONST(1000));
+	next_sweep = sweep_after(now);
 }
 
-/* Gives slots to the databases that wait for one. */
+/* Gives slots to the databases that wait for one, as long as there are free ones. */
 static void
 fill_slots(void)
 {
@@ -147,11 +195,11 @@ fill_slots(void)
 		unseen = list_delete_last(unseen);
 }
 
-/* A worker that ended before it came to its slot has failed. */
+/* Finds workers that ended before they came to their slot: they have failed. */
 static void
 reap(void)
 {
-	for (int i = 0; i < BI_SHMEM_SLOTS; i++)
+	for (int i = 0; i < lengthof(started); i++)
 	{
 		pid_t		pid;
 
@@ -163,19 +211,19 @@ reap(void)
 	}
 }
 
-/* Asks for one visit; false: there is no free worker slot. */
+/* Asks the server for one visit.  False if it has no free worker slot. */
 static bool
-start_visit(int slot, Oid database)
+start_visit(int seat, Oid database)
 {
 	BackgroundWorker worker;
 
-	if (started[slot] != NULL)
-		pfree(started[slot]);
-	started[slot] = NULL;
+	if (started[seat] != NULL)
+		pfree(started[seat]);
+	started[seat] = NULL;
 	bi_visit_describe(&worker, database, MyProcPid);
-	if (RegisterDynamicBackgroundWorker(&worker, &started[slot]))
+	if (RegisterDynamicBackgroundWorker(&worker, &started[seat]))
 		return true;
-	bi_slot_not_started(slot, false);
+	bi_slot_not_started(seat, false);
 	if (TimestampDifferenceExceeds(no_worker_at, GetCurrentTimestamp(), NO_WORKER_OVER_MS))
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -186,22 +234,24 @@ start_visit(int slot, Oid database)
 	return false;
 }
 
-/* Starts what is due; answers when to do so again. */
+/* Starts visits in the databases that are due.  Returns when to do so again; DT_NOEND: not before
+ * somebody wakes the launcher. */
 static TimestampTz
 start_visits(TimestampTz now)
 {
 	TimestampTz next = DT_NOEND;
 	Oid			database;
-	int			slot;
+	BiVisitLimits limits = {bi_guc_max_visits, bi_guc_max_visits_per_database};
+	int			seat;
 
 	if (!bi_guc_enabled)
 		return DT_NOEND;
-	while ((slot = bi_slot_pick(bi_guc_max_visits, now, &database, &next)) >= 0)
+	while ((seat = bi_slot_pick(&limits, now, &database, &next)) >= 0)
 	{
-		/* A visit would fail there: it is looked at again later and later. */
+		/* A visit would fail there.  Count it as a failure, so that the database backs off. */
 		if (!is_still_visitable(database))
-			bi_slot_not_started(slot, true);
-		else if (!start_visit(slot, database))
+			bi_slot_not_started(seat, true);
+		else if (!start_visit(seat, database))
 			return TimestampTzPlusMilliseconds(now, NO_WORKER_MS);
 	}
 	return next;
@@ -213,7 +263,8 @@ sleep_until(TimestampTz next)
 	long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
 
 	ms = Min(Max(ms, SLEEP_MIN_MS), SLEEP_MAX_MS);
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 }
 
@@ -226,7 +277,7 @@ leave(int code, Datum arg)
 static void
 obey_signals(void)
 {
-	/* Exit code 1: after pg_terminate_backend the server starts it again. */
+	/* With exit code 1 the server starts it again, also after pg_terminate_backend. */
 	if (ProcDiePending)
 		proc_exit(1);
 	CHECK_FOR_INTERRUPTS();
@@ -234,8 +285,7 @@ obey_signals(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		next_sweep = Min(next_sweep, TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-																 bi_guc_sweep_interval * INT64CONST(1000)));
+		next_sweep = Min(next_sweep, sweep_after(GetCurrentTimestamp()));
 	}
 }
 
@@ -261,8 +311,8 @@ batchinf_launcher_main(Datum arg)
 			sweep(now);
 		fill_slots();
 		reap();
-		/* What the sweep has just made due is due now, not at the next turn: with a short
-		 * sweep_interval each turn would put it off once more. */
+		/* Read the clock again: what the sweep has just made due is due now.  Otherwise it would
+		 * be due at the next turn, and with a short sweep_interval never. */
 		now = GetCurrentTimestamp();
 		next = Min(start_visits(now), next_sweep);
 		sleep_until(unseen == NIL ? next : now);

@@ -6,10 +6,13 @@
 
 #include "postgres.h"
 
-/* In _PG_init, after bi_guc_define: when the library is being preloaded, asks for the
- * shared memory, the launcher and the utility hook; else, and in pg_upgrade, nothing. */
+/*
+ * If the library is being preloaded: asks for the shared memory and the launcher, and installs the
+ * utility hook.  Otherwise, and in pg_upgrade, does nothing.  For _PG_init, after bi_guc_define.
+ */
 extern void bi_launcher_register(void);
 
+/* The launcher's process.  Never returns. */
 extern PGDLLEXPORT void batchinf_launcher_main(Datum arg);
 
 #endif							/* BI_LAUNCHER_H */

@@ -1,21 +1,28 @@
 /*
  * worker/shmem.c: asks for the shared memory of the workers and sets it up.
  *
- * Processes are known there by pid, never by pointer.  After a crash of the server the
- * slots begin empty: what was due stands in the tables, and every database is visited.
- * Called by launcher.c while preloading and by slot.c; knows nothing of what the slots
- * are for.
+ * Processes are known there by pid, never by pointer.  After a crash of the server the slots begin
+ * empty.  Nothing is lost by that: what is due stands in the tables, and the launcher visits every
+ * database at its start.  Has what slot.c and visitor.c both ask of a slot.
  */
 #include "postgres.h"
 
 #include "base/backoff.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 #include "worker/shmem.h"
 
-#define QUIET_MIN 60			/* without a crash: they are counted anew */
+/* A visit that is busy with one thing for longer is stuck. */
+#define STUCK_MS 5000
+
+/* Crashes are counted from zero again after this time without one, in minutes. */
+#define QUIET_MIN 60
 
 static const char *const tranche = "batchinf";
 
@@ -24,12 +31,13 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 static BiShared *shared = NULL;
 
-/* Of the postmaster, which outlives the crashes of its children. */
+/* Variables of the postmaster, which survives the crashes of its children. */
 static TimestampTz started_at = 0;
-static int	crashes = -1;		/* in a row, less one */
+static int	crashes = -1;		/* in a row, minus one */
 
-/* After a crash, which may be of our making, visits wait longer each time: the server
- * must stay reachable for whoever switches us off. */
+/* Returns when visits may start.  The crash may have been caused by us.  So after each further
+ * crash visits wait longer: the server must stay reachable for the person who turns the extension
+ * off. */
 static TimestampTz
 first_visit(void)
 {
@@ -97,7 +105,8 @@ bi_shmem_lock(LWLockMode mode)
 void
 bi_shmem_unlock(BiShared *memory)
 {
-	LWLockRelease(memory->lock);
+	if (memory != NULL)
+		LWLockRelease(memory->lock);
 }
 
 BiVisitSlot *
@@ -120,4 +129,67 @@ bi_shmem_slot(BiShared *memory, Oid database, bool add)
 	unused->database = database;
 	unused->due = DT_NOEND;
 	return unused;
+}
+
+void
+bi_shmem_poke(pid_t pid)
+{
+	PGPROC	   *proc = pid == 0 ? NULL : BackendPidGetProc(pid);
+
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}
+
+bool
+bi_shmem_wake_visits(BiVisitSlot *slot, const BiVisitor *but)
+{
+	bool		any = false;
+
+	for (int i = 0; i < BI_SHMEM_VISITS; i++)
+	{
+		BiVisitor  *visitor = &slot->visitor[i];
+
+		if (visitor == but || visitor->pid == 0)
+			continue;
+		visitor->woken = true;
+		bi_shmem_poke(visitor->pid);
+		any = true;
+	}
+	return any;
+}
+
+int
+bi_shmem_count_visits(const BiVisitSlot *slot)
+{
+	int			n = 0;
+
+	for (int i = 0; i < BI_SHMEM_VISITS; i++)
+		n += slot->visitor[i].pid != 0 || slot->visitor[i].starting;
+	return n;
+}
+
+bool
+bi_shmem_is_held(BiVisitSlot *slot)
+{
+	if (slot->holder != 0 && BackendPidGetProc(slot->holder) == NULL)
+		slot->holder = 0;
+	return slot->holder != 0;
+}
+
+void
+bi_shmem_back_off(BiVisitSlot *slot)
+{
+	int64		ms = bi_backoff_ms(5000, 2.0, 300000, slot->failures,
+								   pg_prng_double(&pg_global_prng_state));
+
+	slot->failures++;
+	slot->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+bool
+bi_shmem_is_stuck(const BiVisitor *visitor, TimestampTz now)
+{
+	TimestampTz since = ((volatile const BiVisitor *) visitor)->busy_since;
+
+	return since != 0 && TimestampDifferenceExceeds(since, now, STUCK_MS);
 }

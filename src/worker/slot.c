@@ -1,30 +1,26 @@
 /*
- * worker/slot.c: the slots {database, due, pid, failures, holder} and who does what
- * with them.
+ * worker/slot.c: the slots {database, due, failures, holder, visitors}, and what the launcher and
+ * sessions do with them.  What visits do: visitor.c.
  *
- * All of it stands under one lock that is held for a walk over the array and no
- * longer.  A visit wipes its pid under the lock, so a signal sent under the lock meets
- * nobody else.  A slot whose database has nothing due is freed by the
- * launcher once its last visit is a while ago.
- * Called by launcher.c, visit.c, wake.c and hook.c; knows of no catalog.
+ * One lock guards all slots.  It is held for one walk over the array and no longer.  A visit clears
+ * its pid under the lock, so a signal that is sent under the lock reaches that visit or nobody.
+ * The launcher frees a slot when nothing is due there and the last visit is over for a while.
+ * Knows no catalog.
  */
 #include "postgres.h"
 
 #include <signal.h>
 
-#include "base/backoff.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
-#include "storage/procarray.h"
 #include "utils/timestamp.h"
 #include "worker/shmem.h"
 #include "worker/slot.h"
 
-static BiVisitSlot *mine = NULL;	/* of the visit that this process is */
+/* Two visits of one database start at least this time apart. */
+#define APART_MS 1000
 
-#define APART_MS 1000			/* between the starts of two visits of one database */
+/* While there are visits, the launcher looks at them after this time. */
+#define LOOK_MS 2000
 
 bool
 bi_slot_present(void)
@@ -32,17 +28,8 @@ bi_slot_present(void)
 	return bi_shmem_get() != NULL;
 }
 
-void
-bi_slot_poke(pid_t pid)
-{
-	PGPROC	   *proc = pid == 0 ? NULL : BackendPidGetProc(pid);
-
-	if (proc != NULL)
-		SetLatch(&proc->procLatch);
-}
-
-/* A database that fails waits for the end of its back-off all the same.  The lock is
- * held here and in the next two. */
+/* Makes the database due now.  One that fails keeps the time of its back-off.  Returns its slot, or
+ * NULL if no slot is free.  The lock must be held. */
 static BiVisitSlot *
 make_due(BiShared *shared, Oid database)
 {
@@ -53,34 +40,16 @@ make_due(BiShared *shared, Oid database)
 	return slot;
 }
 
-/* Counts the failure and puts off the next visit. */
-static void
-back_off(BiVisitSlot *slot)
-{
-	int64		ms = bi_backoff_ms(5000, 2.0, 300000, slot->failures, pg_prng_double(&pg_global_prng_state));
-
-	slot->failures++;
-	slot->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
-}
-
-/* A holder that is gone holds nothing. */
-static bool
-is_held(BiVisitSlot *slot)
-{
-	if (slot->holder != 0 && BackendPidGetProc(slot->holder) == NULL)
-		slot->holder = 0;
-	return slot->holder != 0;
-}
-
-/* What was asked of a launcher that is gone is asked anew. */
 void
 bi_slot_open(void)
 {
 	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
 
 	shared->launcher = MyProcPid;
+	/* A visit that an earlier launcher asked for may never have come: it is asked for again. */
 	for (int i = 0; i < BI_SHMEM_SLOTS; i++)
-		shared->slot[i].starting = false;
+		for (int k = 0; k < BI_SHMEM_VISITS; k++)
+			shared->slot[i].visitor[k].starting = false;
 	bi_shmem_unlock(shared);
 }
 
@@ -120,14 +89,14 @@ bi_slot_keep_only(const List *databases)
 	{
 		BiVisitSlot *slot = &shared->slot[i];
 
-		if (OidIsValid(slot->database) && slot->pid == 0 && !slot->starting && !is_held(slot) &&
-			!list_member_oid(databases, slot->database))
+		if (OidIsValid(slot->database) && bi_shmem_count_visits(slot) == 0 &&
+			!bi_shmem_is_held(slot) && !list_member_oid(databases, slot->database))
 			slot->database = InvalidOid;
 	}
 	bi_shmem_unlock(shared);
 }
 
-/* When its next visit may start; DT_NOEND: none is to. */
+/* Returns when its next visit may start; DT_NOEND: no visit is wanted. */
 static TimestampTz
 next_visit(const BiVisitSlot *slot)
 {
@@ -136,143 +105,131 @@ next_visit(const BiVisitSlot *slot)
 	return Max(slot->due, TimestampTzPlusMilliseconds(slot->visited, APART_MS));
 }
 
-/* Is all forgotten that it had to remember? */
+/* True if the slot holds nothing that must be remembered. */
 static bool
 is_idle(BiVisitSlot *slot, TimestampTz now)
 {
-	return slot->pid == 0 && !slot->starting && slot->due == DT_NOEND &&
-		TimestampDifferenceExceeds(slot->visited, now, APART_MS) && !is_held(slot);
+	return bi_shmem_count_visits(slot) == 0 && slot->due == DT_NOEND &&
+		TimestampDifferenceExceeds(slot->visited, now, APART_MS) && !bi_shmem_is_held(slot);
+}
+
+/* True if the visitor needs help: it has too much to do, or it is stuck while there is more. */
+static bool
+needs_help(const BiVisitor *visitor, TimestampTz now)
+{
+	if (visitor->starting || visitor->crowded)
+		return visitor->crowded;
+	return bi_shmem_is_stuck(visitor, now) && (visitor->woken || visitor->next <= now);
+}
+
+/* True if a database that has n visits is to have one more.  Where all that it may have are stuck,
+ * it may have that one: their owners' code does not begin there. */
+static bool
+wants_another(const BiVisitSlot *slot, int n, const BiVisitLimits *limits, TimestampTz now)
+{
+	int			stuck = 0;
+
+	if (slot->failures > 0 || !TimestampDifferenceExceeds(slot->visited, now, APART_MS))
+		return false;
+	for (int i = 0; i < BI_SHMEM_VISITS; i++)
+	{
+		const BiVisitor *visitor = &slot->visitor[i];
+
+		if (visitor->pid == 0 && !visitor->starting)
+			continue;
+		if (!needs_help(visitor, now))
+			return false;
+		stuck += !visitor->starting && bi_shmem_is_stuck(visitor, now);
+	}
+	return n < limits->of_database + (stuck == n);
+}
+
+/* What a walk over the slots finds. */
+typedef struct Pick
+{
+	const BiVisitLimits *limits;
+	TimestampTz now;
+	TimestampTz next;			/* when to walk again */
+	int			visits;			/* all that are under way */
+	BiVisitSlot *first;			/* this database wants its first visit; NULL: none does */
+	BiVisitSlot *further;		/* this one wants one more */
+} Pick;
+
+static void
+see_slot(Pick *pick, BiVisitSlot *slot)
+{
+	int			n = bi_shmem_count_visits(slot);
+
+	pick->visits += n;
+	if (n > 0)
+	{
+		pick->next = Min(pick->next, TimestampTzPlusMilliseconds(pick->now, LOOK_MS));
+		if (wants_another(slot, n, pick->limits, pick->now) && !bi_shmem_is_held(slot))
+			pick->further = slot;
+	}
+	else if (is_idle(slot, pick->now))
+		slot->database = InvalidOid;
+	else if (next_visit(slot) > pick->now)
+		pick->next = Min(pick->next, next_visit(slot));
+	else if ((pick->first == NULL || slot->visited < pick->first->visited) &&
+			 !bi_shmem_is_held(slot))
+		pick->first = slot;
+}
+
+/* Takes a free place of the slot for a visit that is to be started.  Returns its seat. */
+static int
+take_seat(BiShared *shared, BiVisitSlot *slot, TimestampTz now)
+{
+	int			i = 0;
+
+	while (slot->visitor[i].pid != 0 || slot->visitor[i].starting)
+		i++;
+	slot->visitor[i] = (BiVisitor) {.starting = true};
+	slot->visited = now;
+	return (slot - shared->slot) * BI_SHMEM_VISITS + i;
 }
 
 int
-bi_slot_pick(int max_visits, TimestampTz now, Oid *database, TimestampTz *next)
+bi_slot_pick(const BiVisitLimits *limits, TimestampTz now, Oid *database, TimestampTz *next)
 {
 	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
-	BiVisitSlot *picked = NULL;
-	int			visits = 0;
+	Pick		pick = {.limits = limits, .now = now, .next = DT_NOEND};
+	BiVisitSlot *picked;
+	int			seat = -1;
 
-	*next = DT_NOEND;
 	for (int i = 0; i < BI_SHMEM_SLOTS; i++)
-	{
-		BiVisitSlot *slot = &shared->slot[i];
-
-		if (!OidIsValid(slot->database))
-			continue;
-		if (slot->pid != 0 || slot->starting)
-			visits++;
-		else if (is_idle(slot, now))
-			slot->database = InvalidOid;
-		else if (next_visit(slot) > now)
-			*next = Min(*next, next_visit(slot));
-		else if ((picked == NULL || slot->visited < picked->visited) && !is_held(slot))
-			picked = slot;
-	}
+		if (OidIsValid(shared->slot[i].database))
+			see_slot(&pick, &shared->slot[i]);
+	picked = pick.first ? pick.first : pick.further;
 	if (now < shared->not_before)
-		*next = shared->not_before;
-	if (visits >= max_visits || now < shared->not_before)
-		picked = NULL;
-	if (picked != NULL)
 	{
-		picked->starting = true;
-		picked->visited = now;
+		pick.next = shared->not_before;
+		picked = NULL;
+	}
+	shared->is_short = pick.first != NULL && pick.visits >= limits->all;
+	if (picked && pick.visits < limits->all)
+	{
+		seat = take_seat(shared, picked, now);
 		*database = picked->database;
 	}
+	*next = pick.next;
 	bi_shmem_unlock(shared);
-	return picked == NULL ? -1 : picked - shared->slot;
+	return seat;
 }
 
 void
-bi_slot_not_started(int i, bool failed)
+bi_slot_not_started(int seat, bool failed)
 {
 	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
-	BiVisitSlot *slot = &shared->slot[i];
+	BiVisitSlot *slot = &shared->slot[seat / BI_SHMEM_VISITS];
+	BiVisitor  *visitor = &slot->visitor[seat % BI_SHMEM_VISITS];
 
-	if (slot->starting && failed)
-		back_off(slot);
-	slot->starting = false;
+	if (visitor->starting && failed)
+		bi_shmem_back_off(slot);
+	else if (visitor->starting && bi_shmem_count_visits(slot) == 1)
+		shared->is_short = true;
+	visitor->starting = false;
 	bi_shmem_unlock(shared);
-}
-
-bool
-bi_slot_attach(Oid database)
-{
-	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
-	BiVisitSlot *slot;
-
-	if (shared == NULL)
-		return true;
-	slot = bi_shmem_slot(shared, database, false);
-	if (slot != NULL && slot->pid == 0)
-	{
-		slot->starting = false;
-		if (!is_held(slot))
-		{
-			slot->pid = MyProcPid;
-			mine = slot;
-		}
-	}
-	bi_shmem_unlock(shared);
-	return mine != NULL;
-}
-
-/* The visit is over: the launcher may start another.  Gives the lock back. */
-static void
-let_go(BiShared *shared)
-{
-	mine->pid = 0;
-	mine->woken = false;
-	mine = NULL;
-	bi_slot_poke(shared->launcher);
-	bi_shmem_unlock(shared);
-}
-
-/* A wake that came too late for this visit is for the next. */
-void
-bi_slot_detach(TimestampTz due)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	BiShared   *shared;
-
-	if (mine == NULL)
-		return;
-	shared = bi_shmem_lock(LW_EXCLUSIVE);
-	mine->failures = 0;
-	mine->due = mine->woken ? now : Max(due, TimestampTzPlusMilliseconds(now, 1000));
-	let_go(shared);
-}
-
-/* Being sent away is no failure. */
-void
-bi_slot_give_up(void)
-{
-	BiShared   *shared;
-
-	if (mine == NULL)
-		return;
-	shared = bi_shmem_lock(LW_EXCLUSIVE);
-	if (mine->holder == 0)
-		back_off(mine);
-	let_go(shared);
-}
-
-/* Without the lock: it is asked at every turn, and a late answer does no harm. */
-bool
-bi_slot_held(void)
-{
-	return mine != NULL && ((volatile BiVisitSlot *) mine)->holder != 0;
-}
-
-bool
-bi_slot_take_wake(void)
-{
-	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
-	bool		woken = mine != NULL && mine->woken;
-
-	if (woken)
-		mine->woken = false;
-	if (shared != NULL)
-		bi_shmem_unlock(shared);
-	return woken;
 }
 
 void
@@ -284,20 +241,17 @@ bi_slot_wake(Oid database)
 	if (shared == NULL)
 		return;
 	slot = make_due(shared, database);
-	if (slot != NULL)
-	{
-		slot->woken = slot->pid != 0;
-		bi_slot_poke(slot->pid != 0 ? slot->pid : shared->launcher);
-	}
+	if (slot == NULL || !bi_shmem_wake_visits(slot, NULL))
+		bi_shmem_poke(shared->launcher);
 	bi_shmem_unlock(shared);
 }
 
-pid_t
-bi_slot_hold(Oid database, bool dropping)
+int
+bi_slot_hold(Oid database, bool dropping, pid_t visits[BI_SHMEM_VISITS])
 {
 	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
 	BiVisitSlot *slot;
-	pid_t		visit = 0;
+	int			n = 0;
 
 	if (shared == NULL)
 		return 0;
@@ -306,21 +260,27 @@ bi_slot_hold(Oid database, bool dropping)
 	{
 		slot->holder = MyProcPid;
 		slot->dropping = dropping;
-		visit = slot->pid;
-		bi_slot_poke(visit);
+	}
+	for (int i = 0; slot && i < BI_SHMEM_VISITS; i++)
+	{
+		if (slot->visitor[i].pid == 0)
+			continue;
+		visits[n++] = slot->visitor[i].pid;
+		bi_shmem_poke(slot->visitor[i].pid);
 	}
 	bi_shmem_unlock(shared);
-	return visit;
+	return n;
 }
 
 void
-bi_slot_terminate(Oid database, pid_t visit)
+bi_slot_terminate(Oid database)
 {
 	BiShared   *shared = bi_shmem_lock(LW_EXCLUSIVE);
-	BiVisitSlot *slot = bi_shmem_slot(shared, database, false);
+	BiVisitSlot *slot = shared ? bi_shmem_slot(shared, database, false) : NULL;
 
-	if (slot != NULL && visit != 0 && slot->pid == visit)
-		kill(visit, SIGTERM);
+	for (int i = 0; slot && i < BI_SHMEM_VISITS; i++)
+		if (slot->visitor[i].pid != 0)
+			kill(slot->visitor[i].pid, SIGTERM);
 	bi_shmem_unlock(shared);
 }
 
@@ -338,9 +298,9 @@ bi_slot_release(bool committed)
 		if (!OidIsValid(slot->database) || slot->holder != MyProcPid)
 			continue;
 		slot->holder = 0;
-		if (slot->pid == 0 && committed && slot->dropping)
+		if (bi_shmem_count_visits(slot) == 0 && committed && slot->dropping)
 			slot->database = InvalidOid;
 	}
-	bi_slot_poke(shared->launcher);
+	bi_shmem_poke(shared->launcher);
 	bi_shmem_unlock(shared);
 }

@@ -1,70 +1,77 @@
 /*
  * worker/slot.h: which database is due, visited or held.
  *
- * There is a slot for each database of which one of these is true or was a moment ago;
- * the others need none.  Where the library was not preloaded there are no slots: bi_slot_present is
- * false, bi_slot_attach is true, and the rest does nothing and answers "no".
- * Nothing here ereports or needs a transaction.
+ * A database has a slot while one of these is true, and for a moment afterwards.  Other databases
+ * need none.  A process *holds* a database if it keeps visits away from it, because its statement
+ * needs the database to itself.
+ *
+ * If the library was not preloaded there are no slots.  Then bi_slot_present returns false, and all
+ * other functions do nothing and return false or 0.
+ *
+ * No function here raises an error or needs a transaction.
  */
 #ifndef BI_SLOT_H
 #define BI_SLOT_H
 
 #include "postgres.h"
 
+#include "base/guc.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "worker/shmem.h"
 
+/* True if the library was preloaded, so that there are slots. */
 extern bool bi_slot_present(void);
 
-/* Sets the latch of that process, if it lives. */
-extern void bi_slot_poke(pid_t pid);
-
-/* The launcher comes and goes. */
+/* This process is the launcher from here on, or no longer. */
 extern void bi_slot_open(void);
 extern void bi_slot_close(void);
+
+/* True if a launcher runs. */
 extern bool bi_slot_launcher_runs(void);
 
-/* The database is due now, unless it backs off; false: no slot is free. */
+/* Makes the database due now; one that backs off keeps its time.  False if no slot is free. */
 extern bool bi_slot_add(Oid database);
 
 /* Frees the slots of databases that are not in the list of oids. */
 extern void bi_slot_keep_only(const List *databases);
 
-/*
- * The slot whose visit is to be started now: of those due the least recently
- * visited, unless max_visits are under way.  It counts as under way from here on.
- * -1: none, and *next says when one is due (DT_NOEND: none is).
- */
-extern int	bi_slot_pick(int max_visits, TimestampTz now, Oid *database, TimestampTz *next);
-
-/* Its visit was not started (stays due), or ended before it got there (backs off). */
-extern void bi_slot_not_started(int slot, bool failed);
+/* How many visits there may be. */
+typedef struct BiVisitLimits
+{
+	int			all;
+	int			of_database;
+} BiVisitLimits;
 
 /*
- * A visit comes: false where this database is visited already or held.  It leaves
- * with the time of the next work (DT_NOEND: no more is due), or is given up: a
- * failure, unless it was sent away.
+ * Returns the seat of the visit that is to be started now (a number below the number of slots times
+ * that of visits in each), and its database.  First come databases that are due and have no visit:
+ * the one that was visited longest ago.  Then a database may get a further visit: where those that
+ * it has are crowded, or busy for long while something else is due.  The visit counts as under way
+ * from here on.  Returns -1 if no visit is wanted, or if there are as many as there may be.  *next
+ * is when to ask again; DT_NOEND: when somebody wakes the launcher.
  */
-extern bool bi_slot_attach(Oid database);
-extern void bi_slot_detach(TimestampTz due);
-extern void bi_slot_give_up(void);
+extern int	bi_slot_pick(const BiVisitLimits *limits, TimestampTz now, Oid *database,
+						 TimestampTz *next);
 
-/* Is this visit to go because somebody holds its database? */
-extern bool bi_slot_held(void);
+/* The visit of that seat did not come.  failed: it ended before it came to the seat, so its
+ * database backs off.  Otherwise it was not started, and the database stays due. */
+extern void bi_slot_not_started(int seat, bool failed);
 
-/* Has a wake come to this visit since this was last asked? */
-extern bool bi_slot_take_wake(void);
-
-/* Any session: the database has work now. */
+/* Makes the database due now, and wakes its visits, or the launcher.  For any session. */
 extern void bi_slot_wake(Oid database);
 
 /*
- * No visit starts in the database until this process releases it or dies; the
- * one there is told to leave and its pid returned, else 0.  dropping: its slot goes
- * away when the release says that the transaction committed.
+ * This process holds the database until it releases it or dies: no visit starts there.  The visits
+ * that are there are asked to leave.  Returns their number, and their pids in visits.
+ * dropping: free the slot if bi_slot_release says that the transaction committed.
  */
-extern pid_t bi_slot_hold(Oid database, bool dropping);
-extern void bi_slot_terminate(Oid database, pid_t visit);
+extern int	bi_slot_hold(Oid database, bool dropping, pid_t visits[BI_SHMEM_VISITS]);
+
+/* Terminates the visits of the database. */
+extern void bi_slot_terminate(Oid database);
+
+/* This process holds no database any more. */
 extern void bi_slot_release(bool committed);
 
 #endif							/* BI_SLOT_H */

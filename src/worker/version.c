@@ -1,8 +1,7 @@
 /*
- * worker/version.c: is the SQL side of the same version as the library?
+ * worker/version.c: do the extension's SQL objects have the version of the library?
  *
- * Between the upgrade of the files and ALTER EXTENSION UPDATE it is not.  Called by visit.c
- * and wake.c, and by batch_work.
+ * After new files are installed, and before ALTER EXTENSION UPDATE, they do not.
  */
 #include "postgres.h"
 
@@ -16,7 +15,7 @@
 #include "utils/rel.h"
 #include "worker/version.h"
 
-/* The version of the SQL side, palloc'd; NULL where there is no extension. */
+/* Returns the version of the extension in this database, palloc'd; NULL if it is not there. */
 static char *
 installed_version(void)
 {
@@ -33,7 +32,8 @@ installed_version(void)
 	if (HeapTupleIsValid(tuple))
 	{
 		bool		isnull;
-		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(rel), &isnull);
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(rel), &isnull);
 
 		version = isnull ? pstrdup("") : TextDatumGetCString(datum);
 	}
@@ -49,6 +49,20 @@ bi_version_found(char **why)
 
 	*why = NULL;
 	if (version && strcmp(version, BATCHINF_VERSION) != 0)
-		*why = psprintf("The library has version %s, the extension version %s.", BATCHINF_VERSION, version);
+		*why = psprintf("The library has version %s, the extension version %s.",
+						BATCHINF_VERSION, version);
 	return version != NULL;
+}
+
+void
+bi_version_require(const char *message)
+{
+	char	   *why;
+
+	if (bi_version_found(&why) && why)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", message),
+				 errdetail_internal("%s", why),
+				 errhint(BI_VERSION_HINT)));
 }

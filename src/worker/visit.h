@@ -8,10 +8,11 @@
 
 #include "postmaster/bgworker.h"
 
-/* Fills in what RegisterDynamicBackgroundWorker needs for a visit in that database;
- * notify: who is signalled at its start and end, 0: nobody. */
+/* Fills in what RegisterDynamicBackgroundWorker needs for a visit in that database.  The process
+ * notify is signalled at its start and end; 0: nobody is. */
 extern void bi_visit_describe(BackgroundWorker *worker, Oid database, pid_t notify);
 
+/* The process of a visit.  Never returns. */
 extern PGDLLEXPORT void batchinf_visit_main(Datum arg);
 
 #endif							/* BI_VISIT_H */

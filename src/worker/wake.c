@@ -1,11 +1,11 @@
 /*
  * worker/wake.c: the end of a session's transaction.
  *
- * At commit the launcher, or the visit that is there, is told that this database has
- * work; where the library is not preloaded a worker is asked for.  Nothing ereports
- * there: a worker that cannot be had is no error, bi_wake_possible tells beforehand.
- * The one transaction callback of a backend stands here, so hook.c uses it too.
- * Called by api/; knows nothing of jobs.
+ * At commit this wakes the visit of this database, or the launcher.  If the library is not
+ * preloaded, it asks the server for a worker.  A transaction that has committed must not fail.  So
+ * nothing here raises an error then, and a worker that cannot be had is silent.  bi_wake_possible
+ * says it beforehand.  The one transaction callback of a backend is here, and hook.c uses it too.
+ * Knows nothing about jobs.
  */
 #include "postgres.h"
 
@@ -22,8 +22,8 @@ static bool registered = false;
 static bool wake_wanted = false;
 static bool release_wanted = false;
 
-/* Never throws: bi_visit_describe gives what the server finds sane, and no handle is
- * asked for. */
+/* Raises no error: the server accepts what bi_visit_describe writes, and without a handle it
+ * allocates nothing. */
 static void
 start_worker(void)
 {
@@ -115,10 +115,12 @@ bi_wake_possible(char **why)
 	else if (bi_slot_present() && !bi_slot_launcher_runs())
 		*why = pstrdup("The batchinf launcher is not running.");
 	else if (!bi_slot_present() && max_worker_processes == 0)
-		*why = pstrdup("batchinf is not in shared_preload_libraries, and max_worker_processes is 0.");
+		*why = pstrdup("batchinf is not in shared_preload_libraries,"
+					   " and max_worker_processes is 0.");
 	if (*why != NULL)
 		return false;
 	if (!bi_slot_present())
-		*why = pstrdup("batchinf is not in shared_preload_libraries: a worker is started at commit, but not again after a restart of the server.");
+		*why = pstrdup("batchinf is not in shared_preload_libraries: a worker is started at commit,"
+					   " but not again after a restart of the server.");
 	return true;
 }

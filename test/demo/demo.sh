@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# test/demo/demo.sh: the product in a minute: Debian's package index is labelled, summarised and embedded by the
-# background worker, in a throwaway cluster, against the simulated provider.  Leaves nothing running and nothing behind.
+# test/demo/demo.sh: the product in a minute: Debian's package index is labelled, summarised and
+# embedded by the background worker, in a throwaway cluster, against the simulated provider. Leaves
+# nothing running and nothing behind.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,7 +12,8 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "Installing what is missing, building"
 bash test/deps.sh
 log=$(mktemp)
-{ make -s -j"$(nproc)" && as_root make -s install; } >"$log" 2>&1 || { tail -n 40 "$log"; rm -f "$log"; exit 1; }
+{ make -s -j"$(nproc)" && as_root make -s install; } >"$log" 2>&1 ||
+	{ tail -n 40 "$log"; rm -f "$log"; exit 1; }
 rm -f "$log"
 
 . test/lib/cluster.sh
@@ -29,6 +31,9 @@ echo "$(wc -l <"$folder/packages") packages"
 say "Starting a throwaway PostgreSQL with the worker, and the simulated provider"
 cluster_start "$folder" "shared_preload_libraries = 'batchinf'"
 sim_start "$folder" --batch-seconds 2
-echo "PostgreSQL $("$bi_bin/postgres" --version | grep -o '[0-9.]*' | head -n 1), provider on 127.0.0.1:$SIM_PORT: its answers are made up, its protocol is OpenAI's"
+version=$("$bi_bin/postgres" --version | grep -o '[0-9.]*' | head -n 1)
+echo "PostgreSQL $version, provider on 127.0.0.1:$SIM_PORT: its answers are made up," \
+	"its protocol is OpenAI's"
 
-psql -qX -v ON_ERROR_STOP=1 -v base_url="http://127.0.0.1:$SIM_PORT/v1" -v packages="$folder/packages" <test/demo/demo.sql 2>&1
+psql -qX -v ON_ERROR_STOP=1 -v base_url="http://127.0.0.1:$SIM_PORT/v1" \
+	-v packages="$folder/packages" <test/demo/demo.sql 2>&1

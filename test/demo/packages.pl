@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# test/demo/packages.pl: the packages that apt knows, one line for COPY each: name, section, description.  The long
-# descriptions stand in apt's translations, where it keeps them; else the short ones are all there is.
+# test/demo/packages.pl: the packages that apt knows, one line for COPY each: name, section,
+# description. The long descriptions stand in apt's translations, where it keeps them; else the
+# short ones are all there is.
 use strict;
 use warnings;
 
@@ -28,9 +29,10 @@ sub copy_text {
 }
 
 my %long;
-chomp(my @files = `apt-get indextargets --format '\$(FILENAME)' 'Created-By: Translations' 2>/dev/null`);
+chomp(my @files =
+        `apt-get indextargets --format '\$(FILENAME)' 'Created-By: Translations' 2>/dev/null`);
 $/ = '';
-for my $file (grep { m|/[^']*_Translation-en[^'/]*$| } @files) {
+for my $file (grep {m|/[^']*_Translation-en[^'/]*$|} @files) {
     open my $in, '-|', '/usr/lib/apt/apt-helper', 'cat-file', $file or die "$file: $!\n";
     while (<$in>) {
         my ($sum, $text) = (field($_, 'Description-md5'), field($_, 'Description-en'));
@@ -42,7 +44,8 @@ my %seen;
 open my $in, '-|', 'apt-cache', 'dumpavail' or die "apt-cache: $!\n";
 while (<$in>) {
     my ($name, $section) = (field($_, 'Package'), field($_, 'Section'));
-    my $text = $long{field($_, 'Description-md5') // ''} // field($_, 'Description') // field($_, 'Description-en');
+    my $text = $long{field($_, 'Description-md5') // ''} // field($_, 'Description')
+        // field($_, 'Description-en');
     next if !$name || !$text || $seen{$name}++;
     print join("\t", map { copy_text($_) } $name, $section // 'none', plain($text)), "\n";
 }

@@ -16,10 +16,13 @@
 
 /* 2026-11-20 12:00:00 UTC */
 #define NOW INT64CONST(1795176000)
-#define CLAIMED_AT ((NOW - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC)
+#define CLAIMED_AT \
+	((NOW - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC)
 
 #define INTENT "0123456789abcdef0123456789abcdef"
-#define USER "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\",\"refresh_token\":\"t\"}"
+#define USER \
+	"{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\"," \
+	"\"refresh_token\":\"t\"}"
 
 const BiProvider *
 fuzz_provider(const char *word)
@@ -32,7 +35,7 @@ fuzz_provider(const char *word)
 }
 
 /* Each one's own way to name things. */
-static const struct
+static const struct Names
 {
 	const char *provider;
 	const char *model;
@@ -40,18 +43,22 @@ static const struct
 	const char *batch_id;
 	const char *input;
 	const char *output;
-	const char *dead;
+	const char *buried[2];
 	const char *object;
 }			names[] = {
-	{NULL, "gpt-5.4-mini", "text-embedding-3-small", "batch_1", "file-in", "file-out", "batch_dead batch_dead2", "none"},
-	{"anthropic", "claude-haiku-5-5", "none", "msgbatch_1", "in", "out", "b_other b_dead", "none"},
-	{"bedrock", "us.amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0", "abcdef123456", "s3://bkt/jobs/batchinf/" INTENT "/input.jsonl",
-	"out", "deaddead0000", "out/abcdef123456/input.jsonl.out"},
-	{"vertex", "gemini-3.5-flash-lite", "text-embedding-005", "5264058627175130951", "gs://bkt/jobs/batchinf/" INTENT "/input.jsonl",
-	"gs://bkt/jobs/batchinf/" INTENT "/out-1/prediction-model-2026-11-20T10:00:05.123456Z", "77",
+	{NULL, "gpt-5.4-mini", "text-embedding-3-small", "batch_1", "file-in", "file-out",
+	{"batch_dead", "batch_dead2"}, "none"},
+	{"anthropic", "claude-haiku-5-5", "none", "msgbatch_1", "in", "out",
+	{"b_other", "b_dead"}, "none"},
+	{"bedrock", "us.amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0", "abcdef123456",
+	"s3://bkt/jobs/batchinf/" INTENT "/input.jsonl",
+	"out", {"deaddead0000"}, "out/abcdef123456/input.jsonl.out"},
+	{"vertex", "gemini-3.5-flash-lite", "text-embedding-005", "5264058627175130951",
+	"gs://bkt/jobs/batchinf/" INTENT "/input.jsonl",
+	"gs://bkt/jobs/batchinf/" INTENT "/out-1/prediction-model-2026-11-20T10:00:05.123456Z", {"77"},
 	"out-1/prediction-model-2026-11-20T10:00:05.123456Z/predictions.jsonl"},
-	{"gemini", "gemini-3.5-flash-lite", "gemini-embedding-001", "batches/abc123", "files/in-1", "files/batch-abc123", "batches/d1 batches/d2",
-	"none"},
+	{"gemini", "gemini-3.5-flash-lite", "gemini-embedding-001", "batches/abc123", "files/in-1",
+	"files/batch-abc123", {"batches/d1", "batches/d2"}, "none"},
 };
 
 static int
@@ -66,13 +73,16 @@ names_of(const BiProvider *provider)
 static BiJob *
 make_job(const BiProvider *provider, int shape)
 {
+	static const BiInput inputs[] =
+		{BI_INPUT_TEXT, BI_INPUT_MESSAGES, BI_INPUT_BODY, BI_INPUT_TEXT};
+	const struct Names *name = &names[names_of(provider)];
 	BiJob	   *job = palloc0(sizeof(BiJob));
 
 	job->id = 42;
 	job->spec.task = shape & 4 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
-	job->spec.model = pstrdup(shape & 4 ? names[names_of(provider)].embedding : names[names_of(provider)].model);
-	job->spec.input = (shape & 3) == 1 ? BI_INPUT_MESSAGES : (shape & 3) == 2 ? BI_INPUT_BODY : BI_INPUT_TEXT;
-	job->spec.endpoint = shape & 16 && provider->choose_endpoint ? "responses" : NULL;
+	job->spec.model = pstrdup(shape & 4 ? name->embedding : name->model);
+	job->spec.input = inputs[shape & 3];
+	job->spec.endpoint = shape & 16 && provider->job->choose_endpoint ? "responses" : NULL;
 	job->spec.max_attempts = 3;
 	return job;
 }
@@ -80,6 +90,7 @@ make_job(const BiProvider *provider, int shape)
 static BiServer *
 make_server(const BiProvider *provider, int shape)
 {
+	const char *prefix = provider->defaults.storage_prefix;
 	BiServer   *server = palloc0(sizeof(BiServer));
 
 	server->name = "fuzz";
@@ -89,15 +100,16 @@ make_server(const BiProvider *provider, int shape)
 	server->metadata = shape & 8 ? "off" : NULL;
 	server->reasoning_tags = shape & 8 ? "think,reasoning" : NULL;
 	server->max_requests = server->min_requests = server->max_bytes = server->max_batches = -1;
-	server->max_enqueued_tokens = server->max_enqueued_requests = server->max_files = server->poll_interval = server->expires_after = -1;
+	server->max_enqueued_tokens = server->max_enqueued_requests = server->max_files =
+		server->poll_interval = server->expires_after = -1;
 	server->settle_time = -1;
 	server->region = "us-east-1";
 	server->location = "us-central1";
 	server->project = "proj-1";
 	server->role_arn = "arn:aws:iam::123456789012:role/batch";
-	server->storage_url = psprintf("%sbkt/jobs", provider->storage ? provider->storage : "s3://");
+	server->storage_url = psprintf("%sbkt/jobs", prefix ? prefix : "s3://");
 	server->storage_base_url = "https://host.example/store";
-	if (provider->secret)
+	if (provider->login->secret)
 		server->key.service_account = USER;
 	else
 		server->key.api_key = "sk-of-the-fuzzer";
@@ -119,19 +131,21 @@ make_chunk(const BiProvider *provider, int shape)
 	chunk->attempt = 1;
 	chunk->attempts_left = 2;
 	strlcpy(chunk->intent, INTENT, sizeof(chunk->intent));
-	chunk->tries = 1;
+	chunk->batch = bi_batch_new();
+	chunk->batch->try = 1;
 	chunk->records = 3;
 	chunk->bytes = 1000;
-	chunk->batch_id = pstrdup(names[i].batch_id);
-	chunk->batch_end = shape & 8 ? "completed" : NULL;
-	chunk->claimed_at = CLAIMED_AT;
-	chunk->submitted_at = CLAIMED_AT;
-	chunk->refs = bi_ref_set(NIL, "input", names[i].input);
-	chunk->refs = bi_ref_set(chunk->refs, "output", names[i].output);
-	chunk->refs = bi_ref_set(chunk->refs, "error", "file-err");
-	chunk->refs = bi_ref_set(chunk->refs, "dead", names[i].dead);
-	chunk->refs = bi_ref_set(chunk->refs, "object.0", names[i].object);
-	chunk->refs = bi_ref_set(chunk->refs, "object.1", "input.jsonl");
+	chunk->batch->id = pstrdup(names[i].batch_id);
+	chunk->batch->end = shape & 8 ? BI_BATCH_END_COMPLETED : BI_BATCH_END_NONE;
+	chunk->batch->claimed_at = CLAIMED_AT;
+	chunk->batch->submitted_at = CLAIMED_AT;
+	chunk->batch->refs = bi_ref_set(NIL, "input", names[i].input);
+	chunk->batch->refs = bi_ref_set(chunk->batch->refs, "output", names[i].output);
+	chunk->batch->refs = bi_ref_set(chunk->batch->refs, "error", "file-err");
+	for (int n = 0; n < lengthof(names[i].buried) && names[i].buried[n]; n++)
+		chunk->batch->buried = lappend(chunk->batch->buried, pstrdup(names[i].buried[n]));
+	chunk->batch->refs = bi_ref_set(chunk->batch->refs, "object.0", names[i].object);
+	chunk->batch->refs = bi_ref_set(chunk->batch->refs, "object.1", "input.jsonl");
 	return chunk;
 }
 
@@ -143,8 +157,10 @@ fuzz_call(const BiProvider *provider, char **line)
 	BiJob	   *job = make_job(provider, shape);
 	char	   *model = fuzz_word(line);
 
-	if (*model && pg_encoding_verifymbstr(PG_UTF8, model, (int) strlen(model)) == (int) strlen(model))
+	if (*model &&
+		pg_encoding_verifymbstr(PG_UTF8, model, (int) strlen(model)) == (int) strlen(model))
 		job->spec.model = model;
+	call->provider = provider;
 	call->job = job;
 	call->server = make_server(provider, shape);
 	call->chunk = make_chunk(provider, shape);
@@ -156,7 +172,9 @@ char *
 fuzz_secret(const BiProvider *provider, const BiCall *call)
 {
 	char	   *why = NULL;
-	char	   *secret = provider->secret ? provider->secret(call->server, NULL, &why) : bi_secret_read(&call->server->key, &why);
+	char	   *secret = provider->login->secret
+		? provider->login->secret(call->server, NULL, &why)
+		: bi_secret_read(&call->server->key, &why);
 
 	FUZZ_CHECK(secret && !why);
 	return secret;
@@ -198,13 +216,14 @@ fuzz_reply(BiExchange *ex, const char *status, FuzzInput reply)
 bool
 fuzz_check_verdict(BiVerdict verdict)
 {
-	FUZZ_CHECK(verdict.kind >= BI_OK && verdict.kind <= BI_UNCLEAR && verdict.wait_ms >= 0);
-	if (verdict.kind != BI_OK)
+	FUZZ_CHECK(verdict.kind >= BI_VERDICT_OK && verdict.kind <= BI_VERDICT_UNCLEAR &&
+			   verdict.wait_ms >= 0);
+	if (verdict.kind != BI_VERDICT_OK)
 	{
 		FUZZ_CHECK(verdict.code && verdict.message);
 		fuzz_check_words(verdict.code, 2 * BI_WIRE_CODE);
 	}
 	if (verdict.message)
 		fuzz_check_words(verdict.message, 2 * BI_WIRE_MESSAGE);
-	return verdict.kind == BI_OK;
+	return verdict.kind == BI_VERDICT_OK;
 }

@@ -39,6 +39,9 @@ extern bool fuzz_try(void (*body) (void *arg), void *arg);
 /* Is the current user one? */
 extern bool fuzz_superuser;
 
+/* How often a cancelled query could have ended, while InterruptPending is set. */
+extern int64 fuzz_interruptions;
+
 /* input.c */
 
 /* A part of an input that is not read yet. */

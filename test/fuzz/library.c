@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "access/reloptions.h"
+#include "catalog/namespace.h"
 #include "commands/defrem.h"
 #include "fuzz.h"
 #include "nodes/bitmapset.h"
@@ -66,7 +67,8 @@ list_insert_nth(List *list, int pos, void *datum)
 		list = new_list(T_List);
 	FUZZ_CHECK(pos >= 0 && pos <= list->length);
 	resize(list, list->length + 1);
-	memmove(list->elements + pos + 1, list->elements + pos, sizeof(ListCell) * (list->length - 1 - pos));
+	memmove(list->elements + pos + 1, list->elements + pos,
+			sizeof(ListCell) * (list->length - 1 - pos));
 	list->elements[pos].ptr_value = datum;
 	return list;
 }
@@ -98,7 +100,8 @@ void
 list_sort(List *list, list_sort_comparator compare)
 {
 	if (list_length(list) > 1)
-		qsort(list->elements, list->length, sizeof(ListCell), (int (*) (const void *, const void *)) compare);
+		qsort(list->elements, list->length, sizeof(ListCell),
+			  (int (*) (const void *, const void *)) compare);
 }
 
 #define SET_MAX 1000
@@ -287,7 +290,8 @@ parse_real(const char *value, double *result, int flags, const char **hintmsg)
 		const char *name;
 		double		bytes;
 	}			units[] = {
-		{"", 1}, {"B", 1}, {"kB", 1024.0}, {"MB", 1048576.0}, {"GB", 1073741824.0}, {"TB", 1099511627776.0}
+		{"", 1}, {"B", 1}, {"kB", 1024.0}, {"MB", 1048576.0}, {"GB", 1073741824.0},
+		{"TB", 1099511627776.0}
 	};
 	char	   *end;
 
@@ -325,7 +329,8 @@ pg_gmtime(const pg_time_t *timep)
 	gmtime_r(&seconds, &tm);
 	result = (struct pg_tm)
 	{
-		.tm_sec = tm.tm_sec, .tm_min = tm.tm_min, .tm_hour = tm.tm_hour, .tm_mday = tm.tm_mday, .tm_mon = tm.tm_mon,
+		.tm_sec = tm.tm_sec, .tm_min = tm.tm_min, .tm_hour = tm.tm_hour, .tm_mday = tm.tm_mday,
+		.tm_mon = tm.tm_mon,
 		.tm_year = tm.tm_year
 	};
 	return &result;
@@ -335,7 +340,8 @@ size_t
 pg_strftime(char *s, size_t max, const char *format, const struct pg_tm *tm)
 {
 	struct tm	plain = {
-		.tm_sec = tm->tm_sec, .tm_min = tm->tm_min, .tm_hour = tm->tm_hour, .tm_mday = tm->tm_mday, .tm_mon = tm->tm_mon,
+		.tm_sec = tm->tm_sec, .tm_min = tm->tm_min, .tm_hour = tm->tm_hour, .tm_mday = tm->tm_mday,
+		.tm_mon = tm->tm_mon,
 		.tm_year = tm->tm_year
 	};
 
@@ -371,7 +377,8 @@ pg_regcomp(regex_t *re, const pg_wchar *string, size_t len, int flags, Oid colla
 }
 
 int
-pg_regexec(regex_t *re, const pg_wchar *string, size_t len, size_t start, rm_detail_t *details, size_t nmatch,
+pg_regexec(regex_t *re, const pg_wchar *string, size_t len, size_t start, rm_detail_t *details,
+		   size_t nmatch,
 		   regmatch_t pmatch[], int flags)
 {
 	const Pattern *pattern = (const Pattern *) re->re_guts;
@@ -398,7 +405,8 @@ pg_regerror(int code, const regex_t *re, char *text, size_t size)
 /* ---- words and options ---- */
 
 int
-varstr_levenshtein_less_equal(const char *source, int slen, const char *target, int tlen, int ins_c, int del_c, int sub_c,
+varstr_levenshtein_less_equal(const char *source, int slen, const char *target, int tlen, int ins_c,
+							  int del_c, int sub_c,
 							  int max_d, bool trusted)
 {
 	int			row[256];
@@ -413,7 +421,8 @@ varstr_levenshtein_less_equal(const char *source, int slen, const char *target, 
 		row[0] = i;
 		for (int j = 1; j <= tlen; j++)
 		{
-			int			least = Min(Min(row[j], row[j - 1]) + 1, diagonal + (source[i - 1] != target[j - 1]));
+			int			least = Min(Min(row[j], row[j - 1]) + 1,
+									diagonal + (source[i - 1] != target[j - 1]));
 
 			diagonal = row[j];
 			row[j] = least;
@@ -433,4 +442,12 @@ char *
 defGetString(DefElem *def)
 {
 	return strVal(def->arg);
+}
+
+/* ---- conversions of encodings: there are none ---- */
+
+Oid
+FindDefaultConversionProc(int32 for_encoding, int32 to_encoding)
+{
+	return InvalidOid;
 }

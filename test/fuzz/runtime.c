@@ -226,7 +226,8 @@ fuzz_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
 	if (fuzz_error.message[0])
-		fprintf(stderr, "the last error was: %s %s %s\n", fuzz_error.message, fuzz_error.detail, fuzz_error.hint);
+		fprintf(stderr, "the last error was: %s %s %s\n", fuzz_error.message, fuzz_error.detail,
+				fuzz_error.hint);
 	abort();
 }
 
@@ -321,12 +322,14 @@ ExceptionalCondition(const char *condition, const char *type, const char *file, 
 volatile sig_atomic_t InterruptPending = false;
 ResourceOwner CurrentResourceOwner = NULL;
 bool		fuzz_superuser;
+int64		fuzz_interruptions;
 bool		check_function_bodies = true;
 static const char *stack_base;
 
 void
 ProcessInterrupts(void)
 {
+	fuzz_interruptions++;
 }
 
 bool
@@ -377,7 +380,8 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t len)
 	memset(&fuzz_error, 0, sizeof(fuzz_error));
 	fuzz_superuser = false;
 	fuzz_one((const char *) data, len);
-	FUZZ_CHECK(PG_exception_stack == NULL && CurrentMemoryContext == &the_context && CurrentResourceOwner == NULL);
+	FUZZ_CHECK(PG_exception_stack == NULL && CurrentMemoryContext == &the_context &&
+			   CurrentResourceOwner == NULL);
 	reset_context();
 	return 0;
 }
@@ -448,7 +452,8 @@ pg_verify_mbstr(int encoding, const char *mbstr, int len, bool noError)
 	int			good = pg_encoding_verifymbstr(encoding, mbstr, len);
 
 	if (good != len && !noError)
-		ereport(ERROR, errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE), errmsg("invalid byte sequence"));
+		ereport(ERROR, errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				errmsg("invalid byte sequence"));
 	return good == len;
 }
 

@@ -54,5 +54,6 @@ fuzz_one(const char *data, size_t len)
 	wait = bi_exchange_retry_after(ex, NOW);
 	FUZZ_CHECK(wait >= -1);
 	bi_exchange_scrub(ex, secret);
-	FUZZ_CHECK(strlen(secret) < 8 || strspn(secret, "*") == strlen(secret) || secret[0] == '{' || !tells(ex, secret));
+	FUZZ_CHECK(strlen(secret) < 8 || strspn(secret, "*") == strlen(secret) || secret[0] == '{' ||
+			   !tells(ex, secret));
 }

@@ -27,7 +27,8 @@ postgres_may_take(const char *text, size_t len)
 {
 	JsonParseErrorType said = ask_postgres(text, len);
 
-	return said == JSON_SUCCESS || said == JSON_UNICODE_CODE_POINT_ZERO || said == JSON_UNICODE_HIGH_SURROGATE ||
+	return said == JSON_SUCCESS || said == JSON_UNICODE_CODE_POINT_ZERO ||
+		said == JSON_UNICODE_HIGH_SURROGATE ||
 		said == JSON_UNICODE_LOW_SURROGATE;
 }
 
@@ -46,7 +47,8 @@ read_all(const BiJson *json, int depth)
 	FUZZ_CHECK(depth <= BI_JSON_DEPTH + 1);
 	FUZZ_CHECK(string == NULL || string[len] == '\0');
 	FUZZ_CHECK(plain == NULL || string == NULL || strcmp(plain, string) == 0);
-	FUZZ_CHECK(bi_json_type(json) != BI_JSON_BOOL || bi_json_bool(json, true) == bi_json_bool(json, false));
+	FUZZ_CHECK(bi_json_type(json) != BI_JSON_BOOL ||
+			   bi_json_bool(json, true) == bi_json_bool(json, false));
 	(void) bi_json_int(json, 0);
 	(void) bi_json_double(json, 0);
 	for (int i = 0; i < bi_json_length(json) && bi_json_type(json) == BI_JSON_ARRAY; i++)
@@ -105,7 +107,8 @@ check_string(const char *data, size_t len)
 	FUZZ_CHECK(out.len == bi_json_string_size(text));
 	json = bi_json_parse(out.data, out.len);
 	FUZZ_CHECK(json == NULL || strcmp(bi_json_string(json, NULL), text) == 0);
-	FUZZ_CHECK(json != NULL || pg_encoding_verifymbstr(PG_UTF8, text, strlen(text)) != strlen(text));
+	FUZZ_CHECK(json != NULL ||
+			   pg_encoding_verifymbstr(PG_UTF8, text, strlen(text)) != strlen(text));
 }
 
 /* What is good is read as ever, and what is read of the rest is good. */
@@ -117,7 +120,9 @@ check_lenient(const char *text, size_t len, const BiJson *strict)
 	BiJson	   *json = bi_json_parse_lenient(text, len, &repaired);
 	char	   *id = bi_salvage_string(text, len, path);
 
-	FUZZ_CHECK(strict == NULL || (json && !repaired && strcmp(bi_json_text(json), bi_json_text(strict)) == 0));
+	FUZZ_CHECK(strict == NULL ||
+			   (json && !repaired &&
+				strcmp(bi_json_text(json), bi_json_text(strict)) == 0));
 	FUZZ_CHECK(id == NULL || pg_encoding_verifymbstr(PG_UTF8, id, strlen(id)) == strlen(id));
 	if (json)
 		check_text(json);
@@ -135,7 +140,8 @@ fuzz_one(const char *data, size_t len)
 		read_all(json, 1);
 		check_text(json);
 	}
-	else if (pg_encoding_verifymbstr(PG_UTF8, text, len) == len && depth_of(text, len) <= BI_JSON_DEPTH)
+	else if (pg_encoding_verifymbstr(PG_UTF8, text, len) == len &&
+			 depth_of(text, len) <= BI_JSON_DEPTH)
 		FUZZ_CHECK(ask_postgres(text, len) != JSON_SUCCESS);
 	check_lenient(text, len, json);
 	check_string(data, len);

@@ -23,24 +23,30 @@ check_output(const BiAnswer *answer)
 {
 	int			len = (int) answer->output_len;
 
-	FUZZ_CHECK(pg_encoding_verifymbstr(PG_UTF8, answer->output, len) == strnlen(answer->output, len));
+	FUZZ_CHECK(pg_encoding_verifymbstr(PG_UTF8, answer->output, len) ==
+			   strnlen(answer->output, len));
 	if (answer->output_is_json)
 		FUZZ_CHECK(bi_json_parse(answer->output, len) != NULL);
 }
 
 static void
-check_answer(const BiAnswer *answer)
+check_line(const BiResultLine *line)
 {
-	FUZZ_CHECK(answer->outcome >= BI_SUCCEEDED && answer->outcome <= BI_CANCELLED_RECORD);
-	FUZZ_CHECK(!answer->retryable || answer->outcome != BI_SUCCEEDED);
-	FUZZ_CHECK(answer->line != BI_LINE_UNREADABLE || (answer->outcome == BI_ERRORED && !answer->retryable));
-	if (answer->outcome == BI_SUCCEEDED)
-		FUZZ_CHECK((answer->custom_id || answer->fingerprint) && answer->output && !answer->error && !answer->error_code);
+	const BiAnswer *answer = &line->answer;
+
+	FUZZ_CHECK(answer->outcome >= BI_OUTCOME_SUCCEEDED && answer->outcome <= BI_OUTCOME_CANCELLED);
+	FUZZ_CHECK(!answer->retryable || answer->outcome != BI_OUTCOME_SUCCEEDED);
+	FUZZ_CHECK(line->state != BI_LINE_UNREADABLE ||
+			   (answer->outcome == BI_OUTCOME_ERRORED && !answer->retryable));
+	if (answer->outcome == BI_OUTCOME_SUCCEEDED)
+		FUZZ_CHECK((line->custom_id || line->fingerprint) && answer->output && !answer->error &&
+				   !answer->error_code);
 	else
 		FUZZ_CHECK(answer->error && answer->error_code);
 	if (answer->output)
 		check_output(answer);
-	FUZZ_CHECK(answer->input_tokens >= -1 && answer->cached_tokens >= -1 && answer->output_tokens >= -1);
+	FUZZ_CHECK(answer->input_tokens >= -1 && answer->cached_tokens >= -1 &&
+			   answer->output_tokens >= -1);
 	check_text(answer->finish_reason, BI_WIRE_CODE);
 	check_text(answer->model, BI_WIRE_CODE);
 	check_text(answer->error_code, BI_WIRE_CODE);
@@ -52,13 +58,13 @@ check_answer(const BiAnswer *answer)
 static void
 check_fingerprint(const BiProvider *provider, const BiCall *call, const char *line, size_t len)
 {
-	char	   *fingerprint = provider->fingerprint(call, line, len);
+	char	   *fingerprint = provider->batch->fingerprint(call, line, len);
 	char	   *again = bi_json_text(bi_json_parse(line, len));
 
 	if (fingerprint == NULL)
 		return;
 	FUZZ_CHECK(*fingerprint && again);
-	again = provider->fingerprint(call, again, strlen(again));
+	again = provider->batch->fingerprint(call, again, strlen(again));
 	FUZZ_CHECK(again && strcmp(fingerprint, again) == 0);
 }
 
@@ -69,10 +75,10 @@ fuzz_one(const char *data, size_t len)
 	char	   *line = fuzz_line(&input);
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
 	BiCall	   *call = fuzz_call(provider, &line);
-	BiAnswer	answer;
+	BiResultLine read;
 
-	provider->read_line(call, fuzz_rest(&input), input.len, &answer);
-	check_answer(&answer);
-	if (provider->fingerprint)
+	provider->batch->read_line(call, fuzz_rest(&input), input.len, &read);
+	check_line(&read);
+	if (provider->batch->fingerprint)
 		check_fingerprint(provider, call, fuzz_rest(&input), input.len);
 }

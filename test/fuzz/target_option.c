@@ -59,7 +59,8 @@ check_secrets(const List *options)
 	foreach(lc, options)
 		if (strchr(((const DefElem *) lfirst(lc))->defname, '~'))
 			return;
-	FUZZ_CHECK(!strchr(fuzz_error.message, '~') && !strchr(fuzz_error.detail, '~') && !strchr(fuzz_error.hint, '~'));
+	FUZZ_CHECK(!strchr(fuzz_error.message, '~') && !strchr(fuzz_error.detail, '~') &&
+			   !strchr(fuzz_error.hint, '~'));
 }
 
 /* Nobody reads another host out of a URL that is let pass. */
@@ -73,7 +74,8 @@ check_url(const char *url)
 		return;
 	FUZZ_CHECK(authority && (strncmp(url, "https://", 8) == 0) == (host == NULL));
 	authority += 3;
-	FUZZ_CHECK(strpbrk(url, "?#\\ \t\r\n") == NULL && memchr(authority, '@', strcspn(authority, "/")) == NULL);
+	FUZZ_CHECK(strpbrk(url, "?#\\ \t\r\n") == NULL &&
+			   memchr(authority, '@', strcspn(authority, "/")) == NULL);
 	FUZZ_CHECK(host == NULL || (*host && strncmp(authority, host, strlen(host)) == 0));
 }
 
@@ -81,7 +83,8 @@ void
 fuzz_one(const char *data, size_t len)
 {
 	static const char *const kinds[] = {"server", "mapping", "wrapper", NULL};
-	static const Oid catalogs[] = {ForeignServerRelationId, UserMappingRelationId, ForeignDataWrapperRelationId};
+	static const Oid catalogs[] =
+		{ForeignServerRelationId, UserMappingRelationId, ForeignDataWrapperRelationId};
 	FuzzInput	input = {data, len};
 	char	   *line = fuzz_line(&input);
 	Given		given = {catalogs[fuzz_choose(fuzz_word(&line), kinds)]};

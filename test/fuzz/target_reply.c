@@ -22,6 +22,7 @@
 typedef struct Asked
 {
 	const BiProvider *provider;
+	const BiProviderBatch *batch;	/* the provider's */
 	BiCall	   *call;
 	char	   *status;
 	FuzzInput	reply;			/* headers and body */
@@ -30,12 +31,15 @@ typedef struct Asked
 	int			rounds;
 } Asked;
 
-/* Nothing that a reply names leads to another host or folder. */
+/* Nothing that a reply names leads to another host or folder.  Dots lead out of a path only. */
 static void
 check_request(const BiExchange *ex)
 {
-	FUZZ_CHECK(pg_strncasecmp(ex->url, HOST, strlen(HOST)) == 0 && strchr("/?", ex->url[strlen(HOST)]));
-	FUZZ_CHECK(strstr(ex->url, "/../") == NULL && strstr(ex->url, "/./") == NULL);
+	const char *path = pnstrdup(ex->url, strcspn(ex->url, "?"));
+
+	FUZZ_CHECK(pg_strncasecmp(ex->url, HOST, strlen(HOST)) == 0 &&
+			   strchr("/?", ex->url[strlen(HOST)]));
+	FUZZ_CHECK(strstr(path, "/../") == NULL && strstr(path, "/./") == NULL);
 	for (const char *c = ex->url; *c; c++)
 		FUZZ_CHECK(*c > ' ' && *c <= '~');
 }
@@ -71,21 +75,39 @@ ask_on(const Asked *asked, char *batch_id, const List *refs)
 	ListCell   *lc;
 
 	if (batch_id)
-		chunk->batch_id = batch_id;
+		chunk->batch->id = batch_id;
 	foreach(lc, refs)
-		chunk->refs = bi_ref_set(chunk->refs, ((BiRef *) lfirst(lc))->name, ((BiRef *) lfirst(lc))->value);
-	provider->poll(asked->call, ex = fuzz_exchange());
+		chunk->batch->refs = bi_ref_set(chunk->batch->refs, ((BiRef *) lfirst(lc))->name,
+										((BiRef *) lfirst(lc))->value);
+	provider->batch->poll(asked->call, ex = fuzz_exchange());
 	check_request(ex);
-	provider->cancel(asked->call, ex = fuzz_exchange());
+	provider->batch->cancel(asked->call, ex = fuzz_exchange());
 	check_request(ex);
-	for (int i = 0; i < PARTS_MAX && provider->fetch(asked->call, i, ex = fuzz_exchange()); i++)
+	for (int i = 0; i < PARTS_MAX; i++)
+	{
+		ex = fuzz_exchange();
+		if (!provider->batch->fetch(asked->call, i, ex))
+			break;
 		check_request(ex);
-	for (int i = 0; i < PARTS_MAX && provider->discard(asked->call, i, ex = fuzz_exchange()); i++)
+	}
+	for (int i = 0; i < PARTS_MAX; i++)
+	{
+		ex = fuzz_exchange();
+		if (!provider->batch->discard(asked->call, i, ex))
+			break;
 		check_request(ex);
+	}
+}
+
+/* Returns the reply of the input to this exchange. */
+static BiExchange *
+reply_to(const Asked *asked, BiExchange *ex)
+{
+	return fuzz_reply(ex, asked->status, asked->reply);
 }
 
 static void
-check_batch(const Asked *asked, const BiBatch *batch)
+check_batch(const Asked *asked, const BiBatchReport *batch)
 {
 	ListCell   *lc;
 
@@ -152,9 +174,11 @@ read_login(Asked *asked)
 		char	   *token = NULL;
 		int			lifetime = 0;
 
-		if (provider->login == NULL || !provider->login(asked->call, secret, ex))
+		if (provider->login->request_token == NULL ||
+			!provider->login->request_token(asked->call, secret, ex))
 			return;
-		verdict = provider->read_login(asked->call, secret, fuzz_reply(ex, asked->status, asked->reply), &token, &lifetime);
+		verdict = provider->login->read_token(asked->call, secret, reply_to(asked, ex), &token,
+											  &lifetime);
 		if (fuzz_check_verdict(verdict) && verdict.next == NULL)
 			FUZZ_CHECK(token && *token && lifetime >= 0);
 	} while (goes_on(asked, verdict));
@@ -176,7 +200,7 @@ read_refs(Asked *asked, void (*ask) (const BiCall *, BiExchange *),
 			return;
 		ask(asked->call, ex);
 		check_request(ex);
-		verdict = read(asked->call, fuzz_reply(ex, asked->status, asked->reply), &refs);
+		verdict = read(asked->call, reply_to(asked, ex), &refs);
 		if (!fuzz_check_verdict(verdict))
 			return;
 		check_refs(refs);
@@ -187,23 +211,23 @@ read_refs(Asked *asked, void (*ask) (const BiCall *, BiExchange *),
 static void
 read_upload(Asked *asked)
 {
-	read_refs(asked, asked->provider->upload, asked->provider->read_upload);
+	read_refs(asked, asked->batch->upload, asked->batch->read_upload);
 }
 
 static void
 read_outputs(Asked *asked)
 {
-	read_refs(asked, asked->provider->outputs, asked->provider->read_outputs);
+	read_refs(asked, asked->batch->outputs, asked->batch->read_outputs);
 }
 
 static void
 read_create(Asked *asked)
 {
 	BiExchange *ex = fuzz_exchange();
-	BiBatch		batch;
+	BiBatchReport batch;
 
-	asked->provider->create(asked->call, ex);
-	if (!fuzz_check_verdict(asked->provider->read_create(asked->call, fuzz_reply(ex, asked->status, asked->reply), &batch)))
+	asked->batch->create(asked->call, ex);
+	if (!fuzz_check_verdict(asked->batch->read_create(asked->call, reply_to(asked, ex), &batch)))
 		return;
 	FUZZ_CHECK(batch.id);
 	check_batch(asked, &batch);
@@ -213,10 +237,10 @@ static void
 read_poll(Asked *asked)
 {
 	BiExchange *ex = fuzz_exchange();
-	BiBatch		batch;
+	BiBatchReport batch;
 
-	asked->provider->poll(asked->call, ex);
-	if (fuzz_check_verdict(asked->provider->read_poll(asked->call, fuzz_reply(ex, asked->status, asked->reply), &batch)))
+	asked->batch->poll(asked->call, ex);
+	if (fuzz_check_verdict(asked->batch->read_poll(asked->call, reply_to(asked, ex), &batch)))
 		check_batch(asked, &batch);
 }
 
@@ -227,8 +251,8 @@ read_find(Asked *asked)
 	BiExchange *ex = fuzz_exchange();
 	BiFound		found;
 
-	asked->provider->find(asked->call, NULL, ex);
-	if (!fuzz_check_verdict(asked->provider->read_find(asked->call, fuzz_reply(ex, asked->status, asked->reply), &found)))
+	asked->batch->find(asked->call, NULL, ex);
+	if (!fuzz_check_verdict(asked->batch->read_find(asked->call, reply_to(asked, ex), &found)))
 		return;
 	FUZZ_CHECK(!(found.complete && found.cursor));
 	check_ids(found.candidates);
@@ -243,10 +267,11 @@ read_find(Asked *asked)
 	{
 		char	   *cursor = found.cursor;
 
-		asked->provider->find(asked->call, cursor, ex = fuzz_exchange());
+		asked->batch->find(asked->call, cursor, ex = fuzz_exchange());
 		check_request(ex);
-		if (fuzz_check_verdict(asked->provider->read_find(asked->call, fuzz_reply(ex, asked->status, asked->reply), &found)))
-			FUZZ_CHECK(!found.cursor && !found.complete);	/* it repeats itself: nothing is certain */
+		if (fuzz_check_verdict(asked->batch->read_find(asked->call, reply_to(asked, ex), &found)))
+			/* It repeats itself: nothing is certain. */
+			FUZZ_CHECK(!found.cursor && !found.complete);
 	}
 }
 
@@ -256,10 +281,10 @@ read_peek(Asked *asked)
 	BiExchange *ex = fuzz_exchange();
 	bool		ours;
 
-	if (asked->provider->peek == NULL)
+	if (asked->batch->peek == NULL)
 		return;
-	asked->provider->peek(asked->call, "batch_1", ex);
-	(void) fuzz_check_verdict(asked->provider->read_peek(asked->call, fuzz_reply(ex, asked->status, asked->reply), &ours));
+	asked->batch->peek(asked->call, "batch_1", ex);
+	(void) fuzz_check_verdict(asked->batch->read_peek(asked->call, reply_to(asked, ex), &ours));
 }
 
 static void
@@ -267,8 +292,8 @@ read_cancel(Asked *asked)
 {
 	BiExchange *ex = fuzz_exchange();
 
-	asked->provider->cancel(asked->call, ex);
-	(void) fuzz_check_verdict(asked->provider->read_cancel(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
+	asked->batch->cancel(asked->call, ex);
+	(void) fuzz_check_verdict(asked->batch->read_cancel(asked->call, reply_to(asked, ex)));
 }
 
 static void
@@ -276,8 +301,8 @@ read_fetch(Asked *asked)
 {
 	BiExchange *ex = fuzz_exchange();
 
-	if (asked->provider->fetch(asked->call, 0, ex))
-		(void) fuzz_check_verdict(asked->provider->read_fetch(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
+	if (asked->batch->fetch(asked->call, 0, ex))
+		(void) fuzz_check_verdict(asked->batch->read_fetch(asked->call, reply_to(asked, ex)));
 }
 
 static void
@@ -285,8 +310,8 @@ read_discard(Asked *asked)
 {
 	BiExchange *ex = fuzz_exchange();
 
-	if (asked->provider->discard(asked->call, 0, ex))
-		(void) fuzz_check_verdict(asked->provider->read_discard(asked->call, fuzz_reply(ex, asked->status, asked->reply)));
+	if (asked->batch->discard(asked->call, 0, ex))
+		(void) fuzz_check_verdict(asked->batch->read_discard(asked->call, reply_to(asked, ex)));
 }
 
 static void
@@ -298,19 +323,21 @@ read_check(Asked *asked)
 	{
 		BiExchange *ex = fuzz_exchange();
 
-		asked->provider->check(asked->call, ex);
-		verdict = asked->provider->read_check(asked->call, fuzz_reply(ex, asked->status, asked->reply));
+		asked->provider->check->request(asked->call, ex);
+		verdict = asked->provider->check->read(asked->call, reply_to(asked, ex));
 	} while (fuzz_check_verdict(verdict) && goes_on(asked, verdict));
 }
 
 static void (*const routines[]) (Asked *asked) =
 {
-	read_login, read_upload, read_create, read_poll, read_find, read_peek, read_cancel, read_outputs, read_fetch,
+	read_login, read_upload, read_create, read_poll, read_find, read_peek, read_cancel,
+	read_outputs, read_fetch,
 	read_discard, read_check
 };
 
 static const char *const names[] = {
-	"login", "upload", "create", "poll", "find", "peek", "cancel", "outputs", "fetch", "discard", "check", NULL
+	"login", "upload", "create", "poll", "find", "peek", "cancel", "outputs", "fetch", "discard",
+	"check", NULL
 };
 
 void
@@ -322,6 +349,7 @@ fuzz_one(const char *data, size_t len)
 	int			routine = fuzz_choose(fuzz_word(&line), names);
 	char	   *status = fuzz_word(&line);
 
+	asked.batch = asked.provider->batch;
 	asked.call = fuzz_call(asked.provider, &line);
 	asked.rest = input;
 	take_reply(&asked, status);

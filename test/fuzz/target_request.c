@@ -39,12 +39,13 @@ check_frame(const BiProvider *provider, const BiCall *call, const char *input)
 	StringInfoData out;
 	int			end;
 
-	provider->frame(&call->job->spec, call->server, &frame);
+	provider->job->frame(&call->job->spec, call->server, &frame);
 	FUZZ_CHECK(frame.nparts > 0 && frame.nparts <= BI_FRAME_PARTS);
 	end = frame.separator ? 0 : 1;
 	initStringInfo(&out);
 	bi_frame_append(&out, &frame, CUSTOM_ID, input);
-	FUZZ_CHECK(bi_frame_size(&frame, strlen(CUSTOM_ID), input) == out.len + (frame.separator ? strlen(frame.separator) : 0));
+	FUZZ_CHECK(bi_frame_size(&frame, strlen(CUSTOM_ID), input) ==
+			   out.len + (frame.separator ? strlen(frame.separator) : 0));
 	FUZZ_CHECK(strcspn(out.data, "\r\n") == out.len - end);
 	FUZZ_CHECK(bi_json_parse(out.data, out.len - end) != NULL);
 }
@@ -53,7 +54,7 @@ check_frame(const BiProvider *provider, const BiCall *call, const char *input)
 static void
 check_request(const BiProvider *provider, const BiCall *call, const char *secret, BiExchange *ex)
 {
-	provider->authorize(call, secret, ex);
+	provider->login->authorize(call, secret, ex);
 	FUZZ_CHECK(ex->method && ex->url && ex->headers);
 	for (const char *c = ex->url; *c; c++)
 		FUZZ_CHECK(*c > ' ' && *c <= '~');
@@ -65,15 +66,15 @@ check_requests(const BiProvider *provider, const BiCall *call)
 	char	   *secret = fuzz_secret(provider, call);
 	BiExchange *ex;
 
-	provider->create(call, ex = fuzz_exchange());
+	provider->batch->create(call, ex = fuzz_exchange());
 	check_request(provider, call, secret, ex);
-	provider->find(call, "next page/+=&?", ex = fuzz_exchange());
+	provider->batch->find(call, "next page/+=&?", ex = fuzz_exchange());
 	check_request(provider, call, secret, ex);
-	provider->check(call, ex = fuzz_exchange());
+	provider->check->request(call, ex = fuzz_exchange());
 	check_request(provider, call, secret, ex);
-	if (provider->outputs)
+	if (provider->batch->outputs)
 	{
-		provider->outputs(call, ex = fuzz_exchange());
+		provider->batch->outputs(call, ex = fuzz_exchange());
 		check_request(provider, call, secret, ex);
 	}
 }
@@ -100,14 +101,15 @@ fuzz_one(const char *data, size_t len)
 
 	if (spec->response_schema && bi_schema_read(spec->response_schema, &why) == NULL)
 		return;
-	if (provider->refuse_job(spec, call->server))
+	if (provider->job->refuse_job(spec, call->server))
 		return;
 	limits = bi_registry_limits(provider, call->server, spec->model);
-	FUZZ_CHECK(limits.max_requests >= limits.min_requests && limits.min_requests > 0 && limits.max_bytes > 0);
+	FUZZ_CHECK(limits.max_requests >= limits.min_requests && limits.min_requests > 0 &&
+			   limits.max_bytes > 0);
 	/* messages and body are jsonb's text */
 	if (spec->input != BI_INPUT_TEXT)
 		text = bi_json_text(bi_json_parse(text, strlen(text)));
-	if (text == NULL || (spec->input != BI_INPUT_TEXT && provider->refuse_input(spec, text)))
+	if (text == NULL || (spec->input != BI_INPUT_TEXT && provider->job->refuse_input(spec, text)))
 		return;
 	check_frame(provider, call, text);
 	check_requests(provider, call);

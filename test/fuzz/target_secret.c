@@ -47,7 +47,8 @@ file(const char *path, char **why)
 static const BiHost host = {variable, file};
 
 static void
-log_in(const BiProvider *provider, BiCall *call, const char *secret, const char *status, FuzzInput reply)
+log_in(const BiProvider *provider, BiCall *call, const char *secret, const char *status,
+	   FuzzInput reply)
 {
 	for (int i = 0; i < ROUNDS_MAX; i++)
 	{
@@ -56,17 +57,19 @@ log_in(const BiProvider *provider, BiCall *call, const char *secret, const char 
 		int			lifetime = 0;
 		BiVerdict	verdict;
 
-		if (provider->login == NULL || !provider->login(call, secret, ex))
+		if (provider->login->request_token == NULL ||
+			!provider->login->request_token(call, secret, ex))
 			return;
 		FUZZ_CHECK(ex->method && ex->url);
-		verdict = provider->read_login(call, secret, fuzz_reply(ex, status, reply), &token, &lifetime);
+		verdict = provider->login->read_token(call, secret, fuzz_reply(ex, status, reply), &token,
+											  &lifetime);
 		if (!fuzz_check_verdict(verdict))
 			return;
 		if (verdict.next == NULL)
 		{
 			FUZZ_CHECK(token && *token && lifetime >= 0);
-			provider->poll(call, ex = fuzz_exchange());
-			provider->authorize(call, token, ex);
+			provider->batch->poll(call, ex = fuzz_exchange());
+			provider->login->authorize(call, token, ex);
 			return;
 		}
 		call->cursor = verdict.next;
@@ -91,7 +94,8 @@ fuzz_one(const char *data, size_t len)
 	FuzzInput	input = {data, len};
 	char	   *line = fuzz_line(&input);
 	const BiProvider *provider = fuzz_provider(fuzz_word(&line));
-	static const char *const sources[] = {"-", "static", "environment", "web_identity", "container", "instance", NULL};
+	static const char *const sources[] =
+		{"-", "static", "environment", "web_identity", "container", "instance", NULL};
 	int			source = fuzz_choose(fuzz_word(&line), sources);
 	char	   *status = fuzz_word(&line);
 	BiCall	   *call = fuzz_call(provider, &line);
@@ -100,7 +104,7 @@ fuzz_one(const char *data, size_t len)
 	char	   *why = NULL;
 	char	   *secret;
 
-	if (provider->secret == NULL)
+	if (provider->login->secret == NULL)
 		return;
 	variables = take_lines(&input);
 	document = fuzz_line(&input);
@@ -110,7 +114,7 @@ fuzz_one(const char *data, size_t len)
 	server->key.service_account = *document && source <= 1 ? document : NULL;
 	server->may_use_host = true;
 
-	secret = provider->secret(server, &host, &why);
+	secret = provider->login->secret(server, &host, &why);
 	if (secret == NULL)
 	{
 		FUZZ_CHECK(why);
@@ -118,6 +122,6 @@ fuzz_one(const char *data, size_t len)
 		FUZZ_CHECK(strchr(why, '~') == NULL);
 		return;
 	}
-	(void) provider->account(call, secret);
+	(void) provider->login->account(call, secret);
 	log_in(provider, call, secret, status, input);
 }

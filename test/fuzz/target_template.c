@@ -5,16 +5,18 @@
  */
 #include "postgres.h"
 
-#include "api/template.h"
+#include "intake/template.h"
 #include "fuzz.h"
 
-static const char *const columns[] = {"a", "b c", "}", "a_name_that_is_as_long_as_a_name_can_be_in_a_postgres_database_1"};
+static const char *const columns[] =
+	{"a", "b c", "}", "a_name_that_is_as_long_as_a_name_can_be_in_a_postgres_database_1"};
 static char *const values[] = {"one", NULL, "{{a}}", ""};
 
 static TupleDesc
 make_columns(void)
 {
-	TupleDesc	desc = palloc0(offsetof(struct TupleDescData, attrs) + lengthof(columns) * sizeof(FormData_pg_attribute));
+	TupleDesc	desc = palloc0(offsetof(struct TupleDescData, attrs) +
+							   lengthof(columns) * sizeof(FormData_pg_attribute));
 
 	desc->natts = lengthof(columns);
 	for (int i = 0; i < lengthof(columns); i++)

@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 'use strict';
-// A liar between a client and the simulator: it lets the simulator answer, and then, by chance, says something else.
+// A liar between a client and the simulator: it lets the simulator answer, and then, by chance,
+// says something else.
 //
 //   liar.js --target PORT --seed TEXT --port-file FILE [--parent-pid PID]
 //
-// Which lies a kind of request (its method and path, ids aside) meets, and in which order, follows from the seed alone: each
-// kind has the lies shuffled, and takes them in turn.  A lie that does not apply to a reply is kept for the next one.
+// Which lies a kind of request (its method and path, ids aside) meets, and in which order, follows
+// from the seed alone: each kind has the lies shuffled, and takes them in turn. A lie that does not
+// apply to a reply is kept for the next one.
 //
-// Control, without a key:  POST /_liar/mode {honest, chance, heavy, only, without, first}   GET /_liar/report
-// honest: nothing but the truth from now on, and the connections on which it lies end; chance: of a lie, for each reply; heavy: of
-// one that moves many bytes; only, without, first: patterns of names; those of first come before the others.
+// Control, without a key: POST /_liar/mode {honest, chance, heavy, only, without, first} GET
+// /_liar/report
+// honest: nothing but the truth from now on, and the connections on which it lies end; chance: of a
+// lie, for each reply; heavy: of one that moves many bytes; only, without, first: patterns of
+// names; those of first come before the others.
 
 const fs = require('fs');
 const http = require('http');
@@ -18,18 +22,23 @@ const { Random } = require('./random');
 const { TEXT } = require('./text');
 const { WIRE } = require('./wire');
 
-const { values: args } = parseArgs({ options: {
-  target: { type: 'string' }, seed: { type: 'string', default: '1' }, 'port-file': { type: 'string' }, 'parent-pid': { type: 'string' },
-} });
+const { values: args } = parseArgs({
+  options: {
+    target: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    'port-file': { type: 'string' },
+    'parent-pid': { type: 'string' },
+  },
+});
 
 const LIES = [...WIRE, ...TEXT];
 const mode = { honest: true, chance: 0.5, heavy: 0.05, only: '', without: '', first: '' };
-const decks = new Map();		// kind → what is left of its lies
-const liars = new Set();		// sockets on which a lie is under way
+const decks = new Map(); // kind → what is left of its lies
+const liars = new Set(); // sockets on which a lie is under way
 const secrets = new Set();
 const seen = [];
-const counts = {};				// name of a lie → how often
-const kinds = {};				// kind → how many lies
+const counts = {}; // name of a lie → how often
+const kinds = {}; // kind → how many lies
 const strangers = [];
 let replies = 0;
 
@@ -46,13 +55,26 @@ stranger.on('connection', () => strangers.push('connection'));
 // The secrets of one request: what it quotes is what this very request has brought.
 function secretsOf(req, text) {
   const { authorization = '' } = req.headers;
-  const found = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token'].map((name) => req.headers[name]);
+  const found = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token'].map(
+    (name) => req.headers[name],
+  );
   if (/^Bearer /.test(authorization)) found.push(authorization.slice(7));
   if (/token|login/i.test(req.url)) {
     const form = new URLSearchParams(text);
-    found.push(...['client_secret', 'refresh_token', 'assertion', 'subject_token'].map((name) => form.get(name)));
+    found.push(
+      ...['client_secret', 'refresh_token', 'assertion', 'subject_token'].map((name) =>
+        form.get(name),
+      ),
+    );
   }
-  const usable = found.filter((secret) => secret && secret.length >= 14 && secret.length < 4000 && /\d/.test(secret) && !seen.includes(secret));
+  const usable = found.filter(
+    (secret) =>
+      secret &&
+      secret.length >= 14 &&
+      secret.length < 4000 &&
+      /\d/.test(secret) &&
+      !seen.includes(secret),
+  );
   usable.forEach((secret) => secrets.add(secret));
   return usable;
 }
@@ -64,44 +86,67 @@ function ask(req) {
     const headers = { ...req.headers };
     delete headers['accept-encoding'];
     delete headers.expect;
-    const out = http.request({ host: '127.0.0.1', port: Number(args.target), method: req.method, path: req.url, headers }, (answer) => {
-      const parts = [];
-      answer.on('data', (part) => parts.push(part));
-      answer.on('end', () => done({ ...truth(answer, Buffer.concat(parts)), secrets: secretsOf(req, Buffer.concat(said).toString()) }));
-      answer.on('error', failed);
-    });
+    const out = http.request(
+      { host: '127.0.0.1', port: Number(args.target), method: req.method, path: req.url, headers },
+      (answer) => {
+        const parts = [];
+        answer.on('data', (part) => parts.push(part));
+        answer.on('end', () =>
+          done({
+            ...truth(answer, Buffer.concat(parts)),
+            secrets: secretsOf(req, Buffer.concat(said).toString()),
+          }),
+        );
+        answer.on('error', failed);
+      },
+    );
     out.on('error', failed);
     const said = [];
-    req.on('data', (part) => { if (said.length < 8) said.push(part); });
+    req.on('data', (part) => {
+      if (said.length < 8) said.push(part);
+    });
     req.pipe(out);
   });
 }
 
 function truth(answer, body) {
   const headers = { ...answer.headers };
-  ['transfer-encoding', 'content-length', 'connection', 'keep-alive', 'date'].forEach((name) => delete headers[name]);
+  ['transfer-encoding', 'content-length', 'connection', 'keep-alive', 'date'].forEach(
+    (name) => delete headers[name],
+  );
   return { status: answer.statusCode, headers, body };
 }
 
 // ---- which lie ----
 
-const kindOf = (req) => `${req.method} ${req.url.replace(/\?.*/, '').split('/').map((part) => (/\d{3,}|^.{24,}$/.test(part) ? '*' : part)).join('/')}`;
+const kindOf = (req) =>
+  `${req.method} ${req.url
+    .replace(/\?.*/, '')
+    .split('/')
+    .map((part) => (/\d{3,}|^.{24,}$/.test(part) ? '*' : part))
+    .join('/')}`;
 
 function deckOf(kind) {
   if (!decks.has(kind)) {
     const random = new Random(`${args.seed} ${kind}`);
     const isFirst = (lie) => Boolean(mode.first) && new RegExp(mode.first).test(lie.name);
     const left = random.shuffled(LIES);
-    decks.set(kind, { random, left: [...left.filter(isFirst), ...left.filter((lie) => !isFirst(lie))] });
+    decks.set(kind, {
+      random,
+      left: [...left.filter(isFirst), ...left.filter((lie) => !isFirst(lie))],
+    });
   }
   const deck = decks.get(kind);
   if (deck.left.length < LIES.length / 2) deck.left.push(...deck.random.shuffled(LIES));
   return deck;
 }
 
-const isWanted = (lie) => (!mode.only || new RegExp(mode.only).test(lie.name)) && !(mode.without && new RegExp(mode.without).test(lie.name));
+const isWanted = (lie) =>
+  (!mode.only || new RegExp(mode.only).test(lie.name)) &&
+  !(mode.without && new RegExp(mode.without).test(lie.name));
 
-// The next lie for this reply, with the body it makes, if it makes one; undefined: none applies, or it is to be the truth.
+// The next lie for this reply, with the body it makes, if it makes one; undefined: none applies, or
+// it is to be the truth.
 function choose(kind, talk) {
   const { random, left } = deckOf(kind);
   if (random.next() >= mode.chance) return undefined;
@@ -143,9 +188,17 @@ class Talk {
     });
   }
 
-  end() { this.socket.end(); }
-  reset() { this.socket.resetAndDestroy ? this.socket.resetAndDestroy() : this.socket.destroy(); }
-  closed() { return this.socket.destroyed ? undefined : new Promise((done) => this.socket.once('close', done)); }
+  end() {
+    this.socket.end();
+  }
+  reset() {
+    this.socket.resetAndDestroy ? this.socket.resetAndDestroy() : this.socket.destroy();
+  }
+  closed() {
+    return this.socket.destroyed
+      ? undefined
+      : new Promise((done) => this.socket.once('close', done));
+  }
 }
 
 function honest(res, { status, headers, body }) {
@@ -156,7 +209,11 @@ function honest(res, { status, headers, body }) {
 async function answer(req, res) {
   const reply = await ask(req);
   replies++;
-  for (const [id] of reply.body.subarray(0, 20000).toString().matchAll(/\b(?:batch|file|msgbatch)[_-]\w{8,}|\b\w{12}\b(?=")/g)) if (!seen.includes(id) && seen.push(id) > 2000) seen.shift();
+  for (const [id] of reply.body
+    .subarray(0, 20000)
+    .toString()
+    .matchAll(/\b(?:batch|file|msgbatch)[_-]\w{8,}|\b\w{12}\b(?=")/g))
+    if (!seen.includes(id) && seen.push(id) > 2000) seen.shift();
   const talk = new Talk(req, reply);
   const kind = kindOf(req);
   const chosen = mode.honest ? undefined : choose(kind, talk);
@@ -164,7 +221,15 @@ async function answer(req, res) {
   const { lie, random, body } = chosen;
   counts[lie.name] = (counts[lie.name] || 0) + 1;
   kinds[kind] = (kinds[kind] || 0) + 1;
-  if (lie.make) return honest(res, { ...reply, status: lie.quotes && random.next() < 0.5 ? random.of([400, 401, 403, 404, 429, 500]) : reply.status, body });
+  if (lie.make)
+    return honest(res, {
+      ...reply,
+      status:
+        lie.quotes && random.next() < 0.5
+          ? random.of([400, 401, 403, 404, 429, 500])
+          : reply.status,
+      body,
+    });
   liars.add(req.socket);
   req.socket.once('close', () => liars.delete(req.socket));
   await lie.say(talk, random);
@@ -178,17 +243,31 @@ function control(req, res, text) {
     Object.assign(mode, JSON.parse(text));
     if (mode.honest) liars.forEach((socket) => socket.destroy());
   }
-  res.end(JSON.stringify({ ...mode, replies, counts, kinds, strangers, open: liars.size, secrets: [...secrets], lies: LIES.map((lie) => lie.name) }));
+  res.end(
+    JSON.stringify({
+      ...mode,
+      replies,
+      counts,
+      kinds,
+      strangers,
+      open: liars.size,
+      secrets: [...secrets],
+      lies: LIES.map((lie) => lie.name),
+    }),
+  );
 }
 
 function handle(req, res) {
   if (req.url.startsWith('/_liar/')) {
     const parts = [];
-    req.on('data', (part) => parts.push(part)).on('end', () => control(req, res, Buffer.concat(parts).toString()));
+    req
+      .on('data', (part) => parts.push(part))
+      .on('end', () => control(req, res, Buffer.concat(parts).toString()));
     return;
   }
   answer(req, res).catch((error) => {
-    if (!req.socket.destroyed) process.stderr.write(`liar: ${req.method} ${req.url}: ${error.stack}\n`);
+    if (!req.socket.destroyed)
+      process.stderr.write(`liar: ${req.method} ${req.url}: ${error.stack}\n`);
     req.socket.destroy();
   });
 }
@@ -205,7 +284,9 @@ setInterval(() => {
     if (error.code !== 'EPERM') process.exit(0);
   }
 }, 250);
-stranger.listen(0, '0.0.0.0', () => server.listen(0, '127.0.0.1', () => {
-  fs.writeFileSync(`${args['port-file']}.tmp`, `${server.address().port}\n`);
-  fs.renameSync(`${args['port-file']}.tmp`, args['port-file']);
-}));
+stranger.listen(0, '0.0.0.0', () =>
+  server.listen(0, '127.0.0.1', () => {
+    fs.writeFileSync(`${args['port-file']}.tmp`, `${server.address().port}\n`);
+    fs.renameSync(`${args['port-file']}.tmp`, args['port-file']);
+  }),
+);

@@ -11,7 +11,10 @@ const MB = 1 << 20;
 const LARGE = 100 * MB;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-const headLines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+const headLines = (headers) =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
 
 // The honest head, with further lines in front of the empty one.
 const head = ({ reply }, more = '', status = reply.status) =>
@@ -28,15 +31,24 @@ async function whole(talk, text, body = talk.reply.body) {
 // Writes pieces until the client has enough of them or limit bytes are out.
 async function flood(talk, piece, limit = Infinity) {
   for (let sent = 0; sent < limit; sent += piece.length) {
-    if (!await talk.write(piece)) return;
+    if (!(await talk.write(piece))) return;
   }
 }
 
-const status = (line) => (talk) => whole(talk, `${line}\r\n${headLines(talk.reply.headers)}${sized(talk.reply.body)}\r\n`);
-const header = (make) => (talk, random) => whole(talk, head(talk, sized(talk.reply.body, make(talk, random))));
-const length = (value) => (talk) => whole(talk, head(talk, `content-length: ${value}\r\nconnection: close\r\n`));
-const chunked = (body) => (talk) => whole(talk, head(talk, 'transfer-encoding: chunked\r\nconnection: close\r\n'), body(talk.reply.body));
-const chunk = (body) => Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n')]);
+const status = (line) => (talk) =>
+  whole(talk, `${line}\r\n${headLines(talk.reply.headers)}${sized(talk.reply.body)}\r\n`);
+const header = (make) => (talk, random) =>
+  whole(talk, head(talk, sized(talk.reply.body, make(talk, random))));
+const length = (value) => (talk) =>
+  whole(talk, head(talk, `content-length: ${value}\r\nconnection: close\r\n`));
+const chunked = (body) => (talk) =>
+  whole(
+    talk,
+    head(talk, 'transfer-encoding: chunked\r\nconnection: close\r\n'),
+    body(talk.reply.body),
+  );
+const chunk = (body) =>
+  Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n')]);
 
 const STATUSES = {
   'status 000': status('HTTP/1.1 000 no'),
@@ -46,9 +58,14 @@ const STATUSES = {
   'status negative': status('HTTP/1.1 -200 no'),
   'status 101': status('HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c'),
   'status 204 with a body': status('HTTP/1.1 204 No Content'),
-  'status 206 unasked': status('HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 5-9/9223372036854775807'),
+  'status 206 unasked': status(
+    'HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 5-9/9223372036854775807',
+  ),
   'status 304': status('HTTP/1.1 304 Not Modified'),
-  'status 401': status('HTTP/1.1 401 no\r\nwww-authenticate: Basic realm="x"\r\nwww-authenticate: Negotiate\r\nwww-authenticate: NTLM TlRMTVNTUAACAAAA'),
+  'status 401': status(
+    'HTTP/1.1 401 no\r\nwww-authenticate: Basic realm="x"\r\nwww-authenticate: Negotiate\r\n' +
+      'www-authenticate: NTLM TlRMTVNTUAACAAAA',
+  ),
   'status 407': status('HTTP/1.1 407 no\r\nproxy-authenticate: Basic realm="x"'),
   'status 410': status('HTTP/1.1 410 Gone'),
   'status 404': status('HTTP/1.1 404 Not Found'),
@@ -78,7 +95,8 @@ const HEADERS = {
     await talk.write('HTTP/1.1 200 OK\r\n');
     await flood(talk, Buffer.from(`x-request-id: ${'y'.repeat(1000)}\r\n`.repeat(100)));
   },
-  '100 without end': (talk) => flood(talk, Buffer.from('HTTP/1.1 100 Continue\r\nx: y\r\n\r\n'.repeat(1000))),
+  '100 without end': (talk) =>
+    flood(talk, Buffer.from('HTTP/1.1 100 Continue\r\nx: y\r\n\r\n'.repeat(1000))),
   'a header that drips': async (talk) => {
     await talk.write('HTTP/1.1 200 OK\r\nx: ');
     while (await talk.write('y')) await sleep(200);
@@ -87,31 +105,95 @@ const HEADERS = {
   'header without a colon': header(() => 'no colon here\r\n'),
   'header without a name': header(() => ': y\r\n'),
   'NUL in a header': header(() => 'x-request-id: a\0b\r\nretry-after: 1\0\r\n'),
-  'bytes in a header': (talk) => whole(talk, Buffer.from(head(talk, sized(talk.reply.body, 'x-request-id: \xff\xfe\x80\x01\x1b[2J\r\nrequest-id: \xc3\x28\r\n')), 'latin1')),
+  'bytes in a header': (talk) =>
+    whole(
+      talk,
+      Buffer.from(
+        head(
+          talk,
+          sized(
+            talk.reply.body,
+            'x-request-id: \xff\xfe\x80\x01\x1b[2J\r\nrequest-id: \xc3\x28\r\n',
+          ),
+        ),
+        'latin1',
+      ),
+    ),
   'a request id of 60 kB': header(() => `x-request-id: ${'i'.repeat(60000)}\r\n`),
-  'cookies': header(({ stranger }) => `set-cookie: a=${'b'.repeat(3000)}; domain=${new URL(stranger).hostname}\r\n`.repeat(40)),
-  'Alt-Svc': header(({ stranger }) => `alt-svc: h2="${new URL(stranger).host}"; ma=86400; persist=1, clear\r\n`),
-  'Refresh and Link': header(({ stranger }) => `refresh: 0; url=${stranger}/refresh\r\nlink: <${stranger}/link>; rel=next\r\nlocation: ${stranger}/location\r\n`),
+  'cookies': header(({ stranger }) =>
+    `set-cookie: a=${'b'.repeat(3000)}; domain=${new URL(stranger).hostname}\r\n`.repeat(40),
+  ),
+  'Alt-Svc': header(
+    ({ stranger }) => `alt-svc: h2="${new URL(stranger).host}"; ma=86400; persist=1, clear\r\n`,
+  ),
+  'Refresh and Link': header(
+    ({ stranger }) =>
+      `refresh: 0; url=${stranger}/refresh\r\nlink: <${stranger}/link>; rel=next\r\nlocation: ` +
+      `${stranger}/location\r\n`,
+  ),
   'other lengths': header(() => 'content-length: 7\r\n'),
-  'a type that lies': header(() => 'content-type: text/html; charset=utf-7\r\ncontent-type: application/xml\r\n'),
+  'a type that lies': header(
+    () => 'content-type: text/html; charset=utf-7\r\ncontent-type: application/xml\r\n',
+  ),
 };
 
-const AGAINS = ['-1', '0', '1e30', '99999999999999999999', '9223372036854775807', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT', 'Fri, 31 Dec 9999 23:59:59 GMT', '\t 5 \t5', '0x10', ''];
+const AGAINS = [
+  '-1',
+  '0',
+  '1e30',
+  '99999999999999999999',
+  '9223372036854775807',
+  'soon',
+  'Thu, 01 Jan 1970 00:00:00 GMT',
+  'Fri, 31 Dec 9999 23:59:59 GMT',
+  '\t 5 \t5',
+  '0x10',
+  '',
+];
 const RETRIES = {
-  'Retry-After': (talk, random) => whole(talk, head(talk, sized(talk.reply.body, `retry-after: ${random.of(AGAINS)}\r\n`), random.of([200, 429, 500, 503, 529]))),
-  'Retry-After in ms, and resets': (talk, random) => whole(talk, head(talk, sized(talk.reply.body,
-    `retry-after-ms: ${random.of(AGAINS)}\r\nx-ratelimit-reset-requests: ${random.of(AGAINS)}\r\nanthropic-ratelimit-requests-reset: ${random.of(AGAINS)}\r\n`), 429)),
+  'Retry-After': (talk, random) =>
+    whole(
+      talk,
+      head(
+        talk,
+        sized(talk.reply.body, `retry-after: ${random.of(AGAINS)}\r\n`),
+        random.of([200, 429, 500, 503, 529]),
+      ),
+    ),
+  'Retry-After in ms, and resets': (talk, random) =>
+    whole(
+      talk,
+      head(
+        talk,
+        sized(
+          talk.reply.body,
+          `retry-after-ms: ${random.of(AGAINS)}\r\nx-ratelimit-reset-requests: ` +
+            `${random.of(AGAINS)}\r\nanthropic-ratelimit-requests-reset: ${random.of(AGAINS)}\r\n`,
+        ),
+        429,
+      ),
+    ),
 };
 
 const PLACES = ['/', '/v1/models', '/stolen?x=1'];
-const to = (make) => (talk, random) => whole(talk, head(talk, sized(talk.reply.body, `location: ${make(talk.stranger + random.of(PLACES))}\r\n`), random.of([301, 302, 303, 307, 308])));
+const to = (make) => (talk, random) =>
+  whole(
+    talk,
+    head(
+      talk,
+      sized(talk.reply.body, `location: ${make(talk.stranger + random.of(PLACES))}\r\n`),
+      random.of([301, 302, 303, 307, 308]),
+    ),
+  );
 const REDIRECTS = {
   'redirect to a stranger': to((url) => url),
   'redirect without a scheme': to((url) => url.replace(/^http:/, '')),
   'redirect with a user': to((url) => url.replace('//', '//127.0.0.1:443@')),
   'redirect to a file': to(() => 'file:///etc/passwd'),
   'redirect to gopher': to((url) => url.replace(/^http/, 'gopher')),
-  'redirect to the metadata': to(() => 'http://169.254.169.254/latest/meta-data/iam/security-credentials/'),
+  'redirect to the metadata': to(
+    () => 'http://169.254.169.254/latest/meta-data/iam/security-credentials/',
+  ),
   'redirect without end': to(() => '#'),
 };
 
@@ -125,12 +207,28 @@ const LENGTHS = {
   'length 0': length(0),
   'length too small': (talk) => length(talk.reply.body.length >> 1)(talk),
   'length too large': (talk) => length(talk.reply.body.length + 10)(talk),
-  'cut': async (talk) => whole(talk, head(talk, sized(talk.reply.body)), talk.reply.body.subarray(0, talk.reply.body.length * 0.7)),
+  'cut': async (talk) =>
+    whole(
+      talk,
+      head(talk, sized(talk.reply.body)),
+      talk.reply.body.subarray(0, talk.reply.body.length * 0.7),
+    ),
   'no length': (talk) => whole(talk, head(talk, 'connection: close\r\n')),
   'nothing': (talk) => talk.end(),
-  'a head only': async (talk) => { await talk.write(head(talk, sized(talk.reply.body)).slice(0, -2)); talk.end(); },
+  'a head only': async (talk) => {
+    await talk.write(head(talk, sized(talk.reply.body)).slice(0, -2));
+    talk.end();
+  },
   'a reset': (talk) => talk.reset(),
-  'a reply too much': (talk) => whole(talk, head(talk, `content-length: ${talk.reply.body.length}\r\n`), Buffer.concat([talk.reply.body, Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')])),
+  'a reply too much': (talk) =>
+    whole(
+      talk,
+      head(talk, `content-length: ${talk.reply.body.length}\r\n`),
+      Buffer.concat([
+        talk.reply.body,
+        Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'),
+      ]),
+    ),
 };
 
 const CHUNKS = {
@@ -139,9 +237,22 @@ const CHUNKS = {
   'chunk negative': chunked((body) => Buffer.concat([Buffer.from('-5\r\n'), body])),
   'chunk of words': chunked((body) => Buffer.concat([Buffer.from('zebra\r\n'), body])),
   'chunk unfinished': chunked((body) => chunk(body)),
-  'chunk too long': chunked((body) => Buffer.concat([Buffer.from('3\r\n'), body, Buffer.from('\r\n0\r\n\r\n')])),
-  'chunks of one byte': chunked((body) => Buffer.concat([...[...body.subarray(0, 20000)].map((byte) => chunk(Buffer.from([byte]))), chunk(Buffer.concat([body.subarray(20000), Buffer.from(' ')])), Buffer.from('0\r\n\r\n')])),
-  'chunked, and a length': (talk) => whole(talk, head(talk, 'transfer-encoding: chunked\r\ncontent-length: 3\r\nconnection: close\r\n'), Buffer.concat([chunk(talk.reply.body), Buffer.from('0\r\n\r\n')])),
+  'chunk too long': chunked((body) =>
+    Buffer.concat([Buffer.from('3\r\n'), body, Buffer.from('\r\n0\r\n\r\n')]),
+  ),
+  'chunks of one byte': chunked((body) =>
+    Buffer.concat([
+      ...[...body.subarray(0, 20000)].map((byte) => chunk(Buffer.from([byte]))),
+      chunk(Buffer.concat([body.subarray(20000), Buffer.from(' ')])),
+      Buffer.from('0\r\n\r\n'),
+    ]),
+  ),
+  'chunked, and a length': (talk) =>
+    whole(
+      talk,
+      head(talk, 'transfer-encoding: chunked\r\ncontent-length: 3\r\nconnection: close\r\n'),
+      Buffer.concat([chunk(talk.reply.body), Buffer.from('0\r\n\r\n')]),
+    ),
   'chunk extension without end': async (talk) => {
     await talk.write(head(talk, 'transfer-encoding: chunked\r\n'));
     await talk.write('5;a=');
@@ -153,7 +264,8 @@ const CHUNKS = {
     await talk.write('0\r\n');
     await flood(talk, Buffer.from('x: y\r\n'.repeat(10000)));
   },
-  'chunked twice': (talk) => whole(talk, head(talk, 'transfer-encoding: chunked, chunked\r\nconnection: close\r\n')),
+  'chunked twice': (talk) =>
+    whole(talk, head(talk, 'transfer-encoding: chunked, chunked\r\nconnection: close\r\n')),
 };
 
 // gzip of n bytes, made once.
@@ -169,8 +281,13 @@ const packed = (coding, make) => (talk) => {
 const PACKS = {
   'gzip': packed('gzip', (body) => zlib.gzipSync(body)),
   'gzip that is none': packed('gzip', (body) => body),
-  'gzip cut': packed('gzip', (body) => { const all = zlib.gzipSync(body); return all.subarray(0, all.length - 9); }),
-  'gzip and rubbish': packed('gzip', (body) => Buffer.concat([zlib.gzipSync(body), Buffer.from('rubbish')])),
+  'gzip cut': packed('gzip', (body) => {
+    const all = zlib.gzipSync(body);
+    return all.subarray(0, all.length - 9);
+  }),
+  'gzip and rubbish': packed('gzip', (body) =>
+    Buffer.concat([zlib.gzipSync(body), Buffer.from('rubbish')]),
+  ),
   'gzip twenty times': packed(Array(20).fill('gzip').join(', '), (body) => body),
   'gzip twice': packed('gzip, gzip', (body) => zlib.gzipSync(zlib.gzipSync(body))),
   'deflate that is none': packed('deflate', (body) => body),
@@ -178,25 +295,56 @@ const PACKS = {
   'an encoding nobody knows': packed('rot13', (body) => body),
   'gzip bomb': packed('gzip', () => bomb(400 * MB)),
   'gzip bomb in a bomb': packed('gzip, gzip', () => zlib.gzipSync(bomb(400 * MB))),
-  'gzip bomb after the reply': packed('gzip', (body) => Buffer.concat([zlib.gzipSync(body), bomb(400 * MB)])),
+  'gzip bomb after the reply': packed('gzip', (body) =>
+    Buffer.concat([zlib.gzipSync(body), bomb(400 * MB)]),
+  ),
 };
 
 const ENDLESS = {
-  'spaces without end': async (talk) => { await talk.write(head(talk, 'connection: close\r\n')); await flood(talk, Buffer.alloc(MB, ' ')); },
-  'lines without end': async (talk) => { await talk.write(head(talk, 'connection: close\r\n')); await talk.write(talk.reply.body); await flood(talk, Buffer.from('\n{}'.repeat(100000))); },
-  'the body again and again': async (talk) => { await talk.write(head(talk, 'connection: close\r\n')); await flood(talk, Buffer.concat(Array(64).fill(Buffer.concat([talk.reply.body, Buffer.from('\n')])))); },
-  'one word without end': async (talk) => { await talk.write(head(talk, 'connection: close\r\n')); await talk.write('{"a":"'); await flood(talk, Buffer.alloc(MB, 'x')); },
+  'spaces without end': async (talk) => {
+    await talk.write(head(talk, 'connection: close\r\n'));
+    await flood(talk, Buffer.alloc(MB, ' '));
+  },
+  'lines without end': async (talk) => {
+    await talk.write(head(talk, 'connection: close\r\n'));
+    await talk.write(talk.reply.body);
+    await flood(talk, Buffer.from('\n{}'.repeat(100000)));
+  },
+  'the body again and again': async (talk) => {
+    await talk.write(head(talk, 'connection: close\r\n'));
+    await flood(
+      talk,
+      Buffer.concat(Array(64).fill(Buffer.concat([talk.reply.body, Buffer.from('\n')]))),
+    );
+  },
+  'one word without end': async (talk) => {
+    await talk.write(head(talk, 'connection: close\r\n'));
+    await talk.write('{"a":"');
+    await flood(talk, Buffer.alloc(MB, 'x'));
+  },
   'a body that drips': async (talk) => {
     await talk.write(head(talk, `content-length: ${talk.reply.body.length + 1e6}\r\n`));
     await talk.write(talk.reply.body);
     while (await talk.write(' ')) await sleep(200);
   },
-  'a body that hangs': async (talk) => { await talk.write(head(talk, `content-length: ${talk.reply.body.length + 1}\r\n`)); await talk.write(talk.reply.body); await talk.closed(); },
+  'a body that hangs': async (talk) => {
+    await talk.write(head(talk, `content-length: ${talk.reply.body.length + 1}\r\n`));
+    await talk.write(talk.reply.body);
+    await talk.closed();
+  },
   'a hang': (talk) => talk.closed(),
 };
 
 // name → {say, heavy}: heavy ones move many bytes, and are to be rare
-const all = (lies, more = {}) => Object.entries(lies).map(([name, say]) => ({ name, say, heavy: /without end|again and again|100 MB|bomb|hang|drips/.test(name), ...more }));
-const WIRE = [STATUSES, HEADERS, RETRIES, REDIRECTS, LENGTHS, CHUNKS, PACKS, ENDLESS].flatMap((lies) => all(lies));
+const all = (lies, more = {}) =>
+  Object.entries(lies).map(([name, say]) => ({
+    name,
+    say,
+    heavy: /without end|again and again|100 MB|bomb|hang|drips/.test(name),
+    ...more,
+  }));
+const WIRE = [STATUSES, HEADERS, RETRIES, REDIRECTS, LENGTHS, CHUNKS, PACKS, ENDLESS].flatMap(
+  (lies) => all(lies),
+);
 
 module.exports = { WIRE, MB };

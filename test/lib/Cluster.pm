@@ -15,13 +15,26 @@ use POSIX ':sys_wait_h';
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(poll timed);
+our @EXPORT = qw(poll regex timed);
 
 chomp(our $bin = `@{[$ENV{PG_CONFIG} // 'pg_config']} --bindir`);
 our $dir;
 my $root = dirname(__FILE__) . '/../..';
 my $sims = 0;
 my (@clusters, @sims);
+
+# Returns the pattern of these patterns in a row.
+sub regex { my $all = join '', @_; return qr/$all/ }
+
+# Makes a certificate that nobody has signed but itself, $dir/NAME.crt, and its key.
+# names: the value of subjectAltName.
+sub certificate {
+    my ($name, $host, $names) = @_;
+    system(   "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$host "
+            . "-addext subjectAltName=$names -keyout $dir/$name.key -out $dir/$name.crt "
+            . '>/dev/null 2>&1');
+    return {cert => "$dir/$name.crt", key => "$dir/$name.key"};
+}
 
 sub as_postgres {
     exec('runuser', '-u', 'postgres', '--', $^X, $0, @ARGV) if $> == 0;
@@ -30,7 +43,8 @@ sub as_postgres {
 }
 
 # END runs also then.
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
+$SIG{$_} = sub { exit 1 }
+    for qw(INT TERM HUP PIPE);
 
 END {
     my $status = $?;
@@ -84,10 +98,17 @@ sub new {
 # The same, not started.
 sub create {
     my ($class, $name, @lines) = @_;
-    my $self = bless { data => "$dir/$name", log => "$dir/$name.log", socket => "$dir/$name.s" }, $class;
+    my $self = bless {data => "$dir/$name", log => "$dir/$name.log", socket => "$dir/$name.s"},
+        $class;
     mkdir $self->{socket} or die $!;
-    run("$bin/initdb", '-D', $self->{data}, '-A', 'trust', '-U', 'postgres', '-N', '--locale=C.UTF-8', '-E', 'UTF8');
-    $self->configure("listen_addresses = ''", "unix_socket_directories = '$self->{socket}'", 'fsync = off', 'max_worker_processes = 40',
+    run("$bin/initdb", '-D', $self->{data}, '-A', 'trust', '-U',
+        'postgres', '-N', '--locale=C.UTF-8', '-E', 'UTF8');
+    $self->configure(
+        "listen_addresses = ''",
+        "unix_socket_directories = '$self->{socket}'",
+        'fsync = off',
+        'jit = off',    # compiling takes longer than any of these queries
+        'max_worker_processes = 40',
         "log_line_prefix = '%m [%p] %b %d '", @lines);
     push @clusters, $self;
     return $self;
@@ -113,18 +134,22 @@ sub stop {
 
 sub running { return -f "$_[0]{data}/postmaster.pid" }
 
-sub log_count {
+sub log_lines {
     my ($self, $pattern) = @_;
     open my $log, '<', $self->{log} or die $!;
-    return scalar grep { /$pattern/ } <$log>;
+    return grep {/$pattern/} <$log>;
 }
+
+sub log_count { return scalar(my @lines = log_lines(@_)) }
 
 sub connection { return ('-h', $_[0]{socket}, '-U', 'postgres') }
 
 # Each command of a session of its own; rows, notices and errors.
 sub sql {
     my ($self, $database, @commands) = @_;
-    my @command = ("$bin/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1', $self->connection, '-d', $database, map { ('-c', $_) } @commands);
+    my @command = (
+        "$bin/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1', $self->connection, '-d', $database,
+        map { ('-c', $_) } @commands);
     my $out = qx{@{[join ' ', map { quotemeta } @command]} 2>&1};
     chomp $out;
     return $out;
@@ -141,9 +166,12 @@ sub do_sql {
 # The same in a session beside us: a handle for is_over and output.
 sub beside {
     my ($self, $database, @commands) = @_;
-    my @command = ("$bin/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1', $self->connection, '-d', $database, map { ('-c', $_) } @commands);
-    my $pid = open(my $out, '-|', "exec @{[join ' ', map { quotemeta } @command]} 2>&1 </dev/null") or die $!;
-    return { pid => $pid, out => $out };
+    my @command = (
+        "$bin/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1', $self->connection, '-d', $database,
+        map { ('-c', $_) } @commands);
+    my $pid = open(my $out, '-|', "exec @{[join ' ', map { quotemeta } @command]} 2>&1 </dev/null")
+        or die $!;
+    return {pid => $pid, out => $out};
 }
 
 sub is_over { return $_[0]{over} //= waitpid($_[0]{pid}, WNOHANG) != 0 || undef }
@@ -184,9 +212,10 @@ sub spawn {
     if (!$pid) {
         open STDOUT, '>', "$file.log";
         open STDERR, '>&', \*STDOUT;
-        exec('node', "$root/$script", '--port-file', $file, '--parent-pid', getppid, @options) or die $!;
+        exec('node', "$root/$script", '--port-file', $file, '--parent-pid', getppid, @options)
+            or die $!;
     }
-    my $self = bless { pid => $pid, file => $file }, $class;
+    my $self = bless {pid => $pid, file => $file}, $class;
     push @sims, $self;
     return $self;
 }
@@ -209,14 +238,18 @@ sub url { return 'http://127.0.0.1:' . $_[0]->port }
 
 sub call {
     my ($self, $method, $path, $body) = @_;
-    my $reply = HTTP::Tiny->new(timeout => 20)->request($method, $self->url . "/_sim/$path", { $body ? (content => JSON::PP::encode_json($body)) : () });
+    my $reply = HTTP::Tiny->new(timeout => 20)->request(
+        $method,
+        $self->url . "/_sim/$path",
+        {$body ? (content => JSON::PP::encode_json($body)) : ()});
     die "$method $path: $reply->{status} $reply->{content}" if !$reply->{success};
     return JSON::PP::decode_json($reply->{content});
 }
 
 sub fault {
     my ($self, $method, $path, $action, %more) = @_;
-    return $self->call('POST', 'faults', { match => { method => $method, path_regex => $path }, action => $action, %more });
+    return $self->call('POST', 'faults',
+        {match => {method => $method, path_regex => $path}, action => $action, %more});
 }
 
 sub clear { return $_[0]->call('DELETE', 'faults') }
@@ -225,17 +258,18 @@ sub config { return $_[0]->call('POST', 'config', $_[1]) }
 sub ledger { return $_[0]->call('GET', 'ledger') }
 
 # How many requests have met a fault.
-sub faults_met { return scalar grep { $_->{fault} } @{ $_[0]->call('GET', 'requests') } }
+sub faults_met { return scalar grep { $_->{fault} } @{$_[0]->call('GET', 'requests')} }
 
 # What is left there for ever.
-sub files_for_ever { return grep { !$_->{expires_at} } @{ $_[0]->ledger->{files_left} } }
+sub files_for_ever { return grep { !$_->{expires_at} } @{$_[0]->ledger->{files_left}} }
 
 # SQL that makes a server of it, with a mapping for the current user.
 sub server_sql {
     my ($self, $name, $more) = @_;
     my $url = $self->url;
     $more = $more ? ", $more" : '';
-    return "CREATE SERVER $name FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai', model 'gpt-5.4-mini', base_url '$url/v1', poll_interval '1'$more);
+    return "CREATE SERVER $name FOREIGN DATA WRAPPER batchinf OPTIONS (provider 'openai',
+            model 'gpt-5.4-mini', base_url '$url/v1', poll_interval '1'$more);
             CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (api_key 'sk-sim')";
 }
 

@@ -14,14 +14,17 @@ cluster_start() {
 	local folder=$1; shift
 	mkdir -p "$folder"
 	[ "$(id -u)" = 0 ] && chown postgres "$folder"
-	as_postgres "$bi_bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$folder/initdb.log" 2>&1 ||
+	as_postgres "$bi_bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 \
+		--locale=C.UTF-8 --no-sync >"$folder/initdb.log" 2>&1 ||
 		{ cat "$folder/initdb.log"; return 1; }
 	{
-		printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$folder'" "fsync = off" "log_line_prefix = '%m [%p] %b %d '"
+		printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$folder'" "fsync = off" \
+			"log_line_prefix = '%m [%p] %b %d '"
 		printf '%s\n' "max_worker_processes = 16" "log_min_messages = log" "$@"
 	} | as_postgres tee -a "$folder/data/postgresql.conf" >/dev/null
 	export PGHOST=$folder PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-	(cd "$folder" && as_postgres "$bi_bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 start >/dev/null) ||
+	(cd "$folder" && as_postgres "$bi_bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 \
+		start >/dev/null) ||
 		{ cat "$folder/log"; return 1; }
 }
 
@@ -33,7 +36,8 @@ cluster_stop() { # FOLDER [MODE]
 # sim_start FOLDER [OPTION ...]: exports SIM_PORT; the pid is in FOLDER/sim.pid.
 sim_start() {
 	local folder=$1; shift
-	node "$bi_root/test/sim/main.js" --port 0 --port-file "$folder/sim.port" --parent-pid $$ "$@" >"$folder/sim.log" 2>&1 &
+	node "$bi_root/test/sim/main.js" --port 0 --port-file "$folder/sim.port" --parent-pid $$ \
+		"$@" >"$folder/sim.log" 2>&1 &
 	echo $! >"$folder/sim.pid"
 	for _ in $(seq 100); do
 		[ -s "$folder/sim.port" ] && break

@@ -19,8 +19,10 @@
 #define PG_FINALLY() } {
 #define PG_END_TRY() } } while (0)
 #define foreach(cell, list) for (cell = list_head(list); cell != NULL; cell = lnext(list, cell))
-#define dlist_foreach(iter, head) for ((iter).cur = (head)->head.next; (iter).cur != &(head)->head; (iter).cur = (iter).cur->next)
+#define dlist_foreach(iter, head) \
+	for ((iter).cur = (head)->head.next; (iter).cur != &(head)->head; (iter).cur = (iter).cur->next)
 #define dlist_foreach_modify(iter, head) dlist_foreach(iter, head)
 #define INT64_FORMAT "%ld"
 #define UINT64_FORMAT "%lu"
 #define INT64CONST(x) (x##L)
+#define CppAsString2(x) #x

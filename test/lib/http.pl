@@ -7,7 +7,8 @@ use warnings;
 use HTTP::Tiny;
 
 my ($method, $url, $body) = @ARGV;
-my %options = defined $body && length $body ? (content => $body, headers => { 'content-type' => 'application/json' }) : ();
+my %options = defined $body
+    && length $body ? (content => $body, headers => {'content-type' => 'application/json'}) : ();
 $options{headers}{authorization} = "Bearer $ENV{KEY}" if $ENV{KEY};
 my $reply = HTTP::Tiny->new(timeout => 90)->request($method, $url, \%options);
 my $text = $reply->{content};

@@ -38,7 +38,8 @@ static const struct
 static int
 is_outer(const struct sockaddr *to)
 {
-	return to->sa_family == AF_INET && ((const struct sockaddr_in *) to)->sin_addr.s_addr == inet_addr(OUTER);
+	return to->sa_family == AF_INET &&
+		((const struct sockaddr_in *) to)->sin_addr.s_addr == inet_addr(OUTER);
 }
 
 static int
@@ -54,13 +55,16 @@ is_metadata(const struct sockaddr *to)
 	static const unsigned char aws[4] = {0xfd, 0x00, 0x0e, 0xc2};
 	static const unsigned char google[4] = {0xfd, 0x20, 0x00, 0xce};
 	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	const unsigned char *v6 = (const unsigned char *) &((const struct sockaddr_in6 *) to)->sin6_addr;
+	const unsigned char *v6 =
+		(const unsigned char *) &((const struct sockaddr_in6 *) to)->sin6_addr;
 
 	if (to->sa_family == AF_INET)
-		return is_link_local((const unsigned char *) &((const struct sockaddr_in *) to)->sin_addr) || is_outer(to);
+		return is_outer(to) ||
+			is_link_local((const unsigned char *) &((const struct sockaddr_in *) to)->sin_addr);
 	if (to->sa_family != AF_INET6)
 		return 0;
-	return memcmp(v6, aws, 4) == 0 || memcmp(v6, google, 4) == 0 || (memcmp(v6, mapped, 12) == 0 && is_link_local(v6 + 12));
+	return memcmp(v6, aws, 4) == 0 || memcmp(v6, google, 4) == 0 ||
+		(memcmp(v6, mapped, 12) == 0 && is_link_local(v6 + 12));
 }
 
 static int
@@ -68,11 +72,14 @@ connect_here(int fd, int family)
 {
 	int			(*real) (int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
 	unsigned short port = htons((unsigned short) atoi(getenv("MACHINE_PORT")));
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in v4 =
+		{.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
 
 	inet_pton(AF_INET6, "::ffff:127.0.0.1", &v6.sin6_addr);
-	return family == AF_INET ? real(fd, (struct sockaddr *) &v4, sizeof(v4)) : real(fd, (struct sockaddr *) &v6, sizeof(v6));
+	if (family == AF_INET)
+		return real(fd, (struct sockaddr *) &v4, sizeof(v4));
+	return real(fd, (struct sockaddr *) &v6, sizeof(v6));
 }
 
 /* Sockets that are connected to OUTER, as their owner believes. */
@@ -86,7 +93,9 @@ connect(int fd, const struct sockaddr *to, socklen_t size)
 
 	if (fd >= 0 && fd < FDS)
 		outer_fds[fd] = is_outer(to);
-	return is_metadata(to) && getenv("MACHINE_PORT") ? connect_here(fd, to->sa_family) : real(fd, to, size);
+	if (is_metadata(to) && getenv("MACHINE_PORT"))
+		return connect_here(fd, to->sa_family);
+	return real(fd, to, size);
 }
 
 /* base/transfer.c judges this address too, once connected. */
@@ -102,9 +111,11 @@ getpeername(int fd, struct sockaddr *peer, socklen_t *size)
 }
 
 int
-getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+			struct addrinfo **found)
 {
-	int			(*real) (const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+	int			(*real) (const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		dlsym(RTLD_NEXT, "getaddrinfo");
 	size_t		len = node ? strlen(node) : 0;
 
 	if (len > strlen(DOMAIN) && strcmp(node + len - strlen(DOMAIN), DOMAIN) == 0)
@@ -114,7 +125,8 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		if (strcmp(node, "rebind" DOMAIN) == 0)
 			node = looks++ % 2 == 0 ? OUTER : "127.0.0.1";
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-			if (strncmp(node, names[i].name, len - strlen(DOMAIN)) == 0 && names[i].name[len - strlen(DOMAIN)] == '\0')
+			if (strncmp(node, names[i].name, len - strlen(DOMAIN)) == 0 &&
+				names[i].name[len - strlen(DOMAIN)] == '\0')
 				node = names[i].address;
 	}
 	return real(node, service, hints, found);

@@ -1,4 +1,6 @@
--- Jobs of another install: who sees them, who may adopt them, and whose rights they go on with.
+-- Jobs of another installation are foreign. The test proves who sees them, who may adopt them with
+-- batch_adopt, and with whose rights they go on. A foreign job is made by changing the installation
+-- that batchinf.job names.
 \i lib.sql
 SELECT no_plan();
 
@@ -14,8 +16,8 @@ CREATE SCHEMA alice AUTHORIZATION adopt_alice;
 CREATE SCHEMA tool;
 GRANT USAGE ON SCHEMA tool TO PUBLIC;
 CREATE FUNCTION tool.seen() RETURNS text LANGUAGE sql AS $$
-    SELECT concat_ws(' ', (SELECT count(*) FROM batch_jobs), (SELECT count(*) FROM batch_chunks), (SELECT count(*) FROM batch_records),
-                     (SELECT count(*) > 0 FROM batch_events)) $$;
+    SELECT concat_ws(' ', (SELECT count(*) FROM batch_jobs), (SELECT count(*) FROM batch_chunks),
+        (SELECT count(*) FROM batch_records), (SELECT count(*) > 0 FROM batch_events)) $$;
 
 --
 -- A restored job: the oids of its owner, server and table are other things' here
@@ -25,22 +27,31 @@ SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'a secret') 
 RESET ROLE;
 CALL batch_work('60 s');
 CREATE FUNCTION tool.restore(job bigint, owner name) RETURNS void LANGUAGE sql AS $$
-    UPDATE batchinf.job SET install = gen_random_uuid(), owner = (SELECT oid FROM pg_roles WHERE rolname = 'adopt_bob'), owner_name = $2,
-                            server = (SELECT oid FROM pg_foreign_server WHERE srvname = 'other') WHERE job_id = $1 $$;
+    UPDATE batchinf.job
+    SET install = gen_random_uuid(), owner = (SELECT oid FROM pg_roles WHERE rolname = 'adopt_bob'),
+        owner_name = $2, server = (SELECT oid FROM pg_foreign_server WHERE srvname = 'other')
+    WHERE job_id = $1 $$;
 SELECT tool.restore(:job, 'adopt_alice');
 INSERT INTO batchinf.pause (server, owner, until, reason, install, database)
-SELECT s.oid, 0, now() + interval '1 hour', 'words of another server', h.uuid, h.database FROM pg_foreign_server s, batchinf.here h WHERE s.srvname = 'other';
+SELECT s.oid, 0, now() + interval '1 hour', 'words of another server', h.uuid, h.database
+FROM pg_foreign_server s, batchinf.here h WHERE s.srvname = 'other';
 UPDATE batchinf.chunk SET state = 'planned', next_step_at = now() WHERE job_id = :job;
 SET ROLE adopt_bob;
-SELECT is(tool.seen(), '0 0 0 f', 'a foreign job is not shown to a role that only has its owner''s old oid');
-SELECT throws_ok(format('SELECT %s(%s)', f, :job), '42501', format('permission denied to %s batch job %s', substr(f, 7), :job), '… nor may that role call ' || f)
+SELECT is(tool.seen(), '0 0 0 f',
+    'a foreign job is not shown to a role that only has its owner''s old oid');
+SELECT throws_ok(format('SELECT %s(%s)', f, :job), '42501',
+    format('permission denied to %s batch job %s', substr(f, 7), :job),
+    '… nor may that role call ' || f)
 FROM unnest('{batch_cancel,batch_pause,batch_resume,batch_retry}'::text[]) f;
 RESET ROLE;
-SELECT matches(sim.psql('SET ROLE adopt_bob', format('CALL batch_wait(%s)', :job)), 'permission denied to wait for batch job', '… nor batch_wait');
+SELECT matches(sim.psql('SET ROLE adopt_bob', format('CALL batch_wait(%s)', :job)),
+    'permission denied to wait for batch job', '… nor batch_wait');
 SET ROLE adopt_alice;
 SELECT is(tool.seen(), '1 1 1 t', '… but to the role that has its owner''s name');
-SELECT is(waiting_for, NULL, '… without the pause of a server that only has its server''s old oid') FROM batch_chunks;
-SELECT throws_ok(format('SELECT batch_retry(%s)', :job), '55000', NULL, '… which cannot manage it before batch_adopt');
+SELECT is(waiting_for, NULL, '… without the pause of a server that only has its server''s old oid')
+FROM batch_chunks;
+SELECT throws_ok(format('SELECT batch_retry(%s)', :job), '55000', NULL,
+    '… which cannot manage it before batch_adopt');
 SET ROLE adopt_member;
 SELECT is(tool.seen(), '1 1 1 t', '… and to its members');
 RESET ROLE;
@@ -73,16 +84,24 @@ BEGIN
 END $$;
 CREATE TRIGGER attack BEFORE UPDATE ON alice.t FOR EACH ROW EXECUTE FUNCTION alice.attack();
 CREATE FUNCTION alice.ask() RETURNS bigint LANGUAGE sql AS $$
-    SELECT batch_submit('SELECT id FROM alice.t', server => 'openai', prompt => 'x', target => 'alice.t', write_back => '{"answer": "$"}') $$;
+    SELECT batch_submit('SELECT id FROM alice.t', server => 'openai', prompt => 'x',
+        target => 'alice.t', write_back => '{"answer": "$"}', in_flight => 'send',
+        write_if => 'always') $$;
 SELECT alice.ask() AS job \gset
 RESET ROLE;
 SELECT tool.restore(:job, 'adopt_alice');
 SELECT batch_adopt(:job) AS x \gset
-SELECT is(owner::text, 'adopt_alice', 'promise 5: a job that a superuser adopts goes on as the role that has its owner''s name') FROM batch_jobs WHERE job_id = :job;
+SELECT is(owner::text, 'adopt_alice',
+    'promise 5: a job that a superuser adopts goes on as the role that has its owner''s name')
+FROM batch_jobs WHERE job_id = :job;
 CALL batch_work('60 s');
-SELECT is(state || ' ' || written, 'completed 1', '… and is done') FROM batch_jobs WHERE job_id = :job;
-SELECT is(string_agg(who, ','), 'adopt_alice', 'promise 5: … its target''s trigger ran as that role') FROM tool.witness;
-SELECT is(rolsuper, false, 'promise 5: … and made nobody a superuser') FROM pg_roles WHERE rolname = 'adopt_alice';
+SELECT is(state || ' ' || written, 'completed 1', '… and is done') FROM batch_jobs
+WHERE job_id = :job;
+SELECT is(string_agg(who, ','), 'adopt_alice',
+    'promise 5: … its target''s trigger ran as that role')
+FROM tool.witness;
+SELECT is(rolsuper, false, 'promise 5: … and made nobody a superuser') FROM pg_roles
+WHERE rolname = 'adopt_alice';
 
 --
 -- Who may adopt, and what an owner may be named
@@ -97,8 +116,10 @@ BEGIN
     EXECUTE call;
     RETURN 'not refused';
 EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT, c = PG_EXCEPTION_CONTEXT;
-    RETURN concat_ws(' | ', sqlstate, m, NULLIF(d, ''), NULLIF(h, ''), substring(c FROM 'adoption of [^\n]*'));
+    GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT,
+    c = PG_EXCEPTION_CONTEXT;
+    RETURN concat_ws(' | ', sqlstate, m, NULLIF(d, ''), NULLIF(h, ''),
+        substring(c FROM 'adoption of [^\n]*'));
 END $$;
 CREATE ROLE adopt_boss SUPERUSER;
 SET ROLE adopt_alice;
@@ -106,91 +127,152 @@ SELECT alice.ask() AS job \gset
 RESET ROLE;
 SELECT tool.restore(:job, 'adopt_alice');
 SET ROLE adopt_bob;
-SELECT is(tool.refused(format('SELECT batch_adopt(%s)', :job)), format('42501 | permission denied to adopt batch job %s | Only a superuser, or a member of the role "adopt_alice" that it belonged to, may do this.', :job),
-          'a stranger, though with the owner''s old oid, may not adopt');
-SELECT is(tool.refused(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job)), format('42501 | permission denied to adopt batch job %s | Only a superuser may name the role that a job goes on as.', :job), '… nor name himself');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    format(
+        '42501 | permission denied to adopt batch job %s | Only a superuser, '
+        'or a member of the role "adopt_alice" that it belonged to, may do this.',
+        :job),
+    'a stranger, though with the owner''s old oid, may not adopt');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job)),
+    format(
+        '42501 | permission denied to adopt batch job %s | Only a superuser may name the role that '
+        'a job goes on as.',
+        :job),
+    '… nor name himself');
 SET ROLE adopt_alice;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_alice'')', :job)), '^42501 .*Only a superuser may name', '… nor may the owner name one');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_alice'')', :job)),
+    '^42501 .*Only a superuser may name', '… nor may the owner name one');
 RESET ROLE;
-SELECT is(tool.refused(format('SELECT batch_adopt(%s, owner => ''adopt_bob'')', :job)),
-          format('22023 | cannot name another owner for batch job %s | The role "adopt_alice" that it belonged to exists. | Use batch_adopt(%1$s) to let it go on as that role.', :job),
-          'a superuser names no other owner while the former one exists');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s, owner => ''adopt_bob'')', :job)),
+    format(
+        '22023 | cannot name another owner for batch job %s | The role "adopt_alice" that it '
+        'belonged to exists. | Use batch_adopt(%1$s) to let it go on as that role.',
+        :job),
+    'a superuser names no other owner while the former one exists');
 ALTER ROLE adopt_alice SUPERUSER;
-SELECT is(tool.refused(format('SELECT batch_adopt(%s)', :job)),
-          format('42501 | batch job %s cannot go on as the superuser "adopt_alice" | Its owner is not known to have been a superuser. | As a superuser, name a role that is not one: batch_adopt(%1$s, owner => ''role'').', :job),
-          'promise 5: a role that is a superuser here gets no ordinary role''s job');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    format(
+        '42501 | batch job %s cannot go on as the superuser "adopt_alice" '
+        '| Its owner is not known to have been a superuser. | As a superuser, '
+        'name a role that is not one: batch_adopt(%1$s, owner => ''role'').',
+        :job),
+    'promise 5: a role that is a superuser here gets no ordinary role''s job');
 ALTER ROLE adopt_alice NOSUPERUSER;
 REVOKE USAGE ON FOREIGN SERVER openai FROM adopt_alice;
-SELECT is(tool.refused(format('SELECT batch_adopt(%s)', :job)), format('42501 | permission denied for foreign server openai | adoption of batch job %s for role "adopt_alice"', :job), 'promise 5: the owner''s rights count, not the caller''s: USAGE on the server');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    format(
+        '42501 | permission denied for foreign server openai | adoption of batch job %s for role '
+        '"adopt_alice"',
+        :job),
+    'promise 5: the owner''s rights count, not the caller''s: USAGE on the server');
 GRANT USAGE ON FOREIGN SERVER openai TO adopt_alice;
 ALTER TABLE alice.t OWNER TO adopt_bob;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), '^42501 \| permission denied for column "id" of target table "t" .*for role "adopt_alice"$', '… rights on the target');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    '^42501 \| permission denied for column "id" of target table "t" .*for role "adopt_alice"$',
+    '… rights on the target');
 ALTER TABLE alice.t OWNER TO adopt_alice;
 ALTER SCHEMA alice OWNER TO adopt_bob;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), '^42501 \| permission denied for schema alice', '… USAGE on its schema');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    '^42501 \| permission denied for schema alice', '… USAGE on its schema');
 ALTER SCHEMA alice OWNER TO adopt_alice;
 SET ROLE adopt_member;
 SELECT is(batch_adopt(:job)::text, '', 'a member of the former owner adopts');
-SELECT is(owner::text, 'adopt_alice', '… and the job is the former owner''s') FROM batch_jobs WHERE job_id = :job;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), format('^55000 \| batch job %s is not foreign', :job), '… once');
+SELECT is(owner::text, 'adopt_alice', '… and the job is the former owner''s') FROM batch_jobs
+WHERE job_id = :job;
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    format('^55000 \| batch job %s is not foreign', :job), '… once');
 RESET ROLE;
 
 -- the former owner does not exist
 SELECT tool.restore(:job, 'adopt_gone');
-SELECT is(tool.refused(format('SELECT batch_adopt(%s)', :job)),
-          format('42704 | the owner of batch job %s does not exist | It belonged to a role "adopt_gone". | Name the role that it goes on as: batch_adopt(%1$s, owner => ''role'').', :job), 'a job whose owner does not exist: the error says what to do');
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_boss'')', :job)), '^42501 \| batch job \d+ cannot go on as the superuser "adopt_boss"', 'promise 5: … a superuser cannot be named for an ordinary role''s job');
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job)), '^42501 .*for role "adopt_bob"$', '… nor who lacks rights');
+SELECT is(
+    tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    format(
+        '42704 | the owner of batch job %s does not exist | It belonged to a role "adopt_gone". '
+        '| Name the role that it goes on as: batch_adopt(%1$s, owner => ''role'').',
+        :job),
+    'a job whose owner does not exist: the error says what to do');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_boss'')', :job)),
+    '^42501 \| batch job \d+ cannot go on as the superuser "adopt_boss"',
+    'promise 5: … a superuser cannot be named for an ordinary role''s job');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job)),
+    '^42501 .*for role "adopt_bob"$', '… nor who lacks rights');
 GRANT USAGE ON SCHEMA alice TO adopt_bob;
 GRANT SELECT, UPDATE ON alice.t TO adopt_bob;
 SET ROLE adopt_alice;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), '^42501 .*for the job of a role that does not exist', '… nor does an ordinary role get it');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    '^42501 .*for the job of a role that does not exist', '… nor does an ordinary role get it');
 RESET ROLE;
 SELECT is(batch_adopt(:job, owner => 'adopt_bob')::text, '', '… who has them can be named');
 SELECT is(owner::text, 'adopt_bob', '… and is the owner') FROM batch_jobs WHERE job_id = :job;
 TRUNCATE tool.witness;
 UPDATE batchinf.chunk SET next_step_at = now() WHERE job_id = :job;
 CALL batch_work('60 s');
-SELECT is(state || ' ' || written, 'completed 1', '… the job is done') FROM batch_jobs WHERE job_id = :job;
+SELECT is(state || ' ' || written, 'completed 1', '… the job is done') FROM batch_jobs
+WHERE job_id = :job;
 SELECT is(string_agg(who, ','), 'adopt_bob', 'promise 5: … with his rights') FROM tool.witness;
 
 -- a superuser's job; and one of 0.1.0, which did not say
-SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS boss_job, batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS old_job \gset
+SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS boss_job,
+    batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS old_job \gset
 SELECT tool.restore(:boss_job, current_user), tool.restore(:old_job, current_user);
 UPDATE batchinf.job SET spec = spec - 'owner_superuser' WHERE job_id = :old_job;
-SELECT lives_ok(format('SELECT batch_adopt(%s)', :boss_job), 'a superuser''s job goes on as the superuser of that name');
-SELECT is(owner::text, current_user::text, '… whose it is') FROM batch_jobs WHERE job_id = :boss_job;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :old_job)), '^42501 \| batch job \d+ cannot go on as the superuser', 'a job of 0.1.0 does not');
-SELECT lives_ok(format('SELECT batch_adopt(%s, owner => ''adopt_bob'')', :old_job), '… a role that is no superuser can be named for it');
+SELECT lives_ok(format('SELECT batch_adopt(%s)', :boss_job),
+    'a superuser''s job goes on as the superuser of that name');
+SELECT is(owner::text, current_user::text, '… whose it is') FROM batch_jobs
+WHERE job_id = :boss_job;
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :old_job)),
+    '^42501 \| batch job \d+ cannot go on as the superuser', 'a job of 0.1.0 does not');
+SELECT lives_ok(format('SELECT batch_adopt(%s, owner => ''adopt_bob'')', :old_job),
+    '… a role that is no superuser can be named for it');
 SELECT is(owner::text, 'adopt_bob', '… whose it is') FROM batch_jobs WHERE job_id = :old_job;
 SELECT tool.restore(:boss_job, 'adopt_gone');
 SELECT batch_adopt(:boss_job, owner => 'adopt_bob') AS x \gset
 SELECT tool.restore(:boss_job, 'adopt_boss');
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :boss_job)), '^42501 \| batch job \d+ cannot go on as the superuser', 'promise 5: a job that an ordinary role has had is no superuser''s any more');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :boss_job)),
+    '^42501 \| batch job \d+ cannot go on as the superuser',
+    'promise 5: a job that an ordinary role has had is no superuser''s any more');
 SELECT batch_adopt(:boss_job, owner => 'adopt_bob') AS x \gset
 
 -- all of them
 SET ROLE adopt_alice;
 SELECT alice.ask() AS alice1, alice.ask() AS alice2, alice.ask() AS gone \gset
 SET ROLE adopt_bob;
-SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS bob1, batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS bob2 \gset
+SELECT batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS bob1,
+    batch_submit('SELECT 1 AS id', server => 'openai', prompt => 'x') AS bob2 \gset
 RESET ROLE;
 SELECT tool.restore(j, 'adopt_alice') FROM unnest(ARRAY[:alice1, :alice2]) j;
 SELECT tool.restore(j, 'adopt_bob') FROM unnest(ARRAY[:bob1, :bob2]) j;
 SELECT tool.restore(:gone, 'adopt_gone');
 UPDATE batchinf.job SET server_name = 'no_such_server' WHERE job_id = :bob1;
 CREATE FUNCTION tool.owners(VARIADIC jobs bigint[]) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(owner || ' ' || (state <> 'foreign'), ', ' ORDER BY job_id) FROM batch_jobs WHERE job_id = ANY (jobs) $$;
+    SELECT string_agg(owner || ' ' || (state <> 'foreign'), ', ' ORDER BY job_id) FROM batch_jobs
+    WHERE job_id = ANY (jobs) $$;
 SET ROLE adopt_alice;
 SELECT batch_adopt(NULL) AS x \gset
 RESET ROLE;
-SELECT is(tool.owners(:alice1, :alice2, :gone, :bob1, :bob2), 'adopt_alice true, adopt_alice true, adopt_gone false, adopt_bob false, adopt_bob false', 'batch_adopt(NULL): what belonged to the caller by name');
-SELECT matches(sim.psql('SELECT batch_adopt(NULL)'), format('WARNING:  batch job %s was not adopted: the owner of batch job %1$s does not exist.*HINT:  Name the role.*WARNING:  batch job %s was not adopted: server "no_such_server" does not exist', :gone, :bob1),
-               'promise 4: … by a superuser: what cannot be adopted is told');
-SELECT is(tool.owners(:gone, :bob1, :bob2), 'adopt_gone false, adopt_bob false, adopt_bob true', '… and stops no other job, each of which is its owner''s');
+SELECT is(tool.owners(:alice1, :alice2, :gone, :bob1, :bob2),
+    'adopt_alice true, adopt_alice true, adopt_gone false, adopt_bob false, adopt_bob false',
+    'batch_adopt(NULL): what belonged to the caller by name');
+SELECT matches(
+    sim.psql('SELECT batch_adopt(NULL)'),
+    format(
+        'WARNING:  batch job %s was not adopted: the owner of batch job %1$s does not '
+        'exist.*HINT:  Name the role.*WARNING:  batch job %s was not adopted: server '
+        '"no_such_server" does not exist',
+        :gone, :bob1),
+    'promise 4: … by a superuser: what cannot be adopted is told');
+SELECT is(tool.owners(:gone, :bob1, :bob2), 'adopt_gone false, adopt_bob false, adopt_bob true',
+    '… and stops no other job, each of which is its owner''s');
 UPDATE batchinf.job SET server_name = 'openai' WHERE job_id = :bob1;
 SELECT batch_adopt(NULL, owner => 'adopt_bob') AS x \gset
-SELECT is(tool.owners(:gone, :bob1), 'adopt_bob true, adopt_bob false', '… with an owner named: what nobody can have by name');
+SELECT is(tool.owners(:gone, :bob1), 'adopt_bob true, adopt_bob false',
+    '… with an owner named: what nobody can have by name');
 SELECT batch_adopt(NULL) AS x \gset
 
 -- in its own install, an owner who was dropped
@@ -205,11 +287,15 @@ DROP ROLE adopt_eve;
 CREATE ROLE adopt_eve;
 GRANT USAGE ON FOREIGN SERVER openai TO adopt_eve;
 SET ROLE adopt_eve;
-SELECT is(tool.seen(), '0 0 0 f', 'a job whose owner was dropped is not shown to a new role of that name');
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), '^42501 .*for the job of a role that does not exist', '… which cannot adopt it');
+SELECT is(tool.seen(), '0 0 0 f',
+    'a job whose owner was dropped is not shown to a new role of that name');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    '^42501 .*for the job of a role that does not exist', '… which cannot adopt it');
 RESET ROLE;
-SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)), '^42704 .*Name the role that it goes on as', '… nor can a superuser for nobody');
-SELECT lives_ok(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job), '… but for a role that is named');
+SELECT matches(tool.refused(format('SELECT batch_adopt(%s)', :job)),
+    '^42704 .*Name the role that it goes on as', '… nor can a superuser for nobody');
+SELECT lives_ok(format('SELECT batch_adopt(%s, ''adopt_bob'')', :job),
+    '… but for a role that is named');
 SELECT is(owner::text, 'adopt_bob', '… whose it is') FROM batch_jobs WHERE job_id = :job;
 
 DROP OWNED BY adopt_eve;

@@ -1,2 +1,2 @@
--- Whose fault an error is, as blame.sql has it, in a visit.
+-- The tests of blame.sql, with the background worker.
 \i blame.sql

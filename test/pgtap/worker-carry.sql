@@ -1,2 +1,2 @@
--- Custom settings, as carry.sql has them, in a visit.
+-- The tests of carry.sql, with the background worker.
 \i carry.sql

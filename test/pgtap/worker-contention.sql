@@ -1,2 +1,2 @@
--- Others write the same rows at the same time as a visit.
+-- The tests of contention.sql, with the background worker.
 \i contention.sql

@@ -1,2 +1,2 @@
--- A target that changes meanwhile, as rewrite.sql has it, in a visit.
+-- The tests of rewrite.sql, with the background worker.
 \i rewrite.sql

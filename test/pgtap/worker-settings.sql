@@ -1,2 +1,2 @@
--- What ALTER DATABASE and ALTER ROLE set for everybody does not reach a visit.
+-- The tests of settings.sql, with the background worker.
 \i settings.sql

@@ -1,12 +1,14 @@
-# test/rgw/rgw.sh: sourced by tests: Ceph's radosgw on 127.0.0.1, an S3 that we did not write, with its objects in a folder.  It is the system's
-# own where that can do without a Ceph cluster (18 and newer), else that of Debian 13.
+# test/rgw/rgw.sh: sourced by tests: starts Ceph's radosgw on 127.0.0.1, an S3 that is not ours,
+# with its objects in a folder.  The system's own is used if it can run without a Ceph cluster
+# (version 18 and newer), else that of Debian 13.
 
 rgw_run=(bash "$(dirname "${BASH_SOURCE[0]}")/../suite.sh" trixie) rgw_signal=TERM
 if dpkg --compare-versions "$(dpkg-query -W -f '${Version}' radosgw 2>/dev/null)" ge 18; then
-	rgw_run=() rgw_signal=KILL		# by itself it does not always end
+	rgw_run=() rgw_signal=KILL		# it does not always end when it is asked to
 fi
 
-# rgw_await PID COMMAND ...: until the command succeeds; fails with the process, or after half a minute
+# rgw_await PID COMMAND ...: waits until the command succeeds; fails if the process ends, or after
+# half a minute.
 rgw_await() {
 	local pid=$1; shift
 	for _ in $(seq 300); do
@@ -24,11 +26,17 @@ rgw_end() { # PID
 
 rgw_listens() { : </dev/tcp/127.0.0.1/"${RGW_URL##*:}"; }
 
-# rgw_start FOLDER, below TMPDIR: exports RGW_URL, RGW_ACCESS_KEY, RGW_SECRET_KEY; the pid is in FOLDER/rgw.pid.
+# rgw_start FOLDER: starts it; FOLDER is below TMPDIR.  Exports RGW_URL, RGW_ACCESS_KEY and
+# RGW_SECRET_KEY, and writes the process's id to FOLDER/rgw.pid.
 rgw_start() {
 	local folder=$1 port pid
-	export RGW_ACCESS_KEY=AKIDEXAMPLE RGW_SECRET_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY		# as at the simulator
-	port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+	# the keys that the simulator has
+	export RGW_ACCESS_KEY=AKIDEXAMPLE
+	export RGW_SECRET_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY
+	port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => {
+		console.log(s.address().port);
+		s.close();
+	})')
 	export RGW_URL=http://127.0.0.1:$port
 	mkdir -p "$folder/rgw"
 	cat >"$folder/rgw/ceph.conf" <<-END
@@ -42,12 +50,19 @@ rgw_start() {
 		admin_socket =
 		rgw_frontends = beast endpoint=127.0.0.1:$port
 	END
-	"${rgw_run[@]}" stdbuf -oL radosgw-admin --no-mon-config -c "$folder/rgw/ceph.conf" user create --uid=batchinf --display-name=batchinf \
+	"${rgw_run[@]}" stdbuf -oL radosgw-admin --no-mon-config -c "$folder/rgw/ceph.conf" \
+		user create --uid=batchinf --display-name=batchinf \
 		--access-key="$RGW_ACCESS_KEY" --secret="$RGW_SECRET_KEY" >"$folder/rgw.log" 2>&1 &
 	pid=$!
-	rgw_await $pid grep -q '"secret_key"' "$folder/rgw.log" || { rgw_end $pid; local status=$?; cat "$folder/rgw.log"; return $status; }
+	rgw_await $pid grep -q '"secret_key"' "$folder/rgw.log" || {
+		rgw_end $pid
+		local status=$?
+		cat "$folder/rgw.log"
+		return $status
+	}
 	rgw_end $pid
-	"${rgw_run[@]}" radosgw -d --no-mon-config -n client.rgw -c "$folder/rgw/ceph.conf" >>"$folder/rgw.log" 2>&1 &
+	"${rgw_run[@]}" radosgw -d --no-mon-config -n client.rgw -c "$folder/rgw/ceph.conf" \
+		>>"$folder/rgw.log" 2>&1 &
 	echo $! >"$folder/rgw.pid"
 	rgw_await $! rgw_listens || { cat "$folder/rgw.log"; return 1; }
 }

@@ -15,7 +15,8 @@ const ROUTES = {
   'GET /_sim/config': (sim) => sim.config.shown(),
   'POST /_sim/config': (sim, body) => sim.config.change(body),
   'POST /_sim/foreign': (sim, body) => foreign(sim, body),
-  'GET /_sim/google_credentials': (sim, body, query, base) => credentials(sim, base, Object.fromEntries(query)),
+  'GET /_sim/google_credentials': (sim, body, query, base) =>
+    credentials(sim, base, Object.fromEntries(query)),
   'GET /_sim/lanes': (sim) => sim.lanes.list(),
   'POST /_sim/lanes': (sim, body) => sim.lanes.open(sim, body),
   'POST /_sim/shut': (sim, body) => sim.lanes.shut(body),
@@ -38,7 +39,8 @@ function ledger(sim, query) {
   };
 }
 
-// Batches of somebody else beside those of the tests: {provider, ...what that provider asks for} -> {ids}.
+// Batches of somebody else beside those of the tests: {provider, ...what that provider asks for} ->
+// {ids}.
 function foreign(sim, { provider: name, ...wish }) {
   const provider = sim.providers.find((p) => p.name === name);
   if (!provider || !provider.foreign) throw new Error(`no foreign batches of "${name}"`);

@@ -9,7 +9,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
-export const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+export const sleep = (ms) =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+  });
 
 // Polls until probe() is truthy; throws after the deadline.
 export async function until(probe, what, ms = 60000) {
@@ -24,30 +27,57 @@ export async function until(probe, what, ms = 60000) {
 export async function startSim(args = [], env = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'batchinf-simtest-'));
   const portFile = path.join(folder, 'port');
-  const child = spawn(process.execPath, [MAIN, '--port', '0', '--port-file', portFile, ...args], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env } });
-  const ended = new Promise((done) => { child.once('exit', done); });
+  const child = spawn(process.execPath, [MAIN, '--port', '0', '--port-file', portFile, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  const ended = new Promise((done) => {
+    child.once('exit', done);
+  });
   await until(() => fs.existsSync(portFile) || child.exitCode !== null, 'the simulator to start');
   const port = Number(fs.readFileSync(portFile, 'utf8'));
   fs.rmSync(folder, { recursive: true });
-  return { port, child, stop: () => { child.kill('SIGTERM'); return ended; } };
+  return {
+    port,
+    child,
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
 }
 
 // One request on a connection of its own. Never throws: {status, headers, body, json, error}.
-// json() is null if the body is none. It ends after timeout ms without a byte, and after longest ms in all.
-export function call(sim, method, target, { headers = {}, body, tls, timeout = 60000, longest } = {}) {
+// json() is null if the body is none. It ends after timeout ms without a byte, and after longest ms
+// in all.
+export function call(
+  sim,
+  method,
+  target,
+  { headers = {}, body, tls, timeout = 60000, longest } = {},
+) {
   return new Promise((done) => {
     const chunks = [];
     let reply = { status: null, headers: {} };
     const finish = (error) => {
       const bytes = Buffer.concat(chunks);
-      done({ status: reply.statusCode || null, headers: reply.headers, body: bytes, json: parse(bytes), error });
+      done({
+        status: reply.statusCode || null,
+        headers: reply.headers,
+        body: bytes,
+        json: parse(bytes),
+        error,
+      });
     };
-    const req = (tls ? https : http).request({ host: '127.0.0.1', port: sim.port, method, path: target, headers, agent: false, ...tls }, (res) => {
-      reply = res;
-      res.on('data', (c) => chunks.push(c));
-      res.on('end', () => finish(res.complete ? null : new Error('incomplete')));
-      res.on('error', finish);
-    });
+    const req = (tls ? https : http).request(
+      { host: '127.0.0.1', port: sim.port, method, path: target, headers, agent: false, ...tls },
+      (res) => {
+        reply = res;
+        res.on('data', (c) => chunks.push(c));
+        res.on('end', () => finish(res.complete ? null : new Error('incomplete')));
+        res.on('error', finish);
+      },
+    );
     req.setTimeout(timeout, () => req.destroy(new Error('client timeout')));
     if (longest) setTimeout(() => req.destroy(new Error('long enough')), longest);
     req.on('error', finish);
@@ -74,7 +104,10 @@ export class Tap {
     console.log(`${condition ? 'ok' : 'not ok'} ${this.count} - ${name}`);
     if (condition) return;
     this.failed += 1;
-    if (shown !== undefined) console.log(`# got: ${typeof shown === 'string' ? shown : JSON.stringify(shown)}`.slice(0, 2000));
+    if (shown !== undefined)
+      console.log(
+        `# got: ${typeof shown === 'string' ? shown : JSON.stringify(shown)}`.slice(0, 2000),
+      );
   }
 
   is(got, wanted, name) {

@@ -1,5 +1,6 @@
 'use strict';
-// Further doors of the simulator, each a port of its own: a lane. Faults may be for one lane only, its requests are listed apart, and it
+// Further doors of the simulator, each a port of its own: a lane. Faults may be for one lane only,
+// its requests are listed apart, and it
 // can be shut for a while: as if nobody listened there, or with a certificate that nobody trusts.
 
 const fs = require('fs');
@@ -10,13 +11,14 @@ const read = ({ cert, key }) => ({ cert: fs.readFileSync(cert), key: fs.readFile
 // Below the ports that the system gives away by itself: nobody takes that of a lane that is shut.
 const anyPort = () => 15000 + Math.floor(Math.random() * 15000);
 
-const listen = (server, port) => new Promise((done, failed) => {
-  server.once('error', failed);
-  server.listen(port, '127.0.0.1', () => {
-    server.removeListener('error', failed);
-    done(server.address().port);
+const listen = (server, port) =>
+  new Promise((done, failed) => {
+    server.once('error', failed);
+    server.listen(port, '127.0.0.1', () => {
+      server.removeListener('error', failed);
+      done(server.address().port);
+    });
   });
-});
 
 class Lane {
   // tls: {cert, key, wrong: {cert, key}}, paths of files; undefined: plain HTTP
@@ -33,7 +35,9 @@ class Lane {
 
   async open() {
     for (let tries = 0; !this.server.listening; tries++) {
-      this.port = await listen(this.server, anyPort()).catch((error) => { if (tries > 500) throw error; });
+      this.port = await listen(this.server, anyPort()).catch((error) => {
+        if (tries > 500) throw error;
+      });
     }
   }
 
@@ -90,7 +94,9 @@ class Lanes {
 
   list() {
     const shown = ({ at, method, path, status, fault }) => ({ at, method, path, status, fault });
-    return Object.fromEntries([...this.byPort].map(([port, { requests }]) => [port, requests.map(shown)]));
+    return Object.fromEntries(
+      [...this.byPort].map(([port, { requests }]) => [port, requests.map(shown)]),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// What would have been billed: one entry for each request for which the model ran. Append only until reset.
+// What would have been billed: one entry for each request for which the model ran. Append only
+// until reset.
 
 class Ledger {
   constructor() {
@@ -27,6 +28,8 @@ class Ledger {
       billed_requests: this.entries.length,
       realtime_requests: this.realtime,
       prompt_tokens: sum(this.entries, 'prompt_tokens'),
+      cached_tokens: sum(this.entries, 'cached_tokens'),
+      cache_write_tokens: sum(this.entries, 'cache_write_tokens'),
       completion_tokens: sum(this.entries, 'completion_tokens'),
       by_custom_id: tally(this.entries, 'custom_id'),
       by_content: byContent,
@@ -41,6 +44,6 @@ function tally(entries, key) {
   return counts;
 }
 
-const sum = (entries, key) => entries.reduce((total, e) => total + e[key], 0);
+const sum = (entries, key) => entries.reduce((total, e) => total + (e[key] || 0), 0);
 
 module.exports = { Ledger };

@@ -20,22 +20,40 @@ const { createGoogle } = require('./google');
 const { createOpenAI } = require('./openai');
 const { createS3 } = require('./s3');
 
-const { values: args } = parseArgs({ options: {
-  port: { type: 'string', default: '0' },
-  'port-file': { type: 'string' },
-  'tls-cert': { type: 'string' },
-  'tls-key': { type: 'string' },
-  'api-key': { type: 'string', multiple: true, default: ['sk-sim'] },
-  'batch-seconds': { type: 'string' },
-  'parent-pid': { type: 'string' },
-} });
+const { values: args } = parseArgs({
+  options: {
+    port: { type: 'string', default: '0' },
+    'port-file': { type: 'string' },
+    'tls-cert': { type: 'string' },
+    'tls-key': { type: 'string' },
+    'api-key': { type: 'string', multiple: true, default: ['sk-sim'] },
+    'batch-seconds': { type: 'string' },
+    'parent-pid': { type: 'string' },
+  },
+});
 
 function build() {
   const sim = {
-    config: new Config({ keys: args['api-key'], batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']) }),
-    store: new Store(), ledger: new Ledger(), faults: new Faults(), lanes: new Lanes(), log: new Log(), control,
+    config: new Config({
+      keys: args['api-key'],
+      batchSeconds: args['batch-seconds'] && Number(args['batch-seconds']),
+    }),
+    store: new Store(),
+    ledger: new Ledger(),
+    faults: new Faults(),
+    lanes: new Lanes(),
+    log: new Log(),
+    control,
   };
-  sim.providers = [...createAws(sim), createBedrock(sim), ...createGoogle(sim), createS3(sim), createAnthropic(sim), createAzure(sim), createOpenAI(sim)];
+  sim.providers = [
+    ...createAws(sim),
+    createBedrock(sim),
+    ...createGoogle(sim),
+    createS3(sim),
+    createAnthropic(sim),
+    createAzure(sim),
+    createOpenAI(sim),
+  ];
   sim.reset = () => {
     sim.providers.forEach((p) => p.reset());
     [sim.store, sim.ledger, sim.faults, sim.log].forEach((part) => part.clear());
@@ -51,7 +69,8 @@ function announce(port) {
   return fs.renameSync(`${args['port-file']}.tmp`, args['port-file']);
 }
 
-// The parent, or the process named by --parent-pid (for a start through a shell that leaves at once).
+// The parent, or the process named by --parent-pid (for a start through a shell that leaves at
+// once).
 function watchParent() {
   const named = args['parent-pid'] && Number(args['parent-pid']);
   const first = process.ppid;
@@ -68,7 +87,10 @@ function alive(pid) {
   }
 }
 
-const tls = args['tls-cert'] && { cert: fs.readFileSync(args['tls-cert']), key: fs.readFileSync(args['tls-key']) };
+const tls = args['tls-cert'] && {
+  cert: fs.readFileSync(args['tls-cert']),
+  key: fs.readFileSync(args['tls-key']),
+};
 const server = createServer(build(), tls);
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(0));
 watchParent();

@@ -1,15 +1,17 @@
 'use strict';
-// The deterministic "model": the same question always gets the same answer. Knows texts, schemas and vectors,
-// no provider's shapes.
+// The deterministic "model": the same question always gets the same answer. Knows texts, schemas
+// and vectors, no provider's shapes.
 
 const { hash32, words, firstWords } = require('./text');
 const { conforming } = require('./schema');
 
 // A short plain answer.
-const plainAnswer = (text) => `Sim ${hash32(text).toString(16).padStart(8, '0')}: ${firstWords(text, 12)}`;
+const plainAnswer = (text) =>
+  `Sim ${hash32(text).toString(16).padStart(8, '0')}: ${firstWords(text, 12)}`;
 
 // JSON text that conforms to the schema; without one an object with a single "answer".
-const jsonAnswer = (schema, text) => JSON.stringify(schema ? conforming(schema, text) : { answer: plainAnswer(text) });
+const jsonAnswer = (schema, text) =>
+  JSON.stringify(schema ? conforming(schema, text) : { answer: plainAnswer(text) });
 
 const FEATURES = 16;
 

@@ -1,13 +1,17 @@
 'use strict';
-// A strict streaming parser of multipart/form-data and multipart/related. Memory stays flat: bytes of a part go to its sink
-// as they come. Not tolerated: a preamble, form parts without a name, a missing final boundary.
+// A strict streaming parser of multipart/form-data and multipart/related. Memory stays flat: bytes
+// of a part go to its sink as they come. Not tolerated: a preamble, form parts without a name, a
+// missing final boundary.
 
 const MAX_HEAD = 16 * 1024;
 
-// Reads the whole request. open({name, filename, type}) returns a sink {write(buffer), end()}; related parts have only a type.
+// Reads the whole request. open({name, filename, type}) returns a sink {write(buffer), end()};
+// related parts have only a type.
 // Always consumes the request to its end; throws an Error at the end if anything was wrong.
 async function parseMultipart(req, open, kind = 'form-data') {
-  const parser = new Parser(boundaryOf(req.headers['content-type'], kind), (head) => open(describe(head, kind)));
+  const parser = new Parser(boundaryOf(req.headers['content-type'], kind), (head) =>
+    open(describe(head, kind)),
+  );
   let failure = null;
   for await (const chunk of req) {
     if (failure) continue;
@@ -22,8 +26,11 @@ async function parseMultipart(req, open, kind = 'form-data') {
 }
 
 function boundaryOf(contentType, kind) {
-  const found = /^multipart\/([a-z-]+)\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*$/i.exec(contentType || '');
-  if (!found || found[1].toLowerCase() !== kind) throw new Error('multipart boundary missing or malformed');
+  const found = /^multipart\/([a-z-]+)\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*$/i.exec(
+    contentType || '',
+  );
+  if (!found || found[1].toLowerCase() !== kind)
+    throw new Error('multipart boundary missing or malformed');
   return found[2] || found[3];
 }
 
@@ -38,7 +45,7 @@ class Parser {
 
   push(chunk) {
     this.rest = this.rest.length ? Buffer.concat([this.rest, chunk]) : chunk;
-    while (this.state()) ;
+    while (this.state());
   }
 
   finish() {
@@ -48,7 +55,8 @@ class Parser {
   // Each state consumes from this.rest; true means progress was made.
   atStart() {
     if (this.rest.length < this.delimiter.length) return false;
-    if (!this.rest.subarray(0, this.delimiter.length).equals(this.delimiter)) throw new Error('multipart body does not start with its boundary');
+    if (!this.rest.subarray(0, this.delimiter.length).equals(this.delimiter))
+      throw new Error('multipart body does not start with its boundary');
     return this.go(this.delimiter.length, this.afterBoundary);
   }
 
@@ -84,7 +92,8 @@ class Parser {
   }
 
   atEpilogue() {
-    if (this.rest.length > 2 || !'\r\n'.startsWith(this.rest.toString('latin1'))) throw new Error('bytes after the final multipart boundary');
+    if (this.rest.length > 2 || !'\r\n'.startsWith(this.rest.toString('latin1')))
+      throw new Error('bytes after the final multipart boundary');
     return false;
   }
 
@@ -96,11 +105,13 @@ class Parser {
 }
 
 function parseHead(text) {
-  return Object.fromEntries(text.split('\r\n').map((line) => {
-    const colon = line.indexOf(':');
-    if (colon < 1) throw new Error('malformed multipart part header');
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-  }));
+  return Object.fromEntries(
+    text.split('\r\n').map((line) => {
+      const colon = line.indexOf(':');
+      if (colon < 1) throw new Error('malformed multipart part header');
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
 }
 
 function describe(head, kind) {
@@ -108,7 +119,8 @@ function describe(head, kind) {
   if (kind === 'related') return { type: headers['content-type'] };
   const disposition = headers['content-disposition'] || '';
   const name = parameter(disposition, 'name');
-  if (!/^form-data\s*;/i.test(disposition) || name === undefined) throw new Error('multipart part without a name');
+  if (!/^form-data\s*;/i.test(disposition) || name === undefined)
+    throw new Error('multipart part without a name');
   return { name, filename: parameter(disposition, 'filename'), type: headers['content-type'] };
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// Puts a reply on the wire, whole or spoiled. A reply is {status, headers, and one of json, text, file:{path,size,start}}.
+// Puts a reply on the wire, whole or spoiled. A reply is {status, headers, and one of json, text,
+// file:{path,size,start}}.
 // JSON is gzipped for clients that accept it; files never are.
 
 const fs = require('fs');
@@ -29,8 +30,11 @@ async function send(req, res, reply, action) {
 
 // The body, over and over, as long as anybody listens.
 async function repeat(res, body, drip) {
-  const bytes = body.bytes || fs.readFileSync(body.path).subarray(body.start, body.start + body.size);
-  const block = drip ? bytes : Buffer.concat(Array(Math.ceil((1 << 20) / bytes.length)).fill(bytes));
+  const bytes =
+    body.bytes || fs.readFileSync(body.path).subarray(body.start, body.start + body.size);
+  const block = drip
+    ? bytes
+    : Buffer.concat(Array(Math.ceil((1 << 20) / bytes.length)).fill(bytes));
   for (;;) {
     for await (const piece of pieces({ bytes: block }, block.length, drip)) {
       if (res.destroyed) return;
@@ -41,15 +45,24 @@ async function repeat(res, body, drip) {
 }
 
 function bodyOf(req, reply, action) {
-  if (reply.file) return { size: reply.file.size, path: reply.file.path, start: reply.file.start || 0 };
-  const bytes = Buffer.isBuffer(reply.text) ? reply.text : Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
-  const zip = reply.json !== undefined && !action.endless && /\bgzip\b/.test(req.headers['accept-encoding'] || '');
+  if (reply.file)
+    return { size: reply.file.size, path: reply.file.path, start: reply.file.start || 0 };
+  const bytes = Buffer.isBuffer(reply.text)
+    ? reply.text
+    : Buffer.from(reply.json !== undefined ? JSON.stringify(reply.json) : reply.text || '');
+  const zip =
+    reply.json !== undefined &&
+    !action.endless &&
+    /\bgzip\b/.test(req.headers['accept-encoding'] || '');
   const out = zip ? zlib.gzipSync(bytes) : bytes;
   return { size: out.length, bytes: out, zip };
 }
 
 function headersOf(reply, body, action) {
-  const headers = { ...(reply.json !== undefined ? { 'Content-Type': 'application/json' } : {}), ...reply.headers };
+  const headers = {
+    ...(reply.json !== undefined ? { 'Content-Type': 'application/json' } : {}),
+    ...reply.headers,
+  };
   if (body.zip) headers['Content-Encoding'] = 'gzip';
   const extra = action.wrong_length === true ? 10 : action.wrong_length || 0;
   if (reply.chunked || action.chunked || action.endless) headers['Transfer-Encoding'] = 'chunked';
@@ -60,19 +73,26 @@ function headersOf(reply, body, action) {
 async function* pieces(body, end, drip) {
   if (end === 0) return;
   const step = drip ? Math.max(1, Math.floor(drip / DRIP_TICKS)) : 1 << 18;
-  const source = body.path ? fs.createReadStream(body.path, { start: body.start, end: body.start + end - 1, highWaterMark: step }) : [body.bytes.subarray(0, end)];
+  const source = body.path
+    ? fs.createReadStream(body.path, {
+        start: body.start,
+        end: body.start + end - 1,
+        highWaterMark: step,
+      })
+    : [body.bytes.subarray(0, end)];
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; at += step) yield chunk.subarray(at, at + step);
   }
 }
 
-const write = (res, piece) => new Promise((done) => {
-  res.once('close', done);
-  res.write(piece, () => {
-    res.removeListener('close', done);
-    done();
+const write = (res, piece) =>
+  new Promise((done) => {
+    res.once('close', done);
+    res.write(piece, () => {
+      res.removeListener('close', done);
+      done();
+    });
   });
-});
 
 // Ends the connection in good order at TCP level, with HTTP's message unfinished.
 function endSocket(res) {

@@ -1,16 +1,30 @@
 'use strict';
-// JSON Schema as structured output uses it: the rules of strict mode, and a value that conforms to a schema.
+// JSON Schema as structured output uses it: the rules of strict mode, and a value that conforms to
+// a schema.
 // Knows no provider's wording beyond the text of the strict errors.
 
 const { hash32, firstWords, words } = require('./text');
 
-const UNSUPPORTED = ['allOf', 'not', 'dependentRequired', 'dependentSchemas', 'if', 'then', 'else', 'patternProperties'];
+const UNSUPPORTED = [
+  'allOf',
+  'not',
+  'dependentRequired',
+  'dependentSchemas',
+  'if',
+  'then',
+  'else',
+  'patternProperties',
+];
 const MAX_DEPTH = 10;
 
 // Strict mode's rules. Returns null or the first violation as text.
 function strictViolation(schema) {
   if (!isObject(schema)) return 'schema must be a JSON object.';
-  if (schema.type !== 'object') return `schema must be a JSON Schema of 'type: "object"', got 'type: "${schema.type || 'None'}"'.`;
+  if (schema.type !== 'object')
+    return (
+      `schema must be a JSON Schema of 'type: "object"', got 'type: ` +
+      `"${schema.type || 'None'}"'.`
+    );
   return violation(schema, schema, [], 0);
 }
 
@@ -20,17 +34,27 @@ function violation(s, root, path, depth) {
   if (depth > MAX_DEPTH) return `${at}, schema exceeds the maximum nesting of ${MAX_DEPTH} levels.`;
   const bad = UNSUPPORTED.find((k) => k in s);
   if (bad) return `${at}, '${bad}' is not permitted.`;
-  if (s.$ref !== undefined) return resolve(s.$ref, root) ? null : `${at}, reference can only point to definitions defined at the top level of the schema.`;
-  const own = objectViolation(s, at) || (!s.type && !s.anyOf && !s.enum && s.const === undefined ? `${at}, schema must have a 'type' key.` : null);
+  if (s.$ref !== undefined)
+    return resolve(s.$ref, root)
+      ? null
+      : `${at}, reference can only point to definitions defined at the top level of the schema.`;
+  const own =
+    objectViolation(s, at) ||
+    (!s.type && !s.anyOf && !s.enum && s.const === undefined
+      ? `${at}, schema must have a 'type' key.`
+      : null);
   return own || childViolation(s, root, path, depth);
 }
 
 function objectViolation(s, at) {
   if (s.type !== 'object' && !(Array.isArray(s.type) && s.type.includes('object'))) return null;
-  if (s.additionalProperties !== false) return `${at}, 'additionalProperties' is required to be supplied and to be false.`;
+  if (s.additionalProperties !== false)
+    return `${at}, 'additionalProperties' is required to be supplied and to be false.`;
   const keys = Object.keys(s.properties || {});
   const required = Array.isArray(s.required) ? s.required : [];
-  const prefix = `${at}, 'required' is required to be supplied and to be an array including every key in properties.`;
+  const prefix =
+    `${at}, 'required' is required to be supplied and to be an array including ` +
+    'every key in properties.';
   const missing = keys.find((k) => !required.includes(k));
   if (missing !== undefined) return `${prefix} Missing '${missing}'.`;
   const extra = required.find((k) => !keys.includes(k));
@@ -38,7 +62,8 @@ function objectViolation(s, at) {
 }
 
 function childViolation(s, root, path, depth) {
-  if ((s.type === 'array') && !s.items) return `In context=(${path.map((p) => `'${p}'`).join(', ')}), array schema missing items.`;
+  if (s.type === 'array' && !s.items)
+    return `In context=(${path.map((p) => `'${p}'`).join(', ')}), array schema missing items.`;
   const children = [
     ...Object.entries(s.properties || {}).map(([k, v]) => [v, [...path, 'properties', k]]),
     ...Object.entries(s.$defs || s.definitions || {}).map(([k, v]) => [v, [...path, '$defs', k]]),
@@ -56,7 +81,13 @@ function childViolation(s, root, path, depth) {
 function resolve(ref, root) {
   if (ref === '#') return root;
   if (typeof ref !== 'string' || !ref.startsWith('#/')) return undefined;
-  return ref.slice(2).split('/').reduce((at, key) => (isObject(at) ? at[key.replace(/~1/g, '/').replace(/~0/g, '~')] : undefined), root);
+  return ref
+    .slice(2)
+    .split('/')
+    .reduce(
+      (at, key) => (isObject(at) ? at[key.replace(/~1/g, '/').replace(/~0/g, '~')] : undefined),
+      root,
+    );
 }
 
 // A value that conforms to `schema`, chosen by the text: the same for the same text.
@@ -86,8 +117,10 @@ const MAKERS = {
   integer: (s, ctx, name) => makeNumber(s, ctx, name, 1),
   number: (s, ctx, name) => makeNumber(s, ctx, name, 0.01),
   array: makeArray,
-  object: (s, ctx, name, depth) => Object.fromEntries(
-    Object.entries(s.properties || {}).map(([k, v]) => [k, value(v, ctx, k, depth + 1)])),
+  object: (s, ctx, name, depth) =>
+    Object.fromEntries(
+      Object.entries(s.properties || {}).map(([k, v]) => [k, value(v, ctx, k, depth + 1)]),
+    ),
 };
 
 const pick = (ctx, salt, n) => hash32(`${salt}|${ctx.text}`) % n;
@@ -108,15 +141,44 @@ function pickBranch(choices, ctx, name, depth) {
   return choices[pick(ctx, `${name}${depth}`, choices.length)];
 }
 
-const FORMATS = { 'date-time': '2026-01-02T03:04:05Z', date: '2026-01-02', time: '03:04:05Z', duration: 'P1D',
-  email: 'sim@example.com', hostname: 'example.com', ipv4: '192.0.2.1', ipv6: '2001:db8::1', uri: 'https://example.com/',
-  uuid: '123e4567-e89b-42d3-a456-426614174000' };
+const FORMATS = {
+  'date-time': '2026-01-02T03:04:05Z',
+  date: '2026-01-02',
+  time: '03:04:05Z',
+  duration: 'P1D',
+  email: 'sim@example.com',
+  hostname: 'example.com',
+  ipv4: '192.0.2.1',
+  ipv6: '2001:db8::1',
+  uri: 'https://example.com/',
+  uuid: '123e4567-e89b-42d3-a456-426614174000',
+};
 
 function makeString(s, ctx, name) {
   if (FORMATS[s.format]) return FORMATS[s.format];
   const long = /summary|title|subject|description|text|reason|answer|content/i.test(name);
   let out = firstWords(ctx.text, long ? 8 : 3) || name;
-  if (s.pattern) out = matching(s.pattern, [out, name, '1', '12', '123', '1234', '12345', 'a', 'abc', 'A', 'ABC', 'ABC-123', 'en', 'en-US', '2026-01-02', '+15550100', '#aabbcc', 'deadbeef']);
+  if (s.pattern)
+    out = matching(s.pattern, [
+      out,
+      name,
+      '1',
+      '12',
+      '123',
+      '1234',
+      '12345',
+      'a',
+      'abc',
+      'A',
+      'ABC',
+      'ABC-123',
+      'en',
+      'en-US',
+      '2026-01-02',
+      '+15550100',
+      '#aabbcc',
+      'deadbeef',
+    ]);
   if (s.minLength > [...out].length) out = out.padEnd(s.minLength, '.');
   return s.maxLength !== undefined ? [...out].slice(0, s.maxLength).join('') : out;
 }
@@ -146,7 +208,9 @@ function makeArray(s, ctx, name, depth) {
   const low = s.minItems || 0;
   const high = s.maxItems !== undefined ? s.maxItems : Math.max(low, 3);
   const wanted = depth > 6 ? low : Math.max(low, Math.min(high, 1 + pick(ctx, name, 3)));
-  return Array.from({ length: wanted }, (_, i) => value(s.items || {}, { ...ctx, text: i ? `${ctx.text} ${i}` : ctx.text }, name, depth + 1));
+  return Array.from({ length: wanted }, (_, i) =>
+    value(s.items || {}, { ...ctx, text: i ? `${ctx.text} ${i}` : ctx.text }, name, depth + 1),
+  );
 }
 
 const isObject = (v) => v !== null && typeof v === 'object' && !Array.isArray(v);

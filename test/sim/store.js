@@ -1,5 +1,6 @@
 'use strict';
-// Bytes on disk: one private temporary folder, removed when the process ends. Files here are plain {path, size}.
+// Bytes on disk: one private temporary folder, removed when the process ends. Files here are plain
+// {path, size}.
 
 const fs = require('fs');
 const os = require('os');
@@ -26,7 +27,8 @@ class Store {
   }
 
   clear() {
-    for (const name of fs.readdirSync(this.folder)) fs.rmSync(path.join(this.folder, name), { force: true });
+    for (const name of fs.readdirSync(this.folder))
+      fs.rmSync(path.join(this.folder, name), { force: true });
   }
 }
 

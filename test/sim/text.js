@@ -2,6 +2,7 @@
 // Pure helpers on text and numbers: hashes, seeded random numbers, words, tokens. No state.
 
 const crypto = require('crypto');
+const { tokens } = require('./tokenizer');
 
 const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
 
@@ -37,7 +38,6 @@ function shuffled(n) {
 
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) || [];
 const firstWords = (text, n) => text.trim().split(/\s+/).slice(0, n).join(' ');
-const tokens = (text) => Math.ceil(Buffer.byteLength(text) / 4);
 
 // The first `bytes` bytes of a text, never cutting inside a character.
 function cutBytes(text, bytes) {

@@ -1,6 +1,7 @@
 'use strict';
-// Lines of results files as they were met in the wild: a line whose answer says WILD-NAME is spoilt as NAME says, when it is
-// written. (In a prompt: [[sim:say=%57ILD-NAME]], so that the request itself does not say it.) Pure.
+// Lines of results files as they were met in the wild: a line whose answer says WILD-NAME is spoilt
+// as NAME says, when it is written. (In a prompt: [[sim:say=%57ILD-NAME]], so that the request
+// itself does not say it.) Pure.
 
 const LONG = 68e6;
 const BAD = 0xff; // no byte of UTF-8

@@ -17,7 +17,7 @@ extern void unit_add_headers(BiExchange *ex, const char *lines);
 extern BiCall *unit_call_read(const BiJson *json);
 extern const BiProvider *unit_call_provider(const char *name);
 
-/* JSON members, each with a comma before it but for the first. */
+/* Append JSON members, each with a comma before it except the first. */
 extern void unit_call_add_text(StringInfo out, const char *key, const char *value);
 extern void unit_call_add_int(StringInfo out, const char *key, int64 value);
 extern void unit_call_add_refs(StringInfo out, const char *key, const List *refs);

@@ -24,8 +24,9 @@ unit_address(PG_FUNCTION_ARGS)
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
 	struct addrinfo *found;
 
-	/* a name: it is for whoever resolves it */
-	if (by_text == BI_ADDRESS_OUTER && bi_address_judge_text(address, BI_ADDRESS_INNER) == BI_ADDRESS_INNER)
+	/* a name: the resolver finds its address */
+	if (by_text == BI_ADDRESS_OUTER &&
+		bi_address_judge_text(address, BI_ADDRESS_INNER) == BI_ADDRESS_INNER)
 		PG_RETURN_NULL();
 	if (getaddrinfo(bare, NULL, &hints, &found) == 0)
 	{
@@ -33,7 +34,9 @@ unit_address(PG_FUNCTION_ARGS)
 
 		freeaddrinfo(found);
 		if (connected != by_text)
-			ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("%s: %s as text, %s to connect to", address, words[by_text], words[connected]));
+			ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
+					errmsg("%s: %s as text, %s to connect to", address, words[by_text],
+						   words[connected]));
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(words[by_text]));
 }

@@ -14,7 +14,8 @@ unit_call_provider(const char *name)
 	const BiProvider *provider = bi_registry_find(name);
 
 	if (provider == NULL)
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no provider \"%s\"", name));
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("no provider \"%s\"", name));
 	return provider;
 }
 
@@ -40,7 +41,8 @@ read_job(const BiJson *spec)
 	BiJob	   *job = palloc0(sizeof(BiJob));
 
 	job->spec.model = text_of(spec, "model", "gpt-5.4-mini");
-	job->spec.task = strcmp(text_of(spec, "task", "chat"), "embedding") == 0 ? BI_TASK_EMBEDDING : BI_TASK_CHAT;
+	job->spec.task = strcmp(text_of(spec, "task", "chat"), "embedding") == 0 ? BI_TASK_EMBEDDING
+		: BI_TASK_CHAT;
 	job->spec.input = input_of(text_of(spec, "input", "text"));
 	job->spec.endpoint = text_of(spec, "endpoint", NULL);
 	job->spec.system_prompt = text_of(spec, "system_prompt", NULL);
@@ -85,7 +87,8 @@ read_server(const BiJson *json)
 	server->min_requests = bi_json_int(bi_json_at(json, "min_requests", NULL), -1);
 	server->max_bytes = bi_json_int(bi_json_at(json, "max_bytes", NULL), -1);
 	server->max_batches = bi_json_int(bi_json_at(json, "max_batches", NULL), -1);
-	server->max_enqueued_requests = bi_json_int(bi_json_at(json, "max_enqueued_requests", NULL), -1);
+	server->max_enqueued_requests =
+		bi_json_int(bi_json_at(json, "max_enqueued_requests", NULL), -1);
 	server->max_files = bi_json_int(bi_json_at(json, "max_files", NULL), -1);
 	server->max_enqueued_tokens = bi_json_int(bi_json_at(json, "max_enqueued_tokens", NULL), -1);
 	server->poll_interval = bi_json_int(bi_json_at(json, "poll_interval", NULL), -1);
@@ -94,40 +97,48 @@ read_server(const BiJson *json)
 	return server;
 }
 
-/* No time: no create call yet. */
+/* Returns the time, or DT_NOEND if json has none: no create call yet. */
 static TimestampTz
 time_of(const BiJson *json)
 {
 	char	   *text = bi_json_cstring(json);
 
 	return text == NULL ? DT_NOEND :
-		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
 static BiChunk *
 read_chunk(const BiJson *json)
 {
 	BiChunk    *chunk = palloc0(sizeof(BiChunk));
+	char	   *buried = text_of(json, "buried", NULL);
 	void	   *place = NULL;
 	const char *key;
 	BiJson	   *value;
 
-	strlcpy(chunk->intent, text_of(json, "intent", "0123456789abcdef0123456789abcdef"), sizeof(chunk->intent));
+	strlcpy(chunk->intent, text_of(json, "intent", "0123456789abcdef0123456789abcdef"),
+			sizeof(chunk->intent));
+	chunk->batch = bi_batch_new();
 	chunk->attempt = (int) bi_json_int(bi_json_at(json, "attempt", NULL), 1);
-	chunk->tries = (int) bi_json_int(bi_json_at(json, "tries", NULL), 1);
+	chunk->batch->try = (int) bi_json_int(bi_json_at(json, "tries", NULL), 1);
 	chunk->records = bi_json_int(bi_json_at(json, "records", NULL), 1);
-	chunk->state = bi_json_bool(bi_json_at(json, "cleaning", NULL), false) ? BI_CLEANING : BI_FETCHING;
-	chunk->batch_end = text_of(json, "batch_end", NULL);
-	chunk->claimed_at = time_of(bi_json_at(json, "claimed_at", NULL));
+	chunk->state = bi_json_bool(bi_json_at(json, "cleaning", NULL), false) ? BI_CHUNK_CLEANING
+		: BI_CHUNK_FETCHING;
+	chunk->batch->end = bi_batch_end_parse(text_of(json, "batch_end", NULL));
+	chunk->batch->claimed_at = time_of(bi_json_at(json, "claimed_at", NULL));
 	if (bi_json_type(bi_json_get(json, "batch_id")) != BI_JSON_NULL)
-		chunk->batch_id = text_of(json, "batch_id", "batch_1");
+		chunk->batch->id = text_of(json, "batch_id", "batch_1");
+	for (size_t len; buried && (len = strcspn(buried, " ")) > 0; buried += len +
+		 strspn(buried + len, " "))
+		chunk->batch->buried = lappend(chunk->batch->buried, pnstrdup(buried, len));
 	while (bi_json_next(bi_json_at(json, "refs", NULL), &place, &key, &value))
 	{
 		BiRef	   *ref = palloc(sizeof(BiRef));
 
 		ref->name = pstrdup(key);
 		ref->value = bi_json_cstring(value);
-		chunk->refs = lappend(chunk->refs, ref);
+		chunk->batch->refs = lappend(chunk->batch->refs, ref);
 	}
 	return chunk;
 }
@@ -139,9 +150,11 @@ unit_call_read(const BiJson *json)
 
 	call->job = read_job(bi_json_at(json, "spec", NULL));
 	call->server = read_server(bi_json_at(json, "server", NULL));
+	call->provider = unit_call_provider(call->server->provider);
 	call->chunk = read_chunk(bi_json_at(json, "chunk", NULL));
 	call->cursor = text_of(json, "cursor", NULL);
-	call->now = bi_json_int(bi_json_at(json, "now", NULL), 1795168800);	/* 2026-11-20 10:00:00 UTC */
+	/* 2026-11-20 10:00:00 UTC */
+	call->now = bi_json_int(bi_json_at(json, "now", NULL), 1795168800);
 	return call;
 }
 
@@ -178,6 +191,7 @@ unit_call_add_refs(StringInfo out, const char *key, const List *refs)
 	add_key(out, key);
 	appendStringInfoChar(out, '{');
 	foreach(lc, refs)
-		unit_call_add_text(out, ((const BiRef *) lfirst(lc))->name, ((const BiRef *) lfirst(lc))->value);
+		unit_call_add_text(out, ((const BiRef *) lfirst(lc))->name,
+						   ((const BiRef *) lfirst(lc))->value);
 	appendStringInfoChar(out, '}');
 }

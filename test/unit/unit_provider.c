@@ -5,7 +5,7 @@
 
 #include "fmgr.h"
 #include "base/spool.h"
-#include "provider/openai.h"
+#include "provider/openai/openai_schema.h"
 #include "provider/registry.h"
 #include "unit.h"
 #include "utils/builtins.h"
@@ -35,43 +35,45 @@ unit_limits(PG_FUNCTION_ARGS)
 
 		if (out.len > 0)
 			appendStringInfoChar(&out, '\n');
-		appendStringInfo(&out, "%s %s requests " INT64_FORMAT "-" INT64_FORMAT " bytes " INT64_FORMAT " batches " INT64_FORMAT
-						 " tokens " INT64_FORMAT " poll " INT64_FORMAT " expires " INT64_FORMAT,
-						 provider->name, bi_registry_base_url(provider, call->server), limits.min_requests, limits.max_requests,
-						 limits.max_bytes, limits.max_batches, limits.max_enqueued_tokens, limits.poll_interval,
+		appendStringInfo(&out, "%s %s requests " INT64_FORMAT "-" INT64_FORMAT
+						 " bytes " INT64_FORMAT " batches " INT64_FORMAT " tokens " INT64_FORMAT
+						 " poll " INT64_FORMAT " expires " INT64_FORMAT,
+						 provider->name, bi_registry_base_url(provider, call->server),
+						 limits.min_requests, limits.max_requests, limits.max_bytes,
+						 limits.max_batches, limits.max_enqueued_tokens, limits.poll_interval,
 						 limits.expires_after);
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
-/* Why the job cannot be done, else why the input cannot be sent, else NULL. */
+/* Returns why the job cannot be done, else why the input cannot be sent, else NULL. */
 Datum
 unit_refuse(PG_FUNCTION_ARGS)
 {
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	const BiProvider *provider = unit_call_provider(call->server->provider);
-	char	   *why = provider->refuse_job(&call->job->spec, call->server);
+	char	   *why = provider->job->refuse_job(&call->job->spec, call->server);
 
 	if (why == NULL && !PG_ARGISNULL(1))
-		why = provider->refuse_input(&call->job->spec, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+		why = provider->job->refuse_input(&call->job->spec, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (why == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(why));
 }
 
-/* How many numbers each embedding of the job has; NULL where the provider never knows. */
+/* Returns how many numbers each embedding of the job has; NULL if the provider never knows. */
 Datum
 unit_embedding_size(PG_FUNCTION_ARGS)
 {
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	const BiProvider *provider = unit_call_provider(call->server->provider);
 
-	if (provider->embedding_size == NULL)
+	if (provider->job->embedding_size == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_INT32(provider->embedding_size(&call->job->spec));
+	PG_RETURN_INT32(provider->job->embedding_size(&call->job->spec));
 }
 
-/* The request line of an input, whose size must be the one foretold, and which must be JSON. */
+/* Returns the request line of an input, which must be JSON and have the size computed before. */
 Datum
 unit_frame(PG_FUNCTION_ARGS)
 {
@@ -83,7 +85,7 @@ unit_frame(PG_FUNCTION_ARGS)
 	int64		size;
 	int			ends;
 
-	unit_call_provider(call->server->provider)->frame(&call->job->spec, call->server, &frame);
+	unit_call_provider(call->server->provider)->job->frame(&call->job->spec, call->server, &frame);
 	initStringInfo(&out);
 	bi_frame_append(&out, &frame, id, input);
 	size = bi_frame_size(&frame, (int) strlen(id), input);
@@ -91,8 +93,10 @@ unit_frame(PG_FUNCTION_ARGS)
 	if (frame.separator)
 		appendStringInfoString(&out, frame.separator);
 	if (size != out.len || frame.nparts > BI_FRAME_PARTS)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("size " INT64_FORMAT " foretold, %d written", size, out.len));
-	if (bi_json_parse(out.data, out.len - ends) == NULL || strchr(out.data, '\n') != out.data + out.len - 1)
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("size " INT64_FORMAT " foretold, %d written", size, out.len));
+	if (bi_json_parse(out.data, out.len - ends) == NULL || strchr(out.data, '\n') != out.data +
+		out.len - 1)
 		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("no line of JSON: %s", out.data));
 	out.data[out.len - ends] = '\0';
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
@@ -108,42 +112,45 @@ secret_of(const BiJson *json, const char *otherwise)
 
 /* Fills the exchange by that routine; false where it says that there are no more. */
 static bool
-write_request(const BiProvider *provider, const char *routine, const BiJson *json, const BiCall *call, BiExchange *ex)
+write_request(const BiProvider *provider, const char *routine, const BiJson *json,
+			  const BiCall *call, BiExchange *ex)
 {
 	int			part = (int) bi_json_int(bi_json_at(json, "part", NULL), 0);
 
 	ex->allow_http = bi_json_bool(bi_json_at(json, "allow_http", NULL), false);
-	/* The engine sets it where the input travels. */
-	if (strcmp(routine, provider->upload ? "upload" : "create") == 0)
+	/* The engine sets it for the call with which the input travels. */
+	if (strcmp(routine, provider->batch->upload ? "upload" : "create") == 0)
 		ex->upload = bi_spool_new(CurrentMemoryContext);
 	if (strcmp(routine, "upload") == 0)
-		provider->upload(call, ex);
+		provider->batch->upload(call, ex);
 	else if (strcmp(routine, "create") == 0)
-		provider->create(call, ex);
+		provider->batch->create(call, ex);
 	else if (strcmp(routine, "find") == 0)
-		provider->find(call, bi_json_cstring(bi_json_at(json, "cursor", NULL)), ex);
+		provider->batch->find(call, bi_json_cstring(bi_json_at(json, "cursor", NULL)), ex);
 	else if (strcmp(routine, "login") == 0)
-		return provider->login != NULL && provider->login(call, secret_of(json, "s&=cr t/+~"), ex);
+		return provider->login->request_token != NULL &&
+			provider->login->request_token(call, secret_of(json, "s&=cr t/+~"), ex);
 	else if (strcmp(routine, "peek") == 0)
-		provider->peek(call, call->chunk->batch_id, ex);
+		provider->batch->peek(call, call->chunk->batch->id, ex);
 	else if (strcmp(routine, "poll") == 0)
-		provider->poll(call, ex);
+		provider->batch->poll(call, ex);
 	else if (strcmp(routine, "cancel") == 0)
-		provider->cancel(call, ex);
+		provider->batch->cancel(call, ex);
 	else if (strcmp(routine, "check") == 0)
-		provider->check(call, ex);
+		provider->check->request(call, ex);
 	else if (strcmp(routine, "outputs") == 0)
-		provider->outputs(call, ex);
+		provider->batch->outputs(call, ex);
 	else if (strcmp(routine, "fetch") == 0)
-		return provider->fetch(call, part, ex);
+		return provider->batch->fetch(call, part, ex);
 	else if (strcmp(routine, "discard") == 0)
-		return provider->discard(call, part, ex);
+		return provider->batch->discard(call, part, ex);
 	else
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no routine \"%s\"", routine));
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("no routine \"%s\"", routine));
 	return true;
 }
 
-/* The request as it would travel; <input> stands for the upload. */
+/* Returns the request as it would travel; <input> stands for the upload. */
 Datum
 unit_request(PG_FUNCTION_ARGS)
 {
@@ -158,13 +165,15 @@ unit_request(PG_FUNCTION_ARGS)
 	if (!write_request(provider, routine, json, call, ex))
 		PG_RETURN_NULL();
 	if (strcmp(routine, "login") != 0)
-		provider->authorize(call, secret_of(json, "sk-test"), ex);
+		provider->login->authorize(call, secret_of(json, "sk-test"), ex);
 	initStringInfo(&out);
 	appendStringInfo(&out, "%s %s\n", ex->method, ex->url);
 	foreach(lc, ex->headers)
-		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name, ((BiHeader *) lfirst(lc))->value);
+		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name,
+						 ((BiHeader *) lfirst(lc))->value);
 	if (ex->allow_http || ex->metadata)
-		appendStringInfo(&out, "(may ask %s)\n", ex->metadata ? "the metadata service" : "inner addresses");
+		appendStringInfo(&out, "(may ask %s)\n", ex->metadata ? "the metadata service"
+						 : "inner addresses");
 	if (ex->cut_after > 0)
 		appendStringInfo(&out, "(cut after " INT64_FORMAT " bytes)\n", ex->cut_after);
 	if (ex->has_body)
@@ -182,7 +191,8 @@ read_reply(const BiJson *json, const bytea *body, BiExchange *ex)
 
 	ex->transport = BI_TRANSPORT_REPLIED;
 	if (transport)
-		ex->transport = strcmp(transport, "unsent") == 0 ? BI_TRANSPORT_UNSENT : BI_TRANSPORT_BROKEN;
+		ex->transport = strcmp(transport, "unsent") == 0 ? BI_TRANSPORT_UNSENT
+			: BI_TRANSPORT_BROKEN;
 	ex->cause = (BiCause) bi_json_int(bi_json_at(json, "cause", NULL), BI_CAUSE_NONE);
 	ex->detail = bi_json_cstring(bi_json_at(json, "detail", NULL));
 	ex->status = (int) bi_json_int(bi_json_at(json, "status", NULL), 200);
@@ -191,9 +201,11 @@ read_reply(const BiJson *json, const bytea *body, BiExchange *ex)
 }
 
 static void
-add_batch(StringInfo out, const BiBatch *batch)
+add_batch(StringInfo out, const BiBatchReport *batch)
 {
-	static const char *const states[] = {"waiting", "running", "completed", "failed", "expired", "cancelled"};
+	static const char *const states[] = {
+		"waiting", "running", "completed", "failed", "expired", "cancelled"
+	};
 	ListCell   *lc;
 
 	unit_call_add_text(out, "state", states[batch->state]);
@@ -206,7 +218,9 @@ add_batch(StringInfo out, const BiBatch *batch)
 	{
 		const BiFault *fault = lfirst(lc);
 
-		unit_call_add_text(out, "fault", psprintf("%s " INT64_FORMAT " %s", fault->code, fault->line, fault->message));
+		unit_call_add_text(out, "fault",
+						   psprintf("%s " INT64_FORMAT " %s", fault->code, fault->line,
+									fault->message));
 	}
 }
 
@@ -226,12 +240,13 @@ add_found(StringInfo out, const BiFound *found)
 		unit_call_add_text(out, "candidate", lfirst(lc));
 }
 
-/* What the routine makes of the reply, added to out. */
+/* Returns the verdict of the routine on the reply, and adds what it read to out. */
 static BiVerdict
-take_reply(const BiProvider *provider, const char *routine, const BiCall *call, const char *secret, const BiExchange *ex, StringInfo out)
+take_reply(const BiProvider *provider, const char *routine, const BiCall *call, const char *secret,
+		   const BiExchange *ex, StringInfo out)
 {
-	BiVerdict	verdict = {BI_UNCLEAR, "no_routine", "no such routine"};
-	BiBatch		batch;
+	BiVerdict	verdict = {BI_VERDICT_UNCLEAR, "no_routine", "no such routine"};
+	BiBatchReport batch;
 	BiFound		found;
 	List	   *refs;
 	char	   *token;
@@ -241,58 +256,73 @@ take_reply(const BiProvider *provider, const char *routine, const BiCall *call, 
 
 	if (create || strcmp(routine, "poll") == 0)
 	{
-		verdict = create ? provider->read_create(call, ex, &batch) : provider->read_poll(call, ex, &batch);
-		if (verdict.kind == BI_OK)
+		verdict = create ? provider->batch->read_create(call, ex, &batch)
+			: provider->batch->read_poll(call, ex, &batch);
+		if (verdict.kind == BI_VERDICT_OK)
 			add_batch(out, &batch);
 	}
 	else if (strcmp(routine, "find") == 0)
 	{
-		verdict = provider->read_find(call, ex, &found);
-		if (verdict.kind == BI_OK)
+		verdict = provider->batch->read_find(call, ex, &found);
+		if (verdict.kind == BI_VERDICT_OK)
 			add_found(out, &found);
 	}
 	else if (strcmp(routine, "upload") == 0)
 	{
-		refs = call->chunk->refs;
-		verdict = provider->read_upload(call, ex, &refs);
-		if (verdict.kind == BI_OK)
+		refs = call->chunk->batch->refs;
+		verdict = provider->batch->read_upload(call, ex, &refs);
+		if (verdict.kind == BI_VERDICT_OK)
 			unit_call_add_refs(out, "refs", refs);
 	}
 	else if (strcmp(routine, "outputs") == 0)
 	{
-		refs = call->chunk->refs;
-		verdict = provider->read_outputs(call, ex, &refs);
-		if (verdict.kind == BI_OK)
+		refs = call->chunk->batch->refs;
+		verdict = provider->batch->read_outputs(call, ex, &refs);
+		if (verdict.kind == BI_VERDICT_OK)
 			unit_call_add_refs(out, "refs", refs);
 	}
 	else if (strcmp(routine, "login") == 0)
 	{
-		verdict = provider->read_login(call, secret, ex, &token, &lifetime);
+		verdict = provider->login->read_token(call, secret, ex, &token, &lifetime);
 		unit_call_add_text(out, "token", token);
 		unit_call_add_int(out, "lifetime", lifetime);
 	}
 	else if (strcmp(routine, "peek") == 0)
 	{
-		verdict = provider->read_peek(call, ex, &ours);
-		if (verdict.kind == BI_OK)
+		verdict = provider->batch->read_peek(call, ex, &ours);
+		if (verdict.kind == BI_VERDICT_OK)
 			unit_call_add_int(out, "ours", ours);
 	}
 	else if (strcmp(routine, "cancel") == 0)
-		verdict = provider->read_cancel(call, ex);
+		verdict = provider->batch->read_cancel(call, ex);
 	else if (strcmp(routine, "fetch") == 0)
-		verdict = provider->read_fetch(call, ex);
+		verdict = provider->batch->read_fetch(call, ex);
 	else if (strcmp(routine, "discard") == 0)
-		verdict = provider->read_discard(call, ex);
+		verdict = provider->batch->read_discard(call, ex);
 	else if (strcmp(routine, "check") == 0)
-		verdict = provider->read_check(call, ex);
+		verdict = provider->check->read(call, ex);
 	return verdict;
 }
 
-/* The verdict and what the routine has read, as JSON. */
+/* Adds whom the verdict concerns, if the test asks for it with "scope":true. */
+static void
+add_scope(StringInfo out, const BiJson *json, const BiVerdict *verdict)
+{
+	static const char *const scopes[] = {"request", "key", "server"};
+
+	if (!bi_json_bool(bi_json_at(json, "scope", NULL), false))
+		return;
+	unit_call_add_text(out, "scope", scopes[verdict->scope]);
+	unit_call_add_int(out, "bad_key", verdict->bad_key);
+}
+
+/* Returns the verdict and what the routine has read, as JSON. */
 Datum
 unit_reply(PG_FUNCTION_ARGS)
 {
-	static const char *const kinds[] = {"ok", "defer", "not_yet", "denied", "absent", "refused", "unclear"};
+	static const char *const kinds[] = {
+		"ok", "defer", "not_yet", "denied", "absent", "refused", "unclear"
+	};
 	char	   *routine = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	BiJson	   *json = unit_parse(PG_GETARG_BYTEA_PP(1));
 	BiCall	   *call = unit_call_read(json);
@@ -312,60 +342,69 @@ unit_reply(PG_FUNCTION_ARGS)
 	unit_call_add_text(&out, "code", verdict.code);
 	unit_call_add_text(&out, "message", verdict.message);
 	unit_call_add_text(&out, "next", verdict.next);
+	add_scope(&out, json, &verdict);
 	if (verdict.wait_ms > 0)
 		unit_call_add_int(&out, "wait_ms", verdict.wait_ms);
 	appendStringInfo(&out, "%s%s}", read.len > 0 ? "," : "", read.data);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
-/* One line of a results file, as JSON; an output that is long is told by its size. */
+/* Returns one line of a results file, as JSON; a long output is shown as its size. */
 Datum
 unit_line(PG_FUNCTION_ARGS)
 {
-	static const char *const outcomes[] = {"succeeded", "invalid_output", "errored", "expired", "cancelled", "missing", "skipped"};
 	static const char *const states[] = {NULL, "repaired", "unreadable"};
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	bytea	   *line = PG_GETARG_BYTEA_PP(1);
-	BiAnswer	answer;
+	BiResultLine read;
+	const BiAnswer *answer = &read.answer;
 	StringInfoData out;
 
-	unit_call_provider(call->server->provider)->read_line(call, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line), &answer);
+	unit_call_provider(call->server->provider)->batch->read_line(call, VARDATA_ANY(line),
+																 VARSIZE_ANY_EXHDR(line), &read);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
-	unit_call_add_text(&out, "custom_id", answer.custom_id);
-	unit_call_add_text(&out, "line", states[answer.line]);
-	unit_call_add_text(&out, "fingerprint", answer.fingerprint);
-	unit_call_add_text(&out, "channel", answer.channel);
-	unit_call_add_text(&out, "outcome", outcomes[answer.outcome]);
-	unit_call_add_int(&out, "retryable", answer.retryable);
-	unit_call_add_text(&out, "finish_reason", answer.finish_reason);
-	unit_call_add_text(&out, "model", answer.model);
-	unit_call_add_text(&out, "tokens", psprintf(INT64_FORMAT "/" INT64_FORMAT "/" INT64_FORMAT, answer.input_tokens,
-												answer.cached_tokens, answer.output_tokens));
-	unit_call_add_text(&out, "code", answer.error_code);
-	unit_call_add_text(&out, "error", answer.error);
-	unit_call_add_text(&out, "request_id", answer.request_id);
-	unit_call_add_text(&out, "reasoning", answer.reasoning);
-	if (answer.output)
+	unit_call_add_text(&out, "custom_id", read.custom_id);
+	unit_call_add_text(&out, "line", states[read.state]);
+	unit_call_add_text(&out, "fingerprint", read.fingerprint);
+	unit_call_add_text(&out, "channel", read.channel);
+	unit_call_add_text(&out, "outcome", bi_outcome_name(answer->outcome));
+	unit_call_add_int(&out, "retryable", answer->retryable);
+	unit_call_add_text(&out, "finish_reason", answer->finish_reason);
+	unit_call_add_text(&out, "model", answer->model);
+	unit_call_add_text(&out, "tokens",
+					   psprintf(INT64_FORMAT "/" INT64_FORMAT "/" INT64_FORMAT,
+								answer->input_tokens,
+												answer->cached_tokens, answer->output_tokens));
+	if (answer->cache_write_tokens > 0 || answer->cache_write_1h_tokens > 0)
+		unit_call_add_text(&out, "cache_writes",
+						   psprintf(INT64_FORMAT "/" INT64_FORMAT, answer->cache_write_tokens,
+									answer->cache_write_1h_tokens));
+	unit_call_add_text(&out, "code", answer->error_code);
+	unit_call_add_text(&out, "error", answer->error);
+	unit_call_add_text(&out, "request_id", answer->request_id);
+	unit_call_add_text(&out, "reasoning", answer->reasoning);
+	if (answer->output)
 	{
-		appendStringInfo(&out, ",\"%s\":", answer.output_is_json ? "json" : "text");
-		if (answer.output_len > 10000)
-			appendStringInfo(&out, "%zu", answer.output_len);
+		appendStringInfo(&out, ",\"%s\":", answer->output_is_json ? "json" : "text");
+		if (answer->output_len > 10000)
+			appendStringInfo(&out, "%zu", answer->output_len);
 		else
-			bi_json_append_bytes(&out, answer.output, answer.output_len);
+			bi_json_append_bytes(&out, answer->output, answer->output_len);
 	}
 	appendStringInfoChar(&out, '}');
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
-/* What an echo keeps of a request line; NULL where there is nothing. */
+/* Returns what an echo keeps of a request line; NULL if there is nothing. */
 Datum
 unit_fingerprint(PG_FUNCTION_ARGS)
 {
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	bytea	   *line = PG_GETARG_BYTEA_PP(1);
 	const BiProvider *provider = unit_call_provider(call->server->provider);
-	char	   *text = provider->fingerprint(call, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
+	char	   *text =
+		provider->batch->fingerprint(call, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
 
 	if (text == NULL)
 		PG_RETURN_NULL();

@@ -43,7 +43,7 @@ read_key(const BiJson *json, BiKeyRef *key)
 	key->credential_source = bi_json_cstring(bi_json_at(json, "credential_source", NULL));
 }
 
-/* {"server":{…},"key":{OPTION:VALUE…},"host":{…}}; without a host the mapping may use none. */
+/* {"server":{…},"key":{OPTION:VALUE…},"host":{…}}; without "host" the mapping has none. */
 Datum
 unit_secret(PG_FUNCTION_ARGS)
 {
@@ -57,21 +57,24 @@ unit_secret(PG_FUNCTION_ARGS)
 
 	machine = bi_json_at(json, "host", NULL);
 	read_key(bi_json_at(json, "key", NULL), &server.key);
-	secret = provider->secret ? provider->secret(&server, machine ? &host : NULL, &why) : bi_secret_read(&server.key, &why);
+	secret = provider->login->secret
+		? provider->login->secret(&server, machine ? &host : NULL, &why)
+		: bi_secret_read(&server.key, &why);
 	PG_RETURN_TEXT_P(cstring_to_text(secret ? secret : psprintf("refused: %s", why)));
 }
 
-/* Whose batches a server and a secret see. */
+/* Returns for whose batches a server and a secret stand. */
 Datum
 unit_account(PG_FUNCTION_ARGS)
 {
 	BiCall	   *call = unit_call_read(unit_parse(PG_GETARG_BYTEA_PP(0)));
 	char	   *secret = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *account = call->provider->login->account(call, secret);
 
-	PG_RETURN_TEXT_P(cstring_to_text(unit_call_provider(call->server->provider)->account(call, secret)));
+	PG_RETURN_TEXT_P(cstring_to_text(account));
 }
 
-/* What is left of the text where it quotes the secrets. */
+/* Returns what is left of a text that quotes the secrets. */
 Datum
 unit_blot(PG_FUNCTION_ARGS)
 {
@@ -80,5 +83,6 @@ unit_blot(PG_FUNCTION_ARGS)
 
 	bi_blot_add(blot, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	bi_blot_add(blot, "another-secret");
-	PG_RETURN_TEXT_P(cstring_to_text(bi_blot_text(blot, text_to_cstring(given), VARSIZE_ANY_EXHDR(given))));
+	PG_RETURN_TEXT_P(cstring_to_text(bi_blot_text(blot, text_to_cstring(given),
+												  VARSIZE_ANY_EXHDR(given))));
 }

@@ -59,7 +59,7 @@ fill_signer(BiSigv4 *with, const BiJson *vector)
 	with->payload_hash = payload;
 }
 
-/* The request's headers after signing, a line each. */
+/* Returns the request's headers after signing, a line each. */
 Datum
 unit_sigv4(PG_FUNCTION_ARGS)
 {
@@ -75,7 +75,8 @@ unit_sigv4(PG_FUNCTION_ARGS)
 	{
 		BiJson	   *header = bi_json_item(headers, i);
 
-		bi_exchange_add_header(ex, bi_json_cstring(bi_json_item(header, 0)), bi_json_cstring(bi_json_item(header, 1)));
+		bi_exchange_add_header(ex, bi_json_cstring(bi_json_item(header, 0)),
+							   bi_json_cstring(bi_json_item(header, 1)));
 	}
 	if (bi_json_get(vector, "body"))
 		fill_body(ex, bi_json_get(vector, "body"));
@@ -84,6 +85,7 @@ unit_sigv4(PG_FUNCTION_ARGS)
 
 	initStringInfo(&out);
 	foreach(lc, ex->headers)
-		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name, ((BiHeader *) lfirst(lc))->value);
+		appendStringInfo(&out, "%s: %s\n", ((BiHeader *) lfirst(lc))->name,
+						 ((BiHeader *) lfirst(lc))->value);
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }

@@ -1,6 +1,7 @@
 'use strict';
-// The body of a create: received into a file, its frame judged on the way, then each request's envelope. What is in
-// params is judged when the request runs. Memory: the spans and the custom ids.
+// The body of a create: received into a file, its frame judged on the way, then each request's
+// envelope. What is in params is judged when the request runs. Memory: the spans and the custom
+// ids.
 
 const fs = require('fs');
 const { isUtf8 } = require('buffer');
@@ -32,7 +33,8 @@ async function receive(ctx) {
 function needLength(ctx) {
   const length = ctx.req.headers['content-length'];
   if (length === undefined) refuseInFront(411, 'Length Required');
-  if (Number(length) > ctx.sim.config.max_create_bytes) refuseInFront(413, 'Request Entity Too Large');
+  if (Number(length) > ctx.sim.config.max_create_bytes)
+    refuseInFront(413, 'Request Entity Too Large');
 }
 
 async function split(ctx, writer) {
@@ -57,7 +59,8 @@ async function judge(ctx, data, spans) {
   const count = spans.length / 2;
   const most = ctx.sim.config.max_batch_requests;
   if (!count) invalid('requests: List should have at least 1 item after validation, not 0');
-  if (count > most) invalid(`requests: List should have at most ${most} items after validation, not ${count}`);
+  if (count > most)
+    invalid(`requests: List should have at most ${most} items after validation, not ${count}`);
   const seen = new Set();
   const fd = fs.openSync(data.path, 'r');
   try {
@@ -76,14 +79,20 @@ function judgeOne(bytes, at, seen) {
   if (bytes.includes('[[sim:invalid_line')) invalid(`${at}: refused by the directive invalid_line`);
   const request = parse(bytes);
   if (request === undefined) invalid(NO_JSON);
-  if (!isObject(request)) invalid(`${at}: Input should be a valid dictionary or object to extract fields from`);
-  for (const key of ['custom_id', 'params']) if (request[key] === undefined) invalid(`${at}.${key}: Field required`);
+  if (!isObject(request))
+    invalid(`${at}: Input should be a valid dictionary or object to extract fields from`);
+  for (const key of ['custom_id', 'params'])
+    if (request[key] === undefined) invalid(`${at}.${key}: Field required`);
   const extra = Object.keys(request).find((key) => key !== 'custom_id' && key !== 'params');
   if (extra !== undefined) invalid(`${at}.${extra}: Extra inputs are not permitted`);
-  if (typeof request.custom_id !== 'string') invalid(`${at}.custom_id: Input should be a valid string`);
-  if (!ID.test(request.custom_id)) invalid(`${at}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'`);
-  if (!isObject(request.params)) invalid(`${at}.params: Input should be a valid dictionary or object to extract fields from`);
-  if (seen.has(request.custom_id)) refuse(400, `${at}.custom_id: custom_id "${request.custom_id}" is not unique within the batch`);
+  if (typeof request.custom_id !== 'string')
+    invalid(`${at}.custom_id: Input should be a valid string`);
+  if (!ID.test(request.custom_id))
+    invalid(`${at}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'`);
+  if (!isObject(request.params))
+    invalid(`${at}.params: Input should be a valid dictionary or object to extract fields from`);
+  if (seen.has(request.custom_id))
+    refuse(400, `${at}.custom_id: custom_id "${request.custom_id}" is not unique within the batch`);
   seen.add(request.custom_id);
 }
 

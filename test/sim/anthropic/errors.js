@@ -1,5 +1,6 @@
 'use strict';
-// Anthropic's error shape and the texts of common statuses. request_id is filled in where the reply leaves (index.js).
+// Anthropic's error shape and the texts of common statuses. request_id is filled in where the reply
+// leaves (index.js).
 
 const { Refusal } = require('../server');
 
@@ -22,7 +23,9 @@ const usual = (status) => USUAL[status] || USUAL[status >= 500 ? 500 : 400];
 
 // code: error.details.error_code, left out where there is none.
 const errorOf = (status, message, code) => ({
-  type: 'error', error: { type: usual(status)[0], message, ...(code ? { details: { error_code: code } } : {}) }, request_id: null,
+  type: 'error',
+  error: { type: usual(status)[0], message, ...(code ? { details: { error_code: code } } : {}) },
+  request_id: null,
 });
 
 // The usual body of a status; `code` is a type in place of the usual one, or an error_code.
@@ -41,8 +44,16 @@ const invalid = (message) => refuse(400, message);
 
 // What answers before the API itself is reached: no JSON and no request-id.
 function refuseInFront(status, title) {
-  const text = `<html>\r\n<head><title>${status} ${title}</title></head>\r\n<body>\r\n<center><h1>${status} ${title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n`;
-  throw new Refusal({ status, text, front: true, headers: { 'Content-Type': 'text/html', Server: 'cloudflare' } });
+  const text =
+    `<html>\r\n<head><title>${status} ${title}</title></head>\r\n<body>\r\n<center>` +
+    `<h1>${status} ${title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n` +
+    `</body>\r\n</html>\r\n`;
+  throw new Refusal({
+    status,
+    text,
+    front: true,
+    headers: { 'Content-Type': 'text/html', Server: 'cloudflare' },
+  });
 }
 
 module.exports = { errorOf, usualError, refuse, invalid, refuseInFront };

@@ -1,19 +1,26 @@
 'use strict';
-// Anthropic as a provider of the simulator: routes, keys, versions, headers, state. Also under the path prefix /anthropic.
+// Anthropic as a provider of the simulator: routes, keys, versions, headers, state. Also under the
+// path prefix /anthropic.
 
 const crypto = require('crypto');
 const { Refusal } = require('../server');
 const { refuse, invalid, usualError } = require('./errors');
 const { readJson, page } = require('./params');
 const { MODELS, findModel, modelObject } = require('./models');
-const { promptTokens } = require('./cache');
+const { PromptCache, promptTokens } = require('./cache');
 const batches = require('./batches');
 const { run } = require('./run');
 
 const PREFIX = '/anthropic';
 const VERSIONS = ['2023-06-01', '2026-10-21'];
-const BETAS = ['message-batches-2024-09-24', 'prompt-caching-2024-07-31', 'extended-cache-ttl-2025-04-11', 'structured-outputs-2025-11-13',
-  'token-counting-2024-11-01', 'output-300k-2026-03-24'];
+const BETAS = [
+  'message-batches-2024-09-24',
+  'prompt-caching-2024-07-31',
+  'extended-cache-ttl-2025-04-11',
+  'structured-outputs-2025-11-13',
+  'token-counting-2024-11-01',
+  'output-300k-2026-03-24',
+];
 const ROUTES = [
   ['POST', '/v1/messages', realtime],
   ['POST', '/v1/messages/count_tokens', countTokens],
@@ -25,14 +32,23 @@ const ROUTES = [
   ['GET', '/v1/messages/batches/{id}/results', batches.getResults],
   ['GET', '/v1/models', (ctx) => ({ json: page(ctx, MODELS, modelObject) })],
   ['GET', '/v1/models/{id}', getModel],
-].map(([method, path, serve]) => ({ method, path, serve, regex: new RegExp(`^${path.replace('{id}', '(?<id>[^/]+)')}$`) }));
+].map(([method, path, serve]) => ({
+  method,
+  path,
+  serve,
+  regex: new RegExp(`^${path.replace('{id}', '(?<id>[^/]+)')}$`),
+}));
 
-// Returns the provider of server.js's contract. What other providers have under the same path goes by the headers.
+// Returns the provider of server.js's contract. What other providers have under the same path goes
+// by the headers.
 function createAnthropic(sim) {
-  const state = new State();
+  const state = new State(sim);
   return {
     name: 'anthropic',
-    owns: (path, headers) => path.startsWith(`${PREFIX}/v1/`) || /^\/v1\/messages(\/|$)/.test(path) || (path.startsWith('/v1/') && ('anthropic-version' in headers || 'x-api-key' in headers)),
+    owns: (path, headers) =>
+      path.startsWith(`${PREFIX}/v1/`) ||
+      /^\/v1\/messages(\/|$)/.test(path) ||
+      (path.startsWith('/v1/') && ('anthropic-version' in headers || 'x-api-key' in headers)),
     handle: (ctx) => handle(ctx, state),
     errorReply: (status, code) => dressed({ status, json: usualError(status, code) }, state),
     batches: () => [...state.batches.values()].map(batches.ledgerBatch),
@@ -43,7 +59,8 @@ function createAnthropic(sim) {
 }
 
 class State {
-  constructor() {
+  constructor(sim) {
+    this.sim = sim;
     this.seed = crypto.randomBytes(4).toString('hex');
     this.ids = 0;
     this.batches = new Map();
@@ -54,7 +71,7 @@ class State {
     for (const batch of this.batches.values()) batch.forgotten = true;
     this.batches = new Map();
     this.attempts = new Map();
-    this.cache = new Set();
+    this.cache = new PromptCache(this.sim);
   }
 
   // Unique over resets and restarts.
@@ -64,7 +81,10 @@ class State {
 
   // Requests in batches of this workspace that have not ended.
   queued(project) {
-    return [...this.batches.values()].reduce((n, b) => n + (b.project === project && !b.ended ? b.total : 0), 0);
+    return [...this.batches.values()].reduce(
+      (n, b) => n + (b.project === project && !b.ended ? b.total : 0),
+      0,
+    );
   }
 }
 
@@ -72,9 +92,19 @@ class State {
 function dressed(reply, state) {
   if (reply.front) return reply;
   const id = state.newId('req_', 28);
-  const headers = { 'request-id': id, 'anthropic-organization-id': '00000000-0000-4000-8000-000000000000', 'anthropic-ratelimit-requests-limit': '4000', 'anthropic-ratelimit-requests-remaining': '3999' };
-  const json = reply.json && reply.json.type === 'error' ? { ...reply.json, request_id: id } : reply.json;
-  return { ...reply, ...(json === undefined ? {} : { json }), headers: { ...headers, ...reply.headers } };
+  const headers = {
+    'request-id': id,
+    'anthropic-organization-id': '00000000-0000-4000-8000-000000000000',
+    'anthropic-ratelimit-requests-limit': '4000',
+    'anthropic-ratelimit-requests-remaining': '3999',
+  };
+  const json =
+    reply.json && reply.json.type === 'error' ? { ...reply.json, request_id: id } : reply.json;
+  return {
+    ...reply,
+    ...(json === undefined ? {} : { json }),
+    headers: { ...headers, ...reply.headers },
+  };
 }
 
 async function handle(ctx, state) {
@@ -103,23 +133,35 @@ async function route(ctx, path) {
 // A key by either header; both at once say two things.
 function authenticate(ctx) {
   const { authorization, 'x-api-key': plain } = ctx.req.headers;
-  if (authorization === undefined && plain === undefined) refuse(401, 'x-api-key header is required');
-  if (authorization !== undefined && plain !== undefined) refuse(401, 'Only one of the x-api-key and Authorization headers may be given');
+  if (authorization === undefined && plain === undefined)
+    refuse(401, 'x-api-key header is required');
+  if (authorization !== undefined && plain !== undefined)
+    refuse(401, 'Only one of the x-api-key and Authorization headers may be given');
   const bearer = (/^Bearer (\S+)$/.exec(authorization || '') || [])[1];
   ctx.project = ctx.sim.config.keys.get(plain === undefined ? bearer : plain);
-  if (ctx.project === undefined) refuse(401, plain === undefined ? 'Invalid bearer token' : 'invalid x-api-key');
+  if (ctx.project === undefined)
+    refuse(401, plain === undefined ? 'Invalid bearer token' : 'invalid x-api-key');
 }
 
 // {version, betas} of the request's headers.
 function howAsked(headers) {
   const version = headers['anthropic-version'];
   if (version === undefined) invalid('anthropic-version: header is required');
-  if (!VERSIONS.includes(version)) invalid(`anthropic-version: "${version}" is not a valid version`);
-  const betas = (headers['anthropic-beta'] || '').split(',').map((beta) => beta.trim()).filter(Boolean);
+  if (!VERSIONS.includes(version))
+    invalid(`anthropic-version: "${version}" is not a valid version`);
+  const betas = (headers['anthropic-beta'] || '')
+    .split(',')
+    .map((beta) => beta.trim())
+    .filter(Boolean);
   const unknown = betas.find((beta) => !BETAS.includes(beta));
-  if (unknown !== undefined) invalid(`Unexpected value(s) \`${unknown}\` for the \`anthropic-beta\` header. Please consult our documentation at docs.claude.com or try again without the header.`);
+  if (unknown !== undefined)
+    invalid(
+      `Unexpected value(s) \`${unknown}\` for the \`anthropic-beta\` header. Please consult our ` +
+        'documentation at docs.claude.com or try again without the header.',
+    );
   const workspace = headers['anthropic-workspace-id'];
-  if (workspace !== undefined && !workspace.startsWith('wrkspc_')) invalid('anthropic-workspace-id: not a valid workspace id');
+  if (workspace !== undefined && !workspace.startsWith('wrkspc_'))
+    invalid('anthropic-workspace-id: not a valid workspace id');
   return { version, betas };
 }
 
@@ -131,10 +173,26 @@ function getModel(ctx) {
 // POST /v1/messages. Directives that only a batch can play hang up or answer oddly.
 async function realtime(ctx) {
   const body = await readJson(ctx);
-  const result = run(ctx.sim, ctx.state, body, { ...ctx.how, batched: false }, { batch_id: null, custom_id: null });
-  if (result.asked.has('missing') || result.type === 'expired' || result.type === 'canceled' || result.asked.has('status0')) return { drop: true };
+  const result = run(
+    ctx.sim,
+    ctx.state,
+    body,
+    { ...ctx.how, batched: false },
+    { batch_id: null, custom_id: null },
+  );
+  if (
+    result.asked.has('missing') ||
+    result.type === 'expired' ||
+    result.type === 'canceled' ||
+    result.asked.has('status0')
+  )
+    return { drop: true };
   if (result.type === 'errored') return { status: result.status, json: result.error };
-  if (result.asked.has('badjson')) return { text: JSON.stringify(result.message).slice(0, 20), headers: { 'Content-Type': 'application/json' } };
+  if (result.asked.has('badjson'))
+    return {
+      text: JSON.stringify(result.message).slice(0, 20),
+      headers: { 'Content-Type': 'application/json' },
+    };
   return { json: result.message };
 }
 

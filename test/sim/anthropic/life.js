@@ -1,6 +1,7 @@
 'use strict';
-// The life of one batch, in_progress (or canceling) until it has ended, by the clock of config.batch_seconds: three
-// quarters for the requests, a quarter to end. Counts and results appear only with the end.
+// The life of one batch, in_progress (or canceling) until it has ended, by the clock of
+// config.batch_seconds: three quarters for the requests, a quarter to end. Counts and results
+// appear only with the end.
 
 const fs = require('fs');
 const { readAt } = require('./envelope');
@@ -12,7 +13,8 @@ const { sleep } = require('../reply');
 const SLICE_MS = 8;
 
 class Life {
-  // batch: the object of batches.js; spans: where its requests lie in the file `data`, which is removed at the end.
+  // batch: the object of batches.js; spans: where its requests lie in the file `data`, which is
+  // removed at the end.
   constructor(sim, state, batch, { data, spans }) {
     Object.assign(this, { sim, state, batch, data, spans, sliceEnd: 0, done: 0 });
     this.fd = fs.openSync(data.path, 'r');
@@ -25,7 +27,8 @@ class Life {
       await this.work();
       await this.close();
     } catch (error) {
-      if (!this.batch.forgotten) process.stderr.write(`sim: batch ${this.batch.id}: ${error.stack}\n`);
+      if (!this.batch.forgotten)
+        process.stderr.write(`sim: batch ${this.batch.id}: ${error.stack}\n`);
     } finally {
       fs.closeSync(this.fd);
       this.out.close();
@@ -39,7 +42,10 @@ class Life {
     const partial = ['expired', 'cancelled', 'in_progress_forever'].includes(outcome);
     const goal = partial ? Math.floor(this.batch.total * finished) : this.batch.total;
     const started = Date.now();
-    while (this.alive() && (this.done < goal || this.share(started) < 1 || outcome === 'in_progress_forever')) {
+    while (
+      this.alive() &&
+      (this.done < goal || this.share(started) < 1 || outcome === 'in_progress_forever')
+    ) {
       const target = Math.floor(goal * this.share(started));
       while (this.done < target && this.alive()) {
         this.one(this.request());
@@ -85,7 +91,13 @@ class Life {
     const { batch } = this;
     const result = this.result(customId, params);
     batch.tally[result.type]++;
-    if (result.type !== 'succeeded') return this.write(customId, result.type === 'errored' ? { type: 'errored', error: result.error } : { type: result.type });
+    if (result.type !== 'succeeded')
+      return this.write(
+        customId,
+        result.type === 'errored'
+          ? { type: 'errored', error: result.error }
+          : { type: result.type },
+      );
     return this.succeeded(customId, result);
   }
 
@@ -93,18 +105,30 @@ class Life {
   result(customId, params) {
     const { batch } = this;
     const { outcome, errors } = batch.faults;
-    if (outcome === 'failed') return { type: 'errored', error: errorOf(500, ((errors || [])[0] || {}).message || 'Internal server error') };
+    if (outcome === 'failed')
+      return {
+        type: 'errored',
+        error: errorOf(500, ((errors || [])[0] || {}).message || 'Internal server error'),
+      };
     const sim = batch.foreign ? { ...this.sim, ledger: { bill() {} } } : this.sim;
-    return run(sim, this.state, params, { ...batch.how, batched: true }, { batch_id: batch.id, custom_id: customId });
+    return run(
+      sim,
+      this.state,
+      params,
+      { ...batch.how, batched: true },
+      { batch_id: batch.id, custom_id: customId },
+    );
   }
 
   succeeded(customId, { message, asked }) {
     const result = { type: 'succeeded', message };
     if (asked.has('missing')) return;
-    if (asked.has('badjson')) this.out.line(JSON.stringify({ custom_id: customId, result }).slice(0, 60));
+    if (asked.has('badjson'))
+      this.out.line(JSON.stringify({ custom_id: customId, result }).slice(0, 60));
     else this.write(customId, result);
     if (asked.has('duplicate')) this.write(customId, result);
-    if (asked.has('both')) this.write(customId, { type: 'errored', error: errorOf(500, 'Internal server error') });
+    if (asked.has('both'))
+      this.write(customId, { type: 'errored', error: errorOf(500, 'Internal server error') });
     if (asked.has('unknown')) this.write(`sim-unknown-${this.done}`, result);
   }
 

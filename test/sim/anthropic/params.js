@@ -1,5 +1,6 @@
 'use strict';
-// Checks shared by the endpoints: JSON bodies, query, paging. Each throws a refusal in Anthropic's words.
+// Checks shared by the endpoints: JSON bodies, query, paging. Each throws a refusal in Anthropic's
+// words.
 
 const { readText } = require('../server');
 const { invalid, refuse, refuseInFront } = require('./errors');
@@ -9,9 +10,15 @@ const isObject = (v) => v !== null && typeof v === 'object' && !Array.isArray(v)
 // What every request with a JSON body must say about it.
 function needJson(ctx) {
   const type = ctx.req.headers['content-type'] || '';
-  if (!/^application\/json\s*(;.*)?$/i.test(type)) invalid(`content-type: expected application/json, but got "${type}"`);
+  if (!/^application\/json\s*(;.*)?$/i.test(type))
+    invalid(`content-type: expected application/json, but got "${type}"`);
   const coding = ctx.req.headers['content-encoding'];
-  if (coding && coding !== 'identity') refuse(400, `The request body's Content-Encoding "${coding}" is not supported.`, 'request_body_encoding_unsupported');
+  if (coding && coding !== 'identity')
+    refuse(
+      400,
+      `The request body's Content-Encoding "${coding}" is not supported.`,
+      'request_body_encoding_unsupported',
+    );
 }
 
 // The body of a JSON call as an object, up to 32 MB.
@@ -44,14 +51,22 @@ function page(ctx, all, shape) {
   onlyQuery(ctx, ['limit', 'after_id', 'before_id']);
   const limit = readLimit(ctx.query.get('limit'));
   const [after, before] = [ctx.query.get('after_id'), ctx.query.get('before_id')];
-  if (after !== null && before !== null) invalid('before_id: only one of before_id and after_id may be given');
+  if (after !== null && before !== null)
+    invalid('before_id: only one of before_id and after_id may be given');
   const end = before === null ? null : place(all, 'before_id', before);
-  const from = end !== null ? Math.max(0, end - limit) : after === null ? 0 : place(all, 'after_id', after) + 1;
+  const from =
+    end !== null
+      ? Math.max(0, end - limit)
+      : after === null
+        ? 0
+        : place(all, 'after_id', after) + 1;
   const to = end !== null ? end : from + limit;
   const data = all.slice(from, to);
   return {
-    data: data.map(shape), has_more: end !== null ? from > 0 : to < all.length,
-    first_id: data.length ? data[0].id : null, last_id: data.length ? data[data.length - 1].id : null,
+    data: data.map(shape),
+    has_more: end !== null ? from > 0 : to < all.length,
+    first_id: data.length ? data[0].id : null,
+    last_id: data.length ? data[data.length - 1].id : null,
   };
 }
 
@@ -62,7 +77,8 @@ function place(all, name, id) {
 
 function readLimit(text) {
   if (text === null) return 20;
-  if (!/^-?\d+$/.test(text)) invalid('limit: Input should be a valid integer, unable to parse string as an integer');
+  if (!/^-?\d+$/.test(text))
+    invalid('limit: Input should be a valid integer, unable to parse string as an integer');
   if (Number(text) < 1) invalid('limit: Input should be greater than or equal to 1');
   if (Number(text) > 1000) invalid('limit: Input should be less than or equal to 1000');
   return Number(text);

@@ -1,6 +1,8 @@
 'use strict';
-// Finds where each element of {"requests":[...]} lies in a body that arrives in pieces, without keeping it.
-// Judges the frame around the elements; what is between their ends is the envelope's business (envelope.js).
+// Finds where each element of {"requests":[...]} lies in a body that arrives in pieces, without
+// keeping it.
+// Judges the frame around the elements; what is between their ends is the envelope's business
+// (envelope.js).
 
 const [OPEN, CLOSE, LIST, END, COMMA, COLON, QUOTE, BACKSLASH] = Buffer.from('{}[],:"\\');
 const BLANK = new Set(Buffer.from(' \t\r\n'));
@@ -8,9 +10,21 @@ const KEY_BYTES = 200;
 const NO_JSON = 'The request body is not valid JSON.';
 
 class Splitter {
-  // spans: offset and length of each element in turn. problem: the first thing wrong with the frame, or null.
+  // spans: offset and length of each element in turn. problem: the first thing wrong with the
+  // frame, or null.
   constructor() {
-    Object.assign(this, { spans: [], problem: null, state: 'start', at: 0, from: 0, depth: 0, quoted: false, escaped: false, key: [], named: false });
+    Object.assign(this, {
+      spans: [],
+      problem: null,
+      state: 'start',
+      at: 0,
+      from: 0,
+      depth: 0,
+      quoted: false,
+      escaped: false,
+      key: [],
+      named: false,
+    });
   }
 
   push(buffer) {
@@ -37,7 +51,8 @@ class Splitter {
     if (next) this.state = next;
     else if (this.state === 'first' || this.state === 'next') this.begin(byte, offset);
     else if (this.state === 'list') this.problem = 'requests: Input should be a valid list';
-    else if (this.state === 'empty') this.problem = byte === CLOSE ? 'requests: Field required' : NO_JSON;
+    else if (this.state === 'empty')
+      this.problem = byte === CLOSE ? 'requests: Field required' : NO_JSON;
     else if (this.state === 'after' && byte === COMMA) this.state = 'name';
     else this.problem = NO_JSON;
     return undefined;
@@ -61,7 +76,13 @@ class Splitter {
       this.problem = NO_JSON;
       return;
     }
-    Object.assign(this, { state: 'element', from: offset, depth: 0, quoted: false, escaped: false });
+    Object.assign(this, {
+      state: 'element',
+      from: offset,
+      depth: 0,
+      quoted: false,
+      escaped: false,
+    });
   }
 
   // Goes on inside an element; returns where the frame goes on.

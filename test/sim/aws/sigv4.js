@@ -1,13 +1,18 @@
 'use strict';
-// Verifies (and makes) AWS Signature Version 4 in the Authorization header, with the path rules of S3 and of everybody else.
+// Verifies (and makes) AWS Signature Version 4 in the Authorization header, with the path rules of
+// S3 and of everybody else.
 // Says what is wrong by kind; how a service words it is the service's business. No state.
 
 const crypto = require('crypto');
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
-const HEADER = /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/;
+const HEADER = new RegExp(
+  `^${ALGORITHM}\\s+Credential=([^,\\s]+),\\s*` +
+    'SignedHeaders=([^,\\s]+),\\s*Signature=([0-9a-f]{64})$',
+);
 
-// kind: missing, malformed, key, region, service, token, expired, skew, unsigned, signature; detail: what the kind needs.
+// kind: missing, malformed, key, region, service, token, expired, skew, unsigned, signature;
+// detail: what the kind needs.
 class AuthError extends Error {
   constructor(kind, detail = {}) {
     super(kind);
@@ -17,9 +22,14 @@ class AuthError extends Error {
 
 const sha256 = (data) => crypto.createHash('sha256').update(data).digest('hex');
 const hmac = (key, text) => crypto.createHmac('sha256', key).update(text).digest();
-const encode = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+const encode = (text) =>
+  encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 
-// request: {method, url as on the wire, rawHeaders}; how: {service, regions, payloadHash, credentials, now, skewMs}.
+// request: {method, url as on the wire, rawHeaders}; how: {service, regions, payloadHash,
+// credentials, now, skewMs}.
 // Returns {accessKey, credential, region}.
 function verify(request, how) {
   const headers = joined(request.rawHeaders);
@@ -28,14 +38,16 @@ function verify(request, how) {
   const credential = Object.hasOwn(how.credentials, accessKey) ? how.credentials[accessKey] : null;
   if (!credential) throw new AuthError('key', { accessKey });
   if (service !== how.service) throw new AuthError('service', { service });
-  if (!how.regions.includes(region)) throw new AuthError('region', { region, expected: how.regions[0] });
+  if (!how.regions.includes(region))
+    throw new AuthError('region', { region, expected: how.regions[0] });
   checkToken(headers.get('x-amz-security-token'), credential, how.now);
   const date = checkDate(headers.get('x-amz-date'), day, how);
   checkSigned(headers, signed);
   const canonical = canonicalRequest(request, how, headers, signed);
   const toSign = [ALGORITHM, date, scope.join('/'), sha256(canonical)].join('\n');
   const key = scope.reduce(hmac, `AWS4${credential.secret}`);
-  if (hmac(key, toSign).toString('hex') !== signature) throw new AuthError('signature', { canonical, toSign, accessKey, signature });
+  if (hmac(key, toSign).toString('hex') !== signature)
+    throw new AuthError('signature', { canonical, toSign, accessKey, signature });
   return { accessKey, credential, region };
 }
 
@@ -46,10 +58,20 @@ function signS3({ method, url, host, body }, { accessKey, secret, region }) {
   const payloadHash = sha256(body);
   const headers = { host, 'x-amz-content-sha256': payloadHash, 'x-amz-date': date };
   const signed = Object.keys(headers);
-  const canonical = canonicalRequest({ method, url }, { service: 's3', payloadHash }, new Map(Object.entries(headers)), signed);
+  const canonical = canonicalRequest(
+    { method, url },
+    { service: 's3', payloadHash },
+    new Map(Object.entries(headers)),
+    signed,
+  );
   const toSign = [ALGORITHM, date, scope.join('/'), sha256(canonical)].join('\n');
   const signature = hmac(scope.reduce(hmac, `AWS4${secret}`), toSign).toString('hex');
-  return { ...headers, authorization: `${ALGORITHM} Credential=${accessKey}/${scope.join('/')}, SignedHeaders=${signed.join(';')}, Signature=${signature}` };
+  return {
+    ...headers,
+    authorization:
+      `${ALGORITHM} Credential=${accessKey}/${scope.join('/')}, ` +
+      `SignedHeaders=${signed.join(';')}, Signature=${signature}`,
+  };
 }
 
 // Lower-case name -> trimmed values joined by commas.
@@ -66,11 +88,16 @@ function joined(raw) {
 function parse(header) {
   if (header === undefined) throw new AuthError('missing');
   const found = HEADER.exec(header);
-  if (!found) throw new AuthError('malformed', { reason: 'it has no valid Credential, SignedHeaders or Signature' });
+  if (!found)
+    throw new AuthError('malformed', {
+      reason: 'it has no valid Credential, SignedHeaders or Signature',
+    });
   const [accessKey, ...scope] = found[1].split('/');
   const signed = found[2].split(';');
-  if (scope.length !== 4 || scope[3] !== 'aws4_request' || !/^\d{8}$/.test(scope[0])) throw new AuthError('malformed', { reason: 'the Credential is mal-formed' });
-  if (signed.some((name, i) => name !== name.toLowerCase() || (i > 0 && name <= signed[i - 1]))) throw new AuthError('malformed', { reason: 'SignedHeaders are not sorted lower-case names' });
+  if (scope.length !== 4 || scope[3] !== 'aws4_request' || !/^\d{8}$/.test(scope[0]))
+    throw new AuthError('malformed', { reason: 'the Credential is mal-formed' });
+  if (signed.some((name, i) => name !== name.toLowerCase() || (i > 0 && name <= signed[i - 1])))
+    throw new AuthError('malformed', { reason: 'SignedHeaders are not sorted lower-case names' });
   return { accessKey, scope, signed, signature: found[3] };
 }
 
@@ -82,9 +109,13 @@ function checkToken(given, { token, expires }, now) {
 function checkDate(date, day, { now, skewMs }) {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date || '');
   if (!parts) throw new AuthError('malformed', { reason: 'x-amz-date is missing or no date' });
-  if (date.slice(0, 8) !== day) throw new AuthError('malformed', { reason: 'the date in the Credential is not that of x-amz-date' });
+  if (date.slice(0, 8) !== day)
+    throw new AuthError('malformed', {
+      reason: 'the date in the Credential is not that of x-amz-date',
+    });
   const at = Date.UTC(parts[1], parts[2] - 1, parts[3], parts[4], parts[5], parts[6]);
-  if (Math.abs(at - now) > skewMs) throw new AuthError('skew', { date, now, skewMs, late: at < now });
+  if (Math.abs(at - now) > skewMs)
+    throw new AuthError('skew', { date, now, skewMs, late: at < now });
   return date;
 }
 
@@ -98,7 +129,14 @@ function checkSigned(headers, signed) {
 function canonicalRequest({ method, url }, { service, payloadHash }, headers, signed) {
   const [path, query = ''] = split(url);
   const lines = signed.map((name) => `${name}:${headers.get(name) || ''}\n`).join('');
-  return [method, service === 's3' ? once(path) : twice(path), canonicalQuery(query), lines, signed.join(';'), payloadHash].join('\n');
+  return [
+    method,
+    service === 's3' ? once(path) : twice(path),
+    canonicalQuery(query),
+    lines,
+    signed.join(';'),
+    payloadHash,
+  ].join('\n');
 }
 
 function split(url) {
@@ -115,7 +153,11 @@ function decode(text) {
 }
 
 // S3: each byte of the key once, no dot segments removed.
-const once = (path) => path.split('/').map((part) => encode(decode(part))).join('/');
+const once = (path) =>
+  path
+    .split('/')
+    .map((part) => encode(decode(part)))
+    .join('/');
 
 // All others: dot segments removed, then what was on the wire encoded again.
 function twice(path) {
@@ -129,13 +171,19 @@ function twice(path) {
 }
 
 function canonicalQuery(query) {
-  const pairs = query.split('&').filter(Boolean).map((pair) => {
-    const at = pair.indexOf('=');
-    const [name, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
-    return [name, value].map((text) => encode(decode(text.replace(/\+/g, ' '))));
-  });
+  const pairs = query
+    .split('&')
+    .filter(Boolean)
+    .map((pair) => {
+      const at = pair.indexOf('=');
+      const [name, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
+      return [name, value].map((text) => encode(decode(text.replace(/\+/g, ' '))));
+    });
   const order = ([a, b], [c, d]) => (a !== c ? (a < c ? -1 : 1) : b < d ? -1 : Number(b > d));
-  return pairs.sort(order).map((pair) => pair.join('=')).join('&');
+  return pairs
+    .sort(order)
+    .map((pair) => pair.join('='))
+    .join('&');
 }
 
 module.exports = { verify, signS3, AuthError, split, decode, encode, sha256 };

@@ -5,7 +5,7 @@ const { Refusal } = require('../server');
 
 const USUAL = {
   400: ['ValidationException', 'The request is invalid.'],
-  403: ['AccessDeniedException', 'You don\'t have sufficient access to perform this action.'],
+  403: ['AccessDeniedException', "You don't have sufficient access to perform this action."],
   404: ['ResourceNotFoundException', 'The specified resource was not found.'],
   409: ['ConflictException', 'The request conflicts with the state of the resource.'],
   429: ['ThrottlingException', 'Too many requests, please wait before trying again.'],
@@ -13,7 +13,11 @@ const USUAL = {
   503: ['ServiceUnavailableException', 'The service is temporarily unable to handle the request.'],
 };
 
-const errorReply = (status, type, message) => ({ status, json: { message }, headers: { 'x-amzn-ErrorType': `${type}:http://internal.amazon.com/coral/com.amazon.bedrock/` } });
+const errorReply = (status, type, message) => ({
+  status,
+  json: { message },
+  headers: { 'x-amzn-ErrorType': `${type}:http://internal.amazon.com/coral/com.amazon.bedrock/` },
+});
 
 function usualError(status, code) {
   const [type, message] = USUAL[status] || USUAL[status >= 500 ? 500 : 400];

@@ -1,6 +1,7 @@
 'use strict';
-// The life of one job by the clock of config.batch_seconds: a tenth each for Submitted, Validating and Scheduled, the rest
-// in progress. Outputs and the manifest appear with the end, of whatever was processed.
+// The life of one job by the clock of config.batch_seconds: a tenth each for Submitted, Validating
+// and Scheduled, the rest in progress. Outputs and the manifest appear with the end, of whatever
+// was processed.
 
 const fs = require('fs');
 const { sleep } = require('../reply');
@@ -23,7 +24,8 @@ class Life {
       if (await this.prepare()) await this.work();
     } catch (error) {
       if (error instanceof Invalid) this.job.end('Failed', error.message);
-      else if (!this.job.forgotten) process.stderr.write(`sim: job ${this.job.id}: ${error.stack}\n`);
+      else if (!this.job.forgotten)
+        process.stderr.write(`sim: job ${this.job.id}: ${error.stack}\n`);
     } finally {
       for (const file of this.files) {
         fs.closeSync(file.fd);
@@ -51,15 +53,24 @@ class Life {
     if (this.alive()) job.enter('Scheduled');
     await this.wait();
     if (!this.alive()) job.end('Stopped');
-    else if (job.faults.outcome === 'expired') job.end('Expired', 'The job expired before it could begin.');
+    else if (job.faults.outcome === 'expired')
+      job.end('Expired', 'The job expired before it could begin.');
     return !job.ended;
   }
 
   async validate() {
     const { job, sim, role } = this;
     const { bedrock_min_records: least, bedrock_max_records: most } = sim.config;
-    if (job.faults.outcome === 'failed') throw new Invalid(((job.faults.errors || [])[0] || {}).message || 'The system encountered an unexpected error during processing.');
-    if (role.trust === false) throw new Invalid(`The provided role ${job.asked.roleArn} cannot be assumed by Amazon Bedrock. Please ensure that its trust policy allows bedrock.amazonaws.com.`);
+    if (job.faults.outcome === 'failed')
+      throw new Invalid(
+        ((job.faults.errors || [])[0] || {}).message ||
+          'The system encountered an unexpected error during processing.',
+      );
+    if (role.trust === false)
+      throw new Invalid(
+        `The provided role ${job.asked.roleArn} cannot be assumed by Amazon Bedrock. Please ` +
+          'ensure that its trust policy allows bedrock.amazonaws.com.',
+      );
     this.files = await openInput(sim, role, job.input);
     this.place = uriOf(job.output.s3Uri);
     this.outputs = storeFor(sim, role, this.place.bucket, job.output.s3BucketOwner);
@@ -68,8 +79,16 @@ class Life {
       for (const _ of scan(file)) await this.breathe();
     }
     const total = this.files.reduce((n, f) => n + f.spans.length / 2, 0);
-    if (total < least) throw new Invalid(`Batch job ${job.arn} contains less records (${total}) than the required minimum of: ${least}`);
-    if (total > most) throw new Invalid(`Batch job ${job.arn} contains more records (${total}) than the allowed maximum of: ${most}`);
+    if (total < least)
+      throw new Invalid(
+        `Batch job ${job.arn} contains less records (${total}) than the required minimum of: ` +
+          `${least}`,
+      );
+    if (total > most)
+      throw new Invalid(
+        `Batch job ${job.arn} contains more records (${total}) than the allowed maximum of: ` +
+          `${most}`,
+      );
     job.counts = { total, processed: 0, success: 0, error: 0 };
   }
 
@@ -78,11 +97,17 @@ class Life {
     const { outcome, finished } = job.faults;
     job.enter('InProgress');
     for (const file of this.files) file.out = this.sim.store.create();
-    const all = this.files.flatMap((file) => Array.from(shuffled(file.spans.length / 2), (index) => [file, index]));
+    const all = this.files.flatMap((file) =>
+      Array.from(shuffled(file.spans.length / 2), (index) => [file, index]),
+    );
     const goal = PARTIAL.includes(outcome) ? Math.floor(all.length * finished) : all.length;
     const started = Date.now();
-    const share = () => Math.min(1, (Date.now() - started) / Math.max(1, this.sim.config.batch_seconds * 700));
-    for (let done = 0; this.alive() && (done < goal || share() < 1 || outcome === 'in_progress_forever');) {
+    const share = () =>
+      Math.min(1, (Date.now() - started) / Math.max(1, this.sim.config.batch_seconds * 700));
+    for (
+      let done = 0;
+      this.alive() && (done < goal || share() < 1 || outcome === 'in_progress_forever');
+    ) {
       for (const target = Math.floor(goal * share()); done < target && this.alive(); done++) {
         this.one(...all[done]);
         await this.breathe();
@@ -91,12 +116,21 @@ class Life {
     }
     if (job.forgotten) return;
     await this.close();
-    job.end(job.stopping || outcome === 'cancelled' ? 'Stopped' : outcome === 'partial' ? 'PartiallyCompleted' : 'Completed');
+    job.end(
+      job.stopping || outcome === 'cancelled'
+        ? 'Stopped'
+        : outcome === 'partial'
+          ? 'PartiallyCompleted'
+          : 'Completed',
+    );
   }
 
   one(file, index) {
     const { job } = this;
-    const { modelInput, recordId = `CALL${String(index).padStart(7, '0')}` } = recordAt(file, index);
+    const { modelInput, recordId = `CALL${String(index).padStart(7, '0')}` } = recordAt(
+      file,
+      index,
+    );
     const { asked, output, error, none } = run(this.sim, this.state, job, recordId, modelInput);
     if (none) return;
     job.counts.processed++;
@@ -107,7 +141,8 @@ class Life {
     if (asked.has('missing')) return;
     file.out.line(asked.has('badjson') ? line(good).slice(0, 60) : line(good));
     if (asked.has('duplicate')) file.out.line(line(good));
-    if (asked.has('both')) file.out.line(line({ error: { errorCode: 500, errorMessage: 'Internal server error' } }));
+    if (asked.has('both'))
+      file.out.line(line({ error: { errorCode: 500, errorMessage: 'Internal server error' } }));
     if (asked.has('unknown')) file.out.line(line(good, `sim-unknown-${index}`));
   }
 
@@ -117,14 +152,33 @@ class Life {
   }
 
   async close() {
-    const { sim, job, place: { bucket, key } } = this;
+    const {
+      sim,
+      job,
+      place: { bucket, key },
+    } = this;
     const folder = `${key === '' || key.endsWith('/') ? key : `${key}/`}${job.id}/`;
-    const sse = job.output.s3EncryptionKeyId ? { 'x-amz-server-side-encryption': 'aws:kms', 'x-amz-server-side-encryption-aws-kms-key-id': job.output.s3EncryptionKeyId } : { 'x-amz-server-side-encryption': 'AES256' };
-    const put = (name, file) => allowed(this.outputs, bucket, 'PutObject', () => this.outputs.put(folder + name, file, sse));
+    const sse = job.output.s3EncryptionKeyId
+      ? {
+          'x-amz-server-side-encryption': 'aws:kms',
+          'x-amz-server-side-encryption-aws-kms-key-id': job.output.s3EncryptionKeyId,
+        }
+      : { 'x-amz-server-side-encryption': 'AES256' };
+    const put = (name, file) =>
+      allowed(this.outputs, bucket, 'PutObject', () => this.outputs.put(folder + name, file, sse));
     for (const file of this.files) await put(`${file.name}.out`, file.out.close());
     const { total, processed, success, error } = job.counts;
     const manifest = sim.store.create();
-    manifest.line(JSON.stringify({ totalRecordCount: total, processedRecordCount: processed, successRecordCount: success, errorRecordCount: error, inputTokenCount: this.spent[0], ...(job.model.embeds ? {} : { outputTokenCount: this.spent[1] }) }));
+    manifest.line(
+      JSON.stringify({
+        totalRecordCount: total,
+        processedRecordCount: processed,
+        successRecordCount: success,
+        errorRecordCount: error,
+        inputTokenCount: this.spent[0],
+        ...(job.model.embeds ? {} : { outputTokenCount: this.spent[1] }),
+      }),
+    );
     await put('manifest.json.out', manifest.close());
   }
 

@@ -1,6 +1,8 @@
 'use strict';
-// Where the objects of jobs lie: a bucket of the simulated S3 as a role sees it, or (config.bedrock_storage) of an S3 that somebody else runs.
-// Both: need(action), list(prefix) -> [[key, size]], open(key) -> fd, put(key, file, encryption). What is not allowed, or not there, is Forbidden.
+// Where the objects of jobs lie: a bucket of the simulated S3 as a role sees it, or
+// (config.bedrock_storage) of an S3 that somebody else runs.
+// Both: need(action), list(prefix) -> [[key, size]], open(key) -> fd, put(key, file, encryption).
+// What is not allowed, or not there, is Forbidden.
 
 const fs = require('fs');
 const http = require('http');
@@ -18,12 +20,16 @@ class Simulated {
   need(action) {
     const { sim, role, owner } = this;
     const bucket = sim.s3.bucket(this.name);
-    const known = bucket && (owner === undefined || owner === (bucket.owner || sim.config.aws_account));
+    const known =
+      bucket && (owner === undefined || owner === (bucket.owner || sim.config.aws_account));
     if (!known || !may(sim, bucket, role, action)) throw new Forbidden(action);
   }
 
   list(prefix) {
-    return this.sim.s3.sorted(this.name).filter(([key]) => key.startsWith(prefix)).map(([key, { data }]) => [key, data.size]);
+    return this.sim.s3
+      .sorted(this.name)
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, { data }]) => [key, data.size]);
   }
 
   open(key) {
@@ -31,7 +37,12 @@ class Simulated {
   }
 
   put(key, data, sse) {
-    this.sim.s3.put(this.name, key, { data, etag: `"sim-${data.size}"`, type: 'application/octet-stream', sse });
+    this.sim.s3.put(this.name, key, {
+      data,
+      etag: `"sim-${data.size}"`,
+      type: 'application/octet-stream',
+      sse,
+    });
   }
 }
 
@@ -47,8 +58,15 @@ class Elsewhere {
   async list(prefix) {
     const found = [];
     for (let token = ''; token !== undefined;) {
-      const text = (await this.ask('GET', '', `?${token && `continuation-token=${encode(token)}&`}list-type=2&prefix=${encode(prefix)}`)).toString();
-      for (const object of all(text, 'Contents')) found.push([first(object, 'Key'), Number(first(object, 'Size'))]);
+      const text = (
+        await this.ask(
+          'GET',
+          '',
+          `?${token && `continuation-token=${encode(token)}&`}list-type=2&prefix=${encode(prefix)}`,
+        )
+      ).toString();
+      for (const object of all(text, 'Contents'))
+        found.push([first(object, 'Key'), Number(first(object, 'Size'))]);
       token = first(text, 'NextContinuationToken');
     }
     return found;
@@ -71,19 +89,36 @@ class Elsewhere {
   ask(method, key, query = '', body = '') {
     const { endpoint, region = 'us-east-1', access_key: accessKey, secret } = this.where;
     const url = `/${[this.name, ...(key ? key.split('/') : [])].map(encode).join('/')}${query}`;
-    const headers = signS3({ method, url, host: new URL(endpoint).host, body }, { accessKey, secret, region });
+    const headers = signS3(
+      { method, url, host: new URL(endpoint).host, body },
+      { accessKey, secret, region },
+    );
     return new Promise((done, fail) => {
-      const req = http.request(endpoint, { method, path: url, headers: { ...headers, 'content-length': Buffer.byteLength(body) }, agent: false }, (res) => {
-        const chunks = [];
-        res.on('data', (chunk) => chunks.push(chunk));
-        res.on('end', () => (res.statusCode < 300 ? done(Buffer.concat(chunks)) : fail(new Forbidden(`${res.statusCode} ${Buffer.concat(chunks)}`))));
-      });
+      const req = http.request(
+        endpoint,
+        {
+          method,
+          path: url,
+          headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+          agent: false,
+        },
+        (res) => {
+          const chunks = [];
+          res.on('data', (chunk) => chunks.push(chunk));
+          res.on('end', () =>
+            res.statusCode < 300
+              ? done(Buffer.concat(chunks))
+              : fail(new Forbidden(`${res.statusCode} ${Buffer.concat(chunks)}`)),
+          );
+        },
+      );
       req.on('error', fail);
       req.end(body);
     });
   }
 }
 
-const storeFor = (sim, role, bucket, owner) => (sim.config.bedrock_storage ? new Elsewhere(sim, bucket) : new Simulated(sim, role, bucket, owner));
+const storeFor = (sim, role, bucket, owner) =>
+  sim.config.bedrock_storage ? new Elsewhere(sim, bucket) : new Simulated(sim, role, bucket, owner);
 
 module.exports = { storeFor, Forbidden };

@@ -6,6 +6,11 @@ const { createGemini } = require('./gemini');
 const { createIdentity } = require('./identity');
 const { createVertex } = require('./vertex');
 
-const createGoogle = (sim) => [...createIdentity(sim), createGcs(sim), createVertex(sim), createGemini(sim)];
+const createGoogle = (sim) => [
+  ...createIdentity(sim),
+  createGcs(sim),
+  createVertex(sim),
+  createGemini(sim),
+];
 
 module.exports = { createGoogle };

@@ -1,12 +1,14 @@
 'use strict';
-// Long work by the clock: waits and runs that give way to other requests and end when their job does.
+// Long work by the clock: waits and runs that give way to other requests and end when their job
+// does.
 
 const { sleep } = require('../reply');
 
 const SLICE_MS = 8;
 
 class Pace {
-  // alive(): the job goes on; gone(): nobody wants to hear of it any more, which ends everything by an exception.
+  // alive(): the job goes on; gone(): nobody wants to hear of it any more, which ends everything by
+  // an exception.
   constructor(alive, gone) {
     Object.assign(this, { alive, gone, sliceEnd: 0 });
   }
@@ -16,7 +18,8 @@ class Pace {
     while (this.alive() && Date.now() < end) await sleep(3);
   }
 
-  // one(i) for 0 .. goal-1, spread over the time; forever: goes on until the job is not alive. Returns how many ran.
+  // one(i) for 0 .. goal-1, spread over the time; forever: goes on until the job is not alive.
+  // Returns how many ran.
   async run(goal, ms, one, forever) {
     const started = Date.now();
     const share = () => Math.min(1, (Date.now() - started) / Math.max(1, ms));

@@ -1,5 +1,6 @@
 'use strict';
-// What the services check of a request alike: JSON bodies, query, pages. Each throws a refusal in Google's words.
+// What the services check of a request alike: JSON bodies, query, pages. Each throws a refusal in
+// Google's words.
 
 const { readText } = require('../server');
 const { invalid, refuse, unknownName, violation } = require('./errors');
@@ -13,8 +14,18 @@ async function readBody(ctx, known) {
   const text = await readText(ctx);
   if (text === null) refuse(400, 'Request payload size exceeds the limit: 33554432 bytes.');
   const type = ctx.req.headers['content-type'] || '';
-  if (text && !/^application\/json\s*(;.*)?$/i.test(type)) invalid(`Invalid content type: "${type}".`);
+  if (text && !/^application\/json\s*(;.*)?$/i.test(type))
+    invalid(`Invalid content type: "${type}".`);
   return onlyKeys(parse(text || '{}'), known);
+}
+
+// The body as an object of any members.
+async function readObject(ctx) {
+  const text = await readText(ctx);
+  if (text === null) refuse(400, 'Request payload size exceeds the limit: 33554432 bytes.');
+  const type = ctx.req.headers['content-type'] || '';
+  if (!/^application\/json\s*(;.*)?$/i.test(type)) invalid(`Invalid content type: "${type}".`);
+  return parse(text || '{}');
 }
 
 function parse(text) {
@@ -24,7 +35,9 @@ function parse(text) {
   } catch {
     // refused below
   }
-  return invalid('Invalid JSON payload received. Unexpected token.', [violation('', 'Invalid JSON payload received. Unexpected token.')]);
+  return invalid('Invalid JSON payload received. Unexpected token.', [
+    violation('', 'Invalid JSON payload received. Unexpected token.'),
+  ]);
 }
 
 // A copy with camelCase names, without nulls, which say nothing; at: where it stands.
@@ -32,13 +45,21 @@ function onlyKeys(object, known, at = '') {
   if (!isObject(object)) invalid(`Invalid value at '${at}', expected an object.`);
   const bad = Object.keys(object).find((name) => !known.includes(camel(name)));
   if (bad !== undefined) unknownName(bad, at);
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null).map(([name, value]) => [camel(name), value]));
+  return Object.fromEntries(
+    Object.entries(object)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => [camel(name), value]),
+  );
 }
 
 function onlyQuery(ctx, known) {
-  const bad = [...ctx.query.keys()].find((name) => !COMMON.includes(name) && !known.includes(camel(name)));
+  const bad = [...ctx.query.keys()].find(
+    (name) => !COMMON.includes(name) && !known.includes(camel(name)),
+  );
   if (bad === undefined) return;
-  const message = `Invalid JSON payload received. Unknown name "${bad}": Cannot bind query parameter. Field '${bad}' could not be found in request message.`;
+  const message =
+    `Invalid JSON payload received. Unknown name "${bad}": Cannot bind query ` +
+    `parameter. Field '${bad}' could not be found in request message.`;
   invalid(message, [violation('', message)]);
 }
 
@@ -51,10 +72,13 @@ function page(ctx, all, idOf, { most = 100, usual = 100 } = {}) {
   const from = token ? all.findIndex((row) => tokenOf(idOf(row)) === token) + 1 : 0;
   if (token && from === 0) invalid('List page token is invalid.');
   const rows = all.slice(from, from + limit);
-  return { rows, next: from + limit < all.length ? tokenOf(idOf(rows[rows.length - 1])) : undefined };
+  return {
+    rows,
+    next: from + limit < all.length ? tokenOf(idOf(rows[rows.length - 1])) : undefined,
+  };
 }
 
 // With what must be percent-encoded in a query.
 const tokenOf = (id) => `+/${Buffer.from(id).toString('base64')}`;
 
-module.exports = { isObject, camel, readBody, onlyKeys, onlyQuery, page };
+module.exports = { isObject, camel, readBody, readObject, onlyKeys, onlyQuery, page };

@@ -1,18 +1,41 @@
 'use strict';
-// One of Google's services as a provider of server.js's contract: its routes, who asks, the dress of its answers.
+// One of Google's services as a provider of server.js's contract: its routes, who asks, the dress
+// of its answers.
 // All are also under the path prefix /google, as behind a proxy.
 
 const { Refusal } = require('../server');
 
 const PREFIX = '/google';
 
-// [method, path with {name}s, serve(ctx) -> reply]; the first that fits is taken. ctx.params has the names, decoded.
-const compile = (routes) => routes.map(([method, path, serve]) => (
-  { method, path, serve, regex: new RegExp(`^${path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`) }));
+// [method, path with {name}s, serve(ctx) -> reply]; the first that fits is taken. ctx.params has
+// the names, decoded.
+const compile = (routes) =>
+  routes.map(([method, path, serve]) => ({
+    method,
+    path,
+    serve,
+    regex: new RegExp(`^${path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
+  }));
 
-// service: {name, owns: RegExp of paths, routes, state, authenticate(ctx), errorReply(status, code), absent(ctx) -> reply,
-// headers() of every answer, batches(), files(), foreign}. Where nothing is said of them they are empty.
-function createService(sim, { name, owns, routes, state, authenticate = () => undefined, errorReply, absent = notFound, headers = () => ({}), batches = () => [], files = () => [], ...more }) {
+// service: {name, owns: RegExp of paths, routes, state, authenticate(ctx), errorReply(status,
+// code), absent(ctx) -> reply, headers() of every answer, batches(), files(), foreign}. Where
+// nothing is said of them they are empty.
+function createService(
+  sim,
+  {
+    name,
+    owns,
+    routes,
+    state,
+    authenticate = () => undefined,
+    errorReply,
+    absent = notFound,
+    headers = () => ({}),
+    batches = () => [],
+    files = () => [],
+    ...more
+  },
+) {
   const service = { routes: compile(routes), state, authenticate, absent, headers };
   return {
     name,
@@ -26,7 +49,14 @@ function createService(sim, { name, owns, routes, state, authenticate = () => un
   };
 }
 
-const dressed = (reply, headers) => ({ ...reply, headers: { ...(reply.json === undefined ? {} : { 'Content-Type': 'application/json; charset=UTF-8' }), ...headers, ...reply.headers } });
+const dressed = (reply, headers) => ({
+  ...reply,
+  headers: {
+    ...(reply.json === undefined ? {} : { 'Content-Type': 'application/json; charset=UTF-8' }),
+    ...headers,
+    ...reply.headers,
+  },
+});
 
 async function handle(ctx, service) {
   ctx.state = service.state;
@@ -53,17 +83,27 @@ async function route(ctx, { routes, authenticate, absent }) {
 
 function decoded(groups = {}) {
   try {
-    return Object.fromEntries(Object.entries(groups).map(([name, text]) => [name, decodeURIComponent(text)]));
+    return Object.fromEntries(
+      Object.entries(groups).map(([name, text]) => [name, decodeURIComponent(text)]),
+    );
   } catch {
     return null;
   }
 }
 
 // What the front end says of an address that is nobody's.
-const notFound = ({ path }) => ({ status: 404, headers: { 'Content-Type': 'text/html; charset=UTF-8' },
-  text: `<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<title>Error 404 (Not Found)!!1</title>\n<p><b>404.</b> <ins>That’s an error.</ins>\n<p>The requested URL <code>${path.replace(/[<&]/g, '')}</code> was not found on this server. <ins>That’s all we know.</ins>\n` });
+const notFound = ({ path }) => ({
+  status: 404,
+  headers: { 'Content-Type': 'text/html; charset=UTF-8' },
+  text:
+    `<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<title>Error 404 (Not ` +
+    `Found)!!1</title>\n<p><b>404.</b> <ins>That’s an error.</ins>\n<p>The requested URL ` +
+    `<code>${path.replace(/[<&]/g, '')}</code> was not found on this server. <ins>That’s all ` +
+    `we know.</ins>\n`,
+});
 
 // Where the asking client finds this simulator.
-const baseOf = ({ req, prefix }) => `${req.socket.encrypted ? 'https' : 'http'}://${req.headers.host}${prefix}`;
+const baseOf = ({ req, prefix }) =>
+  `${req.socket.encrypted ? 'https' : 'http'}://${req.headers.host}${prefix}`;
 
 module.exports = { createService, notFound, baseOf };

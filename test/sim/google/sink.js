@@ -1,5 +1,6 @@
 'use strict';
-// A file that is hashed as it is written. hasher: {update(bytes)}, of which the owner knows what it digests.
+// A file that is hashed as it is written. hasher: {update(bytes)}, of which the owner knows what it
+// digests.
 
 const { spoil } = require('../wild');
 

@@ -9,6 +9,8 @@ function tick() {
   return last;
 }
 
-const stamp = (micros) => `${new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1)}${String(micros % 1000).padStart(3, '0')}Z`;
+const stamp = (micros) =>
+  new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1) +
+  `${String(micros % 1000).padStart(3, '0')}Z`;
 
 module.exports = { tick, stamp };

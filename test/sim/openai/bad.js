@@ -11,8 +11,15 @@ class Bad extends Error {
   }
 }
 
-const bad = (param, message, code = 'invalid_value') => { throw new Bad(param, message, code); };
-const badType = (param, wanted, got) => bad(param, `Invalid type for '${param}': expected ${wanted}, but got ${typeName(got)} instead.`, 'invalid_type');
+const bad = (param, message, code = 'invalid_value') => {
+  throw new Bad(param, message, code);
+};
+const badType = (param, wanted, got) =>
+  bad(
+    param,
+    `Invalid type for '${param}': expected ${wanted}, but got ${typeName(got)} instead.`,
+    'invalid_type',
+  );
 
 function checked(check, body, model) {
   try {
@@ -32,10 +39,23 @@ function unknownKeys(body, known) {
 function checkNumber(body, key, low, high, integer) {
   const v = body[key];
   if (v === undefined || v === null) return;
-  if (typeof v !== 'number' || (integer && !Number.isInteger(v))) badType(key, integer ? 'an integer' : 'a decimal', v);
+  if (typeof v !== 'number' || (integer && !Number.isInteger(v)))
+    badType(key, integer ? 'an integer' : 'a decimal', v);
   const kind = integer ? 'integer' : 'decimal';
-  if (v < low) bad(key, `Invalid '${key}': ${kind} below minimum value. Expected a value >= ${low}, but got ${v} instead.`, `${kind}_below_min_value`);
-  if (v > high) bad(key, `Invalid '${key}': ${kind} above maximum value. Expected a value <= ${high}, but got ${v} instead.`, `${kind}_above_max_value`);
+  if (v < low)
+    bad(
+      key,
+      `Invalid '${key}': ${kind} below minimum value. Expected a value >= ${low}, but got ${v} ` +
+        'instead.',
+      `${kind}_below_min_value`,
+    );
+  if (v > high)
+    bad(
+      key,
+      `Invalid '${key}': ${kind} above maximum value. Expected a value <= ${high}, but got ${v} ` +
+        'instead.',
+      `${kind}_above_max_value`,
+    );
 }
 
 module.exports = { bad, badType, checked, unknownKeys, checkNumber };

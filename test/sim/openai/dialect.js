@@ -3,8 +3,18 @@
 
 const { findModel } = require('./models');
 
-const PLAYED = { '/v1/responses': '/v1/responses', '/v1/chat/completions': '/v1/chat/completions', '/v1/embeddings': '/v1/embeddings' };
-const KNOWN = ['/v1/completions', '/v1/moderations', '/v1/images/generations', '/v1/images/edits', '/v1/videos'];
+const PLAYED = {
+  '/v1/responses': '/v1/responses',
+  '/v1/chat/completions': '/v1/chat/completions',
+  '/v1/embeddings': '/v1/embeddings',
+};
+const KNOWN = [
+  '/v1/completions',
+  '/v1/moderations',
+  '/v1/images/generations',
+  '/v1/images/edits',
+  '/v1/videos',
+];
 
 const OPENAI = {
   endpoints: [...Object.keys(PLAYED), ...KNOWN],
@@ -21,8 +31,12 @@ const OPENAI = {
   fileStatus: () => 'processed',
   deployed: () => null, // what is wrong with the model of a batch: an error of the whole, or null
   modelMissing: (name) => `The provided model '${name}' is not supported by the Batch API.`,
-  tokensFull: (name, limit) => `Enqueued token limit reached for ${name} in organization org-sim. Limit: ${limit.toLocaleString('en-US')} enqueued tokens. Please try again once some in_progress batches have been completed.`,
+  tokensFull: (name, limit) =>
+    `Enqueued token limit reached for ${name} in organization org-sim. Limit: ` +
+    `${limit.toLocaleString('en-US')} enqueued tokens. Please try again once some in_progress ` +
+    'batches have been completed.',
   createHeaders: () => ({}),
+  reset: (words) => words, // when a limit is full again: in words, or whole seconds
   emptyErrorFile: false, // is there an error file where nothing failed?
   line: (line) => line, // an output line, dressed
 };

@@ -10,9 +10,14 @@ const BLOCK = 1 << 20;
 const MAX_ERRORS = 100;
 const LINE_KEYS = ['custom_id', 'method', 'url', 'body'];
 const MAX_INPUTS = 50000;
-const KIND = { '/v1/chat/completions': 'chat', '/v1/responses': 'chat', '/v1/embeddings': 'embedding' };
+const KIND = {
+  '/v1/chat/completions': 'chat',
+  '/v1/responses': 'chat',
+  '/v1/embeddings': 'embedding',
+};
 
-// Yields {bytes, offset} for each line of the open file, without its newline. Memory: one line and one block.
+// Yields {bytes, offset} for each line of the open file, without its newline. Memory: one line and
+// one block.
 function* linesOf(fd) {
   let carry = [];
   let start = 0;
@@ -20,7 +25,9 @@ function* linesOf(fd) {
   for (let block = readAt(fd, 0, BLOCK); block.length; block = readAt(fd, at, BLOCK)) {
     let from = 0;
     for (let nl = block.indexOf(10); nl >= 0; nl = block.indexOf(10, from)) {
-      const bytes = carry.length ? Buffer.concat([...carry, block.subarray(from, nl)]) : block.subarray(from, nl);
+      const bytes = carry.length
+        ? Buffer.concat([...carry, block.subarray(from, nl)])
+        : block.subarray(from, nl);
       yield { bytes, offset: start };
       carry = [];
       from = nl + 1;
@@ -40,7 +47,18 @@ function readAt(fd, position, length) {
 // Judges lines one after another; afterwards has errors, model, tokens, and where each line lies.
 class Judge {
   constructor(endpoint, maxLines, state) {
-    Object.assign(this, { endpoint, maxLines, state, url: null, errors: [], seen: new Set(), model: null, tokens: 0, inputs: 0, spans: [] });
+    Object.assign(this, {
+      endpoint,
+      maxLines,
+      state,
+      url: null,
+      errors: [],
+      seen: new Set(),
+      model: null,
+      tokens: 0,
+      inputs: 0,
+      spans: [],
+    });
   }
 
   take({ bytes, offset }) {
@@ -56,45 +74,101 @@ class Judge {
   // After the last line: what only the whole file shows.
   finish() {
     const whole = (code, message) => this.errors.push({ code, message, param: null, line: null });
-    const wrong = this.model === null ? null : this.state.dialect.deployed(this.state.sim, this.model);
+    const wrong =
+      this.model === null ? null : this.state.dialect.deployed(this.state.sim, this.model);
     if (wrong) this.errors.push(wrong);
-    if (!this.count) whole('empty_file', 'The input file is empty. Please ensure that the batch contains at least one request.');
-    if (this.count > this.maxLines) whole('too_many_tasks', `The number of requests in the batch file exceeds the maximum of ${this.maxLines}.`);
-    if (this.inputs > MAX_INPUTS) whole('too_many_tasks', `The number of embedding inputs in the batch file exceeds the maximum of ${MAX_INPUTS}.`);
+    if (!this.count)
+      whole(
+        'empty_file',
+        'The input file is empty. Please ensure that the batch contains at least one request.',
+      );
+    if (this.count > this.maxLines)
+      whole(
+        'too_many_tasks',
+        `The number of requests in the batch file exceeds the maximum of ${this.maxLines}.`,
+      );
+    if (this.inputs > MAX_INPUTS)
+      whole(
+        'too_many_tasks',
+        `The number of embedding inputs in the batch file exceeds the maximum of ${MAX_INPUTS}.`,
+      );
   }
 
   wrong(bytes) {
     const line = parseLine(bytes);
-    if (!isObject(line)) return problem('invalid_json_line', 'This line is not parseable as valid JSON.');
+    if (!isObject(line))
+      return problem('invalid_json_line', 'This line is not parseable as valid JSON.');
     const missing = LINE_KEYS.find((key) => line[key] === undefined);
-    if (missing) return problem('missing_required_parameter', `Missing required parameter: '${missing}'.`, missing);
+    if (missing)
+      return problem(
+        'missing_required_parameter',
+        `Missing required parameter: '${missing}'.`,
+        missing,
+      );
     const extra = Object.keys(line).find((key) => !LINE_KEYS.includes(key));
-    if (extra !== undefined) return problem('invalid_request', `Unknown parameter: '${extra}'.`, extra);
+    if (extra !== undefined)
+      return problem('invalid_request', `Unknown parameter: '${extra}'.`, extra);
     return this.wrongId(line.custom_id) || this.wrongCall(line) || this.wrongModel(line.body);
   }
 
   wrongId(id) {
-    if (typeof id !== 'string' || !id || id.length > 64) return problem('invalid_request', 'The custom_id must be a string of 1 to 64 characters.', 'custom_id');
-    if (this.seen.has(id)) return problem('duplicate_custom_id', `The custom_id '${id}' for this request is a duplicate of another request. The custom_id parameter must be unique for each request in a batch.`, 'custom_id');
+    if (typeof id !== 'string' || !id || id.length > 64)
+      return problem(
+        'invalid_request',
+        'The custom_id must be a string of 1 to 64 characters.',
+        'custom_id',
+      );
+    if (this.seen.has(id))
+      return problem(
+        'duplicate_custom_id',
+        `The custom_id '${id}' for this request is a duplicate of another request. The custom_id ` +
+          'parameter must be unique for each request in a batch.',
+        'custom_id',
+      );
     this.seen.add(id);
     return null;
   }
 
   wrongCall({ method, url, body }) {
-    if (method !== 'POST') return problem('invalid_method', `The method '${method}' is not supported. Only POST is supported.`, 'method');
+    if (method !== 'POST')
+      return problem(
+        'invalid_method',
+        `The method '${method}' is not supported. Only POST is supported.`,
+        'method',
+      );
     if (this.url === null) this.url = url;
-    if (url !== this.url || !this.state.dialect.fits(this.state.dialect.urlOf(url), this.endpoint)) return problem('url_mismatch', `The URL provided for this request does not match the batch endpoint. (expected: ${this.endpoint}, got: ${url})`, 'url');
-    return isObject(body) ? null : problem('invalid_request', 'The body must be a JSON object.', 'body');
+    if (url !== this.url || !this.state.dialect.fits(this.state.dialect.urlOf(url), this.endpoint))
+      return problem(
+        'url_mismatch',
+        'The URL provided for this request does not match the batch endpoint. (expected: ' +
+          `${this.endpoint}, got: ${url})`,
+        'url',
+      );
+    return isObject(body)
+      ? null
+      : problem('invalid_request', 'The body must be a JSON object.', 'body');
   }
 
   wrongModel(body) {
-    if (typeof body.model !== 'string') return problem('missing_required_parameter', 'Missing required parameter: \'model\'.', 'body.model');
+    if (typeof body.model !== 'string')
+      return problem(
+        'missing_required_parameter',
+        "Missing required parameter: 'model'.",
+        'body.model',
+      );
     if (this.model === null) this.model = body.model;
-    if (body.model !== this.model) return problem('mismatched_model', 'The model for this request does not match the rest of the batch. Each batch must contain requests for a single model.', 'body.model');
+    if (body.model !== this.model)
+      return problem(
+        'mismatched_model',
+        'The model for this request does not match the rest of the batch. Each batch must ' +
+          'contain requests for a single model.',
+        'body.model',
+      );
     const known = this.state.findModel(body.model);
-    if (!known || known.kind !== KIND[this.endpoint]) return problem('model_not_found', this.state.dialect.modelMissing(body.model), 'body.model');
+    if (!known || known.kind !== KIND[this.endpoint])
+      return problem('model_not_found', this.state.dialect.modelMissing(body.model), 'body.model');
     this.tokens += promptTokens(body);
-    this.inputs += (known.kind === 'embedding' && embeddingInputs(body.input) || []).length;
+    this.inputs += ((known.kind === 'embedding' && embeddingInputs(body.input)) || []).length;
     return null;
   }
 }
@@ -117,10 +191,24 @@ const NOT_EXECUTED = {
   request_timeout: 'The request timed out while being processed.',
 };
 
-const answeredLine = (id, requestId, customId, status, body) => ({ id, custom_id: customId, response: { status_code: status, request_id: requestId, body }, error: null });
-const unexecutedLine = (id, customId, code) => ({ id, custom_id: customId, response: null, error: { code, message: NOT_EXECUTED[code] } });
+const answeredLine = (id, requestId, customId, status, body) => ({
+  id,
+  custom_id: customId,
+  response: { status_code: status, request_id: requestId, body },
+  error: null,
+});
+const unexecutedLine = (id, customId, code) => ({
+  id,
+  custom_id: customId,
+  response: null,
+  error: { code, message: NOT_EXECUTED[code] },
+});
 
 // A failure as servers with one file write it: the words in "error", no body.
-const plainLine = ({ response, error, ...rest }) => ({ ...rest, response: response && { ...response, body: null }, error: error ? error.message : (response.body.error || {}).message || 'failed' });
+const plainLine = ({ response, error, ...rest }) => ({
+  ...rest,
+  response: response && { ...response, body: null },
+  error: error ? error.message : (response.body.error || {}).message || 'failed',
+});
 
 module.exports = { linesOf, readAt, Judge, answeredLine, unexecutedLine, plainLine };

@@ -20,6 +20,7 @@ class State {
     this.files = new Map();
     this.batches = new Map();
     this.attempts = new Map();
+    this.prompts = []; // the last ones: cache.js
   }
 
   findModel(name) {
@@ -39,14 +40,33 @@ class State {
 
   // Prompt tokens of the batches of this model that have not ended.
   enqueued(model) {
-    return [...this.batches.values()].reduce((n, b) => n + (b.enqueued && b.enqueued.model === model ? b.enqueued.tokens : 0), 0);
+    return [...this.batches.values()].reduce(
+      (n, b) => n + (b.enqueued && b.enqueued.model === model ? b.enqueued.tokens : 0),
+      0,
+    );
   }
 }
 
-const ledgerBatch = (b) => ({ id: b.id, input_file_id: b.input_file_id, endpoint: b.endpoint, model: b.model, status: b.status, metadata: b.metadata,
-  lines: b.counts.total, completed: b.counts.completed, failed: b.counts.failed,
-  output_file_id: b.output_file_id || null, error_file_id: b.error_file_id || null });
+const ledgerBatch = (b) => ({
+  id: b.id,
+  input_file_id: b.input_file_id,
+  endpoint: b.endpoint,
+  model: b.model,
+  status: b.status,
+  metadata: b.metadata,
+  lines: b.counts.total,
+  completed: b.counts.completed,
+  failed: b.counts.failed,
+  output_file_id: b.output_file_id || null,
+  error_file_id: b.error_file_id || null,
+});
 
-const ledgerFile = ({ id, purpose, filename, expires_at, data }) => ({ id, purpose, filename, expires_at, bytes: data.size });
+const ledgerFile = ({ id, purpose, filename, expires_at, data }) => ({
+  id,
+  purpose,
+  filename,
+  expires_at,
+  bytes: data.size,
+});
 
 module.exports = { State, ledgerBatch, ledgerFile };

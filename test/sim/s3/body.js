@@ -1,5 +1,6 @@
 'use strict';
-// Takes the body of an upload as it streams: aws-chunked framing, length, hashes, checksums. Keeps no body in memory.
+// Takes the body of an upload as it streams: aws-chunked framing, length, hashes, checksums. Keeps
+// no body in memory.
 
 const crypto = require('crypto');
 const zlib = require('zlib');
@@ -27,7 +28,7 @@ class Unchunk {
     Object.assign(this, { state: 'size', line: '', left: 0, trailers: {} });
   }
 
-  * push(buffer) {
+  *push(buffer) {
     for (let i = 0; i < buffer.length;) {
       if (this.state === 'data') {
         const piece = buffer.subarray(i, i + this.left);
@@ -64,7 +65,8 @@ class Unchunk {
   }
 }
 
-// Streams the body into a file: {data, md5 (hex), checksums}. Nothing is left on disk if it is refused.
+// Streams the body into a file: {data, md5 (hex), checksums}. Nothing is left on disk if it is
+// refused.
 async function receive(ctx) {
   const headers = ctx.req.headers;
   const framed = headers['x-amz-content-sha256'] === STREAMING;
@@ -81,15 +83,39 @@ async function receive(ctx) {
   }
 }
 
-const pick = (headers) => Object.fromEntries(CHECKSUMS.map((c) => `x-amz-checksum-${c}`).filter((name) => name in headers).map((name) => [name, headers[name]]));
+const pick = (headers) =>
+  Object.fromEntries(
+    CHECKSUMS.map((c) => `x-amz-checksum-${c}`)
+      .filter((name) => name in headers)
+      .map((name) => [name, headers[name]]),
+  );
 
 function checkLength(headers, framed) {
-  const unknown = Object.keys(headers).find((name) => /^x-amz-checksum-(crc|sha)/.test(name) && !CHECKSUMS.includes(name.slice(15)));
-  if (unknown) refuse(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented', { Header: unknown });
+  const unknown = Object.keys(headers).find(
+    (name) => /^x-amz-checksum-(crc|sha)/.test(name) && !CHECKSUMS.includes(name.slice(15)),
+  );
+  if (unknown)
+    refuse(
+      501,
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      { Header: unknown },
+    );
   const length = framed ? headers['x-amz-decoded-content-length'] : headers['content-length'];
-  if (!framed && headers['transfer-encoding']) refuse(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented', { Header: 'Transfer-Encoding' });
-  if (length === undefined) refuse(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.');
-  if (Number(length) > MAX_PUT) refuse(400, 'EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', { ProposedSize: length, MaxSizeAllowed: MAX_PUT });
+  if (!framed && headers['transfer-encoding'])
+    refuse(
+      501,
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      { Header: 'Transfer-Encoding' },
+    );
+  if (length === undefined)
+    refuse(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.');
+  if (Number(length) > MAX_PUT)
+    refuse(400, 'EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
+      ProposedSize: length,
+      MaxSizeAllowed: MAX_PUT,
+    });
 }
 
 async function take(req, writer, frames) {
@@ -105,19 +131,52 @@ async function take(req, writer, frames) {
   }
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc);
-  return { size: writer.size, sha: sha.digest(), md5: md5.digest(), crc: sum, trailers: frames ? frames.trailers : {}, whole: !frames || frames.state === 'over' };
+  return {
+    size: writer.size,
+    sha: sha.digest(),
+    md5: md5.digest(),
+    crc: sum,
+    trailers: frames ? frames.trailers : {},
+    whole: !frames || frames.state === 'over',
+  };
 }
 
 function judge(headers, got, framed) {
   const hash = headers['x-amz-content-sha256'];
-  if (!got.whole || (framed && got.size !== Number(headers['x-amz-decoded-content-length']))) refuse(400, 'IncompleteBody', 'You did not provide the number of bytes specified by the Content-Length HTTP header.');
-  if (/^[0-9a-f]{64}$/.test(hash) && hash !== got.sha.toString('hex')) refuse(400, 'XAmzContentSHA256Mismatch', 'The provided \'x-amz-content-sha256\' header does not match what was computed.', { ClientComputedContentSHA256: hash, S3ComputedContentSHA256: got.sha.toString('hex') });
-  if (headers['content-md5'] !== undefined && headers['content-md5'] !== got.md5.toString('base64')) refuse(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  if (!got.whole || (framed && got.size !== Number(headers['x-amz-decoded-content-length'])))
+    refuse(
+      400,
+      'IncompleteBody',
+      'You did not provide the number of bytes specified by the Content-Length HTTP header.',
+    );
+  if (/^[0-9a-f]{64}$/.test(hash) && hash !== got.sha.toString('hex'))
+    refuse(
+      400,
+      'XAmzContentSHA256Mismatch',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
+      { ClientComputedContentSHA256: hash, S3ComputedContentSHA256: got.sha.toString('hex') },
+    );
+  if (headers['content-md5'] !== undefined && headers['content-md5'] !== got.md5.toString('base64'))
+    refuse(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
   const announced = headers['x-amz-trailer'];
-  if (announced && !(announced in headers)) refuse(400, 'MalformedTrailerError', 'The request contained trailing data that was not well-formed or did not conform to our published schema.');
-  for (const [name, sum] of [['crc32', got.crc], ['sha256', got.sha]]) {
+  if (announced && !(announced in headers))
+    refuse(
+      400,
+      'MalformedTrailerError',
+      'The request contained trailing data that was not well-formed or did not conform to our ' +
+        'published schema.',
+    );
+  for (const [name, sum] of [
+    ['crc32', got.crc],
+    ['sha256', got.sha],
+  ]) {
     const wanted = headers[`x-amz-checksum-${name}`];
-    if (wanted !== undefined && wanted !== sum.toString('base64')) refuse(400, 'BadDigest', `The ${name.toUpperCase()} you specified did not match the calculated checksum.`);
+    if (wanted !== undefined && wanted !== sum.toString('base64'))
+      refuse(
+        400,
+        'BadDigest',
+        `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
+      );
   }
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// S3 as a provider of the simulator: which requests are its own, operations, errors, ids of requests.
+// S3 as a provider of the simulator: which requests are its own, operations, errors, ids of
+// requests.
 
 const { Refusal } = require('../server');
 const { address, authenticate, needBucket } = require('./auth');
@@ -10,9 +11,23 @@ const { State } = require('./state');
 const uploads = require('./uploads');
 
 // Query keys that make an operation of its own; x-id is the SDK's remark.
-const KNOWN = new Set(['list-type', 'prefix', 'delimiter', 'max-keys', 'continuation-token', 'start-after', 'encoding-type', 'fetch-owner',
-  'location', 'uploads', 'uploadId', 'partNumber', 'x-id']);
-// [method, on a key or a bucket, query keys that must be there, name, what serves it]; the first that fits.
+const KNOWN = new Set([
+  'list-type',
+  'prefix',
+  'delimiter',
+  'max-keys',
+  'continuation-token',
+  'start-after',
+  'encoding-type',
+  'fetch-owner',
+  'location',
+  'uploads',
+  'uploadId',
+  'partNumber',
+  'x-id',
+]);
+// [method, on a key or a bucket, query keys that must be there, name, what serves it]; the first
+// that fits.
 const OPERATIONS = [
   ['PUT', 'key', ['partNumber', 'uploadId'], 'UploadPart', uploads.putPart],
   ['PUT', 'key', [], 'PutObject', objects.putObject],
@@ -46,16 +61,30 @@ function createS3(sim) {
 
 // By what signed it, by its host, or (nobody signed) by a bucket's name in the path.
 function ours(state, path, { authorization = '', host = '', 'x-amz-content-sha256': hash }) {
-  if (/^AWS4-HMAC-SHA256 .*\/aws4_request/.test(authorization)) return !authorization.includes('/bedrock/aws4_request');
-  return hash !== undefined || /(^|\.)s3[.-][^/]*(amazonaws\.com|localhost)(:|$)/.test(host) || Boolean(state.bucket(path.split('/')[1]));
+  if (/^AWS4-HMAC-SHA256 .*\/aws4_request/.test(authorization))
+    return !authorization.includes('/bedrock/aws4_request');
+  return (
+    hash !== undefined ||
+    /(^|\.)s3[.-][^/]*(amazonaws\.com|localhost)(:|$)/.test(host) ||
+    Boolean(state.bucket(path.split('/')[1]))
+  );
 }
 
 // The reply with the headers of every answer, and its request id in an error's body.
 function dressed({ error, ...reply }, state) {
   const ids = { RequestId: state.newId().replace(/\W/g, '').toUpperCase(), HostId: 'c2ltdWxhdGVk' };
-  const headers = { 'x-amz-request-id': ids.RequestId, 'x-amz-id-2': ids.HostId, Server: 'AmazonS3', ...reply.headers };
+  const headers = {
+    'x-amz-request-id': ids.RequestId,
+    'x-amz-id-2': ids.HostId,
+    Server: 'AmazonS3',
+    ...reply.headers,
+  };
   if (!error) return { ...reply, headers };
-  return { ...reply, text: rendered(error, ids), headers: { 'Content-Type': 'application/xml', ...headers } };
+  return {
+    ...reply,
+    text: rendered(error, ids),
+    headers: { 'Content-Type': 'application/xml', ...headers },
+  };
 }
 
 async function handle(ctx, state) {
@@ -74,8 +103,16 @@ function route(ctx) {
   authenticate(ctx, region);
   const keys = [...ctx.query.keys()];
   const kind = ctx.key ? 'key' : 'bucket';
-  const found = OPERATIONS.find(([method, on, needed]) => method === ctx.method && on === kind && needed.every((key) => keys.includes(key)));
-  if (!found || !ctx.bucket || keys.some((key) => !KNOWN.has(key))) refuse(501, 'NotImplemented', 'A header or query you provided implies functionality that is not implemented.');
+  const found = OPERATIONS.find(
+    ([method, on, needed]) =>
+      method === ctx.method && on === kind && needed.every((key) => keys.includes(key)),
+  );
+  if (!found || !ctx.bucket || keys.some((key) => !KNOWN.has(key)))
+    refuse(
+      501,
+      'NotImplemented',
+      'A header or query you provided implies functionality that is not implemented.',
+    );
   ctx.sim.log.count(`s3 ${found[3]}`);
   return found[4](ctx, found[3] === 'CreateBucket' ? null : needBucket(ctx));
 }

@@ -1,5 +1,6 @@
 'use strict';
-// Buckets, objects and uploads. Other simulated services read and write here on behalf of their roles.
+// Buckets, objects and uploads. Other simulated services read and write here on behalf of their
+// roles.
 
 const crypto = require('crypto');
 
@@ -20,7 +21,9 @@ class State {
 
   bucket(name) {
     if (this.made.has(name)) return this.made.get(name);
-    return Object.hasOwn(this.sim.config.s3_buckets, name) ? this.sim.config.s3_buckets[name] : null;
+    return Object.hasOwn(this.sim.config.s3_buckets, name)
+      ? this.sim.config.s3_buckets[name]
+      : null;
   }
 
   // Key -> object of a bucket.
@@ -31,7 +34,9 @@ class State {
 
   // [key, object] in the order of bytes.
   sorted(bucket) {
-    return [...this.objects(bucket)].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return [...this.objects(bucket)].sort(([a], [b]) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    );
   }
 
   put(bucket, key, object) {
@@ -59,8 +64,20 @@ class State {
   }
 
   files() {
-    const objects = [...this.stored].flatMap(([bucket, kept]) => [...kept].map(([key, { data }]) => ({ id: `s3://${bucket}/${key}`, purpose: 's3', filename: key.split('/').pop(), bytes: data.size })));
-    const uploads = [...this.uploads.values()].map((u) => ({ id: u.id, purpose: 's3-upload', filename: u.key.split('/').pop(), bytes: [...u.parts.values()].reduce((n, p) => n + p.data.size, 0) }));
+    const objects = [...this.stored].flatMap(([bucket, kept]) =>
+      [...kept].map(([key, { data }]) => ({
+        id: `s3://${bucket}/${key}`,
+        purpose: 's3',
+        filename: key.split('/').pop(),
+        bytes: data.size,
+      })),
+    );
+    const uploads = [...this.uploads.values()].map((u) => ({
+      id: u.id,
+      purpose: 's3-upload',
+      filename: u.key.split('/').pop(),
+      bytes: [...u.parts.values()].reduce((n, p) => n + p.data.size, 0),
+    }));
     return [...objects, ...uploads];
   }
 }

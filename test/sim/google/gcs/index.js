@@ -21,15 +21,21 @@ function download(ctx) {
   }
 }
 
-const getObject = (ctx) => (ctx.query.get('alt') === 'media' ? download(ctx) : objects.getObject(ctx));
+const getObject = (ctx) =>
+  ctx.query.get('alt') === 'media' ? download(ctx) : objects.getObject(ctx);
 
-const UPLOADS = { media: uploads.media, multipart: uploads.multipart, resumable: sessions.resumable };
+const UPLOADS = {
+  media: uploads.media,
+  multipart: uploads.multipart,
+  resumable: sessions.resumable,
+};
 const PARAMETERS = ['uploadType', 'name', 'contentEncoding', 'predefinedAcl', 'kmsKeyName'];
 
 function insert(ctx) {
   const kind = ctx.query.get('uploadType');
   objects.onlyQuery(ctx, PARAMETERS);
-  if (!Object.hasOwn(UPLOADS, kind)) refuse(400, `Invalid value for uploadType: ${kind}`, 'badRequest');
+  if (!Object.hasOwn(UPLOADS, kind))
+    refuse(400, `Invalid value for uploadType: ${kind}`, 'badRequest');
   needBucket(ctx, 'storage.objects.create');
   return UPLOADS[kind](ctx);
 }
@@ -51,7 +57,10 @@ function createGcs(sim) {
   return createService(sim, {
     name: 'gcs',
     owns: /^\/(upload\/|download\/)?storage\/v1(\/|$)/,
-    routes: ROUTES, state, authenticate, errorReply: usualError,
+    routes: ROUTES,
+    state,
+    authenticate,
+    errorReply: usualError,
     headers: () => ({ 'X-GUploader-UploadID': state.newId(), Server: 'UploadServer' }),
     files: () => state.files(),
   });

@@ -21,7 +21,9 @@ class State {
 
   bucket(name) {
     const { gcs_buckets: all } = this.sim.config;
-    return Object.hasOwn(all, name) ? { location: 'US', project: Object.keys(this.sim.config.google_projects)[0], ...all[name] } : null;
+    return Object.hasOwn(all, name)
+      ? { location: 'US', project: Object.keys(this.sim.config.google_projects)[0], ...all[name] }
+      : null;
   }
 
   // Name -> object of a bucket.
@@ -32,14 +34,24 @@ class State {
 
   // Objects in the order of their names' bytes.
   sorted(bucket) {
-    return [...this.objects(bucket).values()].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+    return [...this.objects(bucket).values()].sort((a, b) =>
+      Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)),
+    );
   }
 
   // Makes an object of a sink. hashes: its digest; traits: {type, metadata}
   put(bucket, name, sink, hashes, traits) {
     this.remove(bucket, name);
     const micros = tick();
-    const object = { bucket, name, data: sink.close(), hashes, generation: String(micros), created: stamp(micros), ...traits };
+    const object = {
+      bucket,
+      name,
+      data: sink.close(),
+      hashes,
+      generation: String(micros),
+      created: stamp(micros),
+      ...traits,
+    };
     this.objects(bucket).set(name, object);
     return object;
   }
@@ -64,8 +76,20 @@ class State {
     const objects = [...this.stored.values()].flatMap((kept) => [...kept.values()]);
     const sessions = [...this.sessions.values()].filter((session) => session.open);
     const last = (name) => name.split('/').pop();
-    return [...objects.map((o) => ({ id: `gs://${o.bucket}/${o.name}`, purpose: 'gcs', filename: last(o.name), bytes: o.data.size })),
-      ...sessions.map((s) => ({ id: s.id, purpose: 'gcs-upload', filename: last(s.name), bytes: s.size }))];
+    return [
+      ...objects.map((o) => ({
+        id: `gs://${o.bucket}/${o.name}`,
+        purpose: 'gcs',
+        filename: last(o.name),
+        bytes: o.data.size,
+      })),
+      ...sessions.map((s) => ({
+        id: s.id,
+        purpose: 'gcs-upload',
+        filename: last(s.name),
+        bytes: s.size,
+      })),
+    ];
   }
 }
 

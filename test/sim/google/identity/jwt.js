@@ -1,6 +1,7 @@
 'use strict';
-// JSON Web Tokens that service accounts sign, RS256. The public keys are those of the configuration, or, for accounts without,
-// one that this process made and hands out (credentials.js).
+// JSON Web Tokens that service accounts sign, RS256. The public keys are those of the
+// configuration, or, for accounts without, one that this process made and hands out
+// (credentials.js).
 
 const crypto = require('crypto');
 const { principalOf } = require('./access');
@@ -14,7 +15,11 @@ class JwtError extends Error {}
 let made = null;
 function madeKey() {
   if (made) return made;
-  const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+  const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
   made = { id: crypto.createHash('sha1').update(publicKey).digest('hex'), privateKey, publicKey };
   return made;
 }
@@ -32,7 +37,8 @@ function verify(sim, token, audiences) {
   const who = principalOf(sim, claims.iss);
   if (!who) throw new JwtError('account');
   if (who.disabled) throw new JwtError('disabled');
-  if (header.alg !== 'RS256' || !signed(token, keysOf(sim, claims.iss), header.kid)) throw new JwtError('signature');
+  if (header.alg !== 'RS256' || !signed(token, keysOf(sim, claims.iss), header.kid))
+    throw new JwtError('signature');
   checkTime(claims, Math.floor((Date.now() + sim.config.google_clock_ms) / 1000));
   if (!audiences.includes(claims.aud)) throw new JwtError('audience');
   return { claims, who };
@@ -40,9 +46,12 @@ function verify(sim, token, audiences) {
 
 function parse(token) {
   const parts = token.split('.');
-  if (parts.length !== 3 || parts.some((part) => !/^[\w-]+$/.test(part))) throw new JwtError('malformed');
+  if (parts.length !== 3 || parts.some((part) => !/^[\w-]+$/.test(part)))
+    throw new JwtError('malformed');
   try {
-    const [header, claims] = parts.slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()));
+    const [header, claims] = parts
+      .slice(0, 2)
+      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()));
     if (header && claims) return [header, claims];
   } catch {
     // not JSON: as below
@@ -54,12 +63,21 @@ function parse(token) {
 function signed(token, keys, id) {
   const at = token.lastIndexOf('.');
   const candidates = id === undefined ? Object.values(keys) : [keys[id]].filter(Boolean);
-  const [body, signature] = [Buffer.from(token.slice(0, at)), Buffer.from(token.slice(at + 1), 'base64url')];
+  const [body, signature] = [
+    Buffer.from(token.slice(0, at)),
+    Buffer.from(token.slice(at + 1), 'base64url'),
+  ];
   return candidates.some((key) => crypto.verify('RSA-SHA256', body, key, signature));
 }
 
 function checkTime({ iat, exp }, now) {
-  const fine = Number.isInteger(iat) && Number.isInteger(exp) && iat <= now + SKEW && exp >= now - SKEW && exp > iat && exp - iat <= LONGEST;
+  const fine =
+    Number.isInteger(iat) &&
+    Number.isInteger(exp) &&
+    iat <= now + SKEW &&
+    exp >= now - SKEW &&
+    exp > iat &&
+    exp - iat <= LONGEST;
   if (!fine) throw new JwtError('time');
 }
 
@@ -68,7 +86,13 @@ function selfSigned(sim, token, service) {
   try {
     const { claims, who } = verify(sim, token, [`https://${service}/`, undefined]);
     if (claims.sub !== claims.iss || (claims.aud === undefined && !claims.scope)) return null;
-    return { who, scopes: claims.scope ? claims.scope.split(' ') : ['https://www.googleapis.com/auth/cloud-platform'], until: claims.exp * 1000 };
+    return {
+      who,
+      scopes: claims.scope
+        ? claims.scope.split(' ')
+        : ['https://www.googleapis.com/auth/cloud-platform'],
+      until: claims.exp * 1000,
+    };
   } catch (error) {
     if (error instanceof JwtError) return null;
     throw error;

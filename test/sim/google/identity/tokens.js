@@ -1,5 +1,6 @@
 'use strict';
-// Access tokens: issued by the token services, asked for by all others. Expired ones are remembered as such.
+// Access tokens: issued by the token services, asked for by all others. Expired ones are remembered
+// as such.
 
 const crypto = require('crypto');
 const { principalOf } = require('./access');
@@ -24,12 +25,14 @@ class Tokens {
     return { access_token: value, expires_in: Math.floor(seconds), token_type: 'Bearer' };
   }
 
-  // {who, scopes} of a request, or {problem: missing, invalid, expired or scope}. service: its host's name; scopes: any of them will do.
+  // {who, scopes} of a request, or {problem: missing, invalid, expired or scope}. service: its
+  // host's name; scopes: any of them will do.
   check({ authorization }, service, scopes = [CLOUD]) {
     const value = (/^Bearer +(\S+)$/i.exec(authorization || '') || [])[1];
     if (authorization === undefined) return { problem: 'missing' };
     if (value === undefined) return { problem: 'invalid' };
-    const token = this.issued.get(value) || this.preset(value) || selfSigned(this.sim, value, service);
+    const token =
+      this.issued.get(value) || this.preset(value) || selfSigned(this.sim, value, service);
     if (!token) return { problem: 'invalid' };
     if (token.until !== undefined && Date.now() >= token.until) return { problem: 'expired' };
     return scopes.some((scope) => token.scopes.includes(scope)) ? token : { problem: 'scope' };
@@ -40,7 +43,13 @@ class Tokens {
     const { google_tokens: all } = this.sim.config;
     const found = Object.hasOwn(all, value) ? all[value] : null;
     const who = found && principalOf(this.sim, found.account);
-    return who && { who, scopes: found.scopes || [CLOUD], until: found.expires && Date.parse(found.expires) };
+    return (
+      who && {
+        who,
+        scopes: found.scopes || [CLOUD],
+        until: found.expires && Date.parse(found.expires),
+      }
+    );
   }
 }
 

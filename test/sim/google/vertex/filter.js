@@ -1,10 +1,18 @@
 'use strict';
-// The filters of lists: comparisons with AND, OR (which binds tighter), NOT and parentheses, as AIP-160 has them.
+// The filters of lists: comparisons with AND, OR (which binds tighter), NOT and parentheses, as
+// AIP-160 has them.
 
 class BadFilter extends Error {}
 
 const TOKEN = /\s*(?:"((?:[^"\\]|\\.)*)"|(<=|>=|!=|[()=<>:])|([^\s()"=<>!:]+))/y;
-const ORDERED = { '=': (a, b) => a === b, '!=': (a, b) => a !== b, '<': (a, b) => a < b, '<=': (a, b) => a <= b, '>': (a, b) => a > b, '>=': (a, b) => a >= b };
+const ORDERED = {
+  '=': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b,
+};
 const EQUAL = ['=', '!='];
 
 // Field -> the operators it takes, and the job's value.
@@ -16,7 +24,9 @@ const FIELDS = {
 };
 
 function timeOf(text) {
-  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN;
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : NaN;
   if (Number.isNaN(at)) throw new BadFilter(`"${text}" is no RFC 3339 time`);
   return at;
 }
@@ -27,7 +37,11 @@ function tokensOf(text) {
   for (let at = 0; text.slice(at).trim(); at = TOKEN.lastIndex) {
     const found = TOKEN.exec(text);
     if (!found) throw new BadFilter(`unexpected "${text.slice(at).trim()}"`);
-    tokens.push(found[1] !== undefined ? { text: found[1].replace(/\\(.)/g, '$1'), quoted: true } : { text: found[2] || found[3] });
+    tokens.push(
+      found[1] !== undefined
+        ? { text: found[1].replace(/\\(.)/g, '$1'), quoted: true }
+        : { text: found[2] || found[3] },
+    );
   }
   return tokens;
 }
@@ -68,14 +82,21 @@ function parseFilter(text) {
 }
 
 function comparison(field, operator, value) {
-  if (field.quoted || operator.quoted || (!value.quoted && /^$|^[()=<>:!]/.test(value.text))) throw new BadFilter(`"${field.text}${operator.text}${value.text}" is no comparison`);
+  if (field.quoted || operator.quoted || (!value.quoted && /^$|^[()=<>:!]/.test(value.text)))
+    throw new BadFilter(`"${field.text}${operator.text}${value.text}" is no comparison`);
   const label = /^labels\.(.+)$/.exec(field.text);
   if (label) return labelled(label[1], operator.text, value.text);
   const known = Object.hasOwn(FIELDS, field.text) ? FIELDS[field.text] : null;
-  if (!known || !known.operators.includes(operator.text)) throw new BadFilter(`"${field.text}${operator.text}" is not supported`);
+  if (!known || !known.operators.includes(operator.text))
+    throw new BadFilter(`"${field.text}${operator.text}" is not supported`);
   const wanted = known.literal ? known.literal(value.text) : value.text;
   if (operator.text !== ':') return (job) => ORDERED[operator.text](known.value(job), wanted);
-  const pattern = new RegExp(`^${wanted.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);
+  const pattern = new RegExp(
+    `^${wanted
+      .split('*')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  );
   return (job) => pattern.test(known.value(job));
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// The input of a job in its bucket: which objects, where the lines lie in them, and what the import says of them.
+// The input of a job in its bucket: which objects, where the lines lie in them, and what the import
+// says of them.
 
 const fs = require('fs');
 const { allowed } = require('../gcs/auth');
@@ -27,21 +28,43 @@ function needAccess(sim, job, name, permission) {
   const bucket = sim.gcs.bucket(name);
   if (!bucket) throw new Failure('NOT_FOUND', `The specified bucket does not exist: ${name}.`);
   const agent = principalOf(sim, agentOf(job.number));
-  if (!allowed(agent, bucket, permission)) throw new Failure('PERMISSION_DENIED', `${agent.email} does not have ${permission} access to the Google Cloud Storage object. Permission '${permission}' denied on resource (or it may not exist).`);
-  const near = !/-/.test(bucket.location) || ['global', 'us', 'eu'].includes(job.location) || bucket.location.toLowerCase() === job.location;
-  if (!near) throw new Failure('FAILED_PRECONDITION', `The bucket ${name} is in ${bucket.location}, the job in ${job.location}.`);
+  if (!allowed(agent, bucket, permission))
+    throw new Failure(
+      'PERMISSION_DENIED',
+      `${agent.email} does not have ${permission} access to the Google Cloud Storage object. ` +
+        `Permission '${permission}' denied on resource (or it may not exist).`,
+    );
+  const near =
+    !/-/.test(bucket.location) ||
+    ['global', 'us', 'eu'].includes(job.location) ||
+    bucket.location.toLowerCase() === job.location;
+  if (!near)
+    throw new Failure(
+      'FAILED_PRECONDITION',
+      `The bucket ${name} is in ${bucket.location}, the job in ${job.location}.`,
+    );
 }
 
-// [{name, fd, size, spans}] of the job's input, open; the caller closes. One * may stand for a part of the name.
+// [{name, fd, size, spans}] of the job's input, open; the caller closes. One * may stand for a part
+// of the name.
 function openInput(sim, job) {
   const { bucket, name } = uriOf(job.input);
   needAccess(sim, job, bucket, 'storage.objects.get');
   const [begin, end] = name.split('*');
-  const fits = (o) => (end === undefined ? o.name === name : o.name.startsWith(begin) && o.name.endsWith(end) && o.name.length >= begin.length + end.length);
+  const fits = (o) =>
+    end === undefined
+      ? o.name === name
+      : o.name.startsWith(begin) &&
+        o.name.endsWith(end) &&
+        o.name.length >= begin.length + end.length;
   const found = sim.gcs.sorted(bucket).filter(fits);
   if (!found.length) throw new Failure('NOT_FOUND', `No files were found at ${job.input}.`);
   const most = sim.config.vertex_max_file_bytes;
-  if (found.some((o) => o.data.size > most)) throw new Failure('INVALID_ARGUMENT', `The input file exceeds the maximum size of ${most} bytes.`);
+  if (found.some((o) => o.data.size > most))
+    throw new Failure(
+      'INVALID_ARGUMENT',
+      `The input file exceeds the maximum size of ${most} bytes.`,
+    );
   return found.map((o) => ({ name: o.name, fd: fs.openSync(o.data.path, 'r'), spans: [] }));
 }
 
@@ -57,21 +80,34 @@ function* scan(file, kind) {
   }
 }
 
-const NEEDED = { gemini: ['request'], embedding: ['request'], legacy: ['content'], claude: ['custom_id', 'request'] };
+const NEEDED = {
+  gemini: ['request'],
+  embedding: ['request'],
+  legacy: ['content'],
+  claude: ['custom_id', 'request'],
+};
 
 function checkLine(text, kind, offset) {
-  const failed = (why) => { throw new Failure('INVALID_ARGUMENT', `Failed to import data. Error while reading data, error message: ${why}; line starts at position ${offset}.`); };
+  const failed = (why) => {
+    throw new Failure(
+      'INVALID_ARGUMENT',
+      `Failed to import data. Error while reading data, error message: ${why}; line starts at ` +
+        `position ${offset}.`,
+    );
+  };
   let line;
   try {
     line = JSON.parse(text);
   } catch {
     failed('JSON parsing error in row');
   }
-  if (!isObject(line) || text.includes('[[sim:invalid_line]]')) failed('Failed to parse JSON: Not an object');
+  if (!isObject(line) || text.includes('[[sim:invalid_line]]'))
+    failed('Failed to parse JSON: Not an object');
   const missing = NEEDED[kind].find((name) => line[name] === undefined || line[name] === null);
   if (missing) failed(`Required field ${missing} is missing`);
 }
 
-const lineAt = ({ fd, spans }, index) => JSON.parse(readAt(fd, spans[2 * index], spans[2 * index + 1]).toString());
+const lineAt = ({ fd, spans }, index) =>
+  JSON.parse(readAt(fd, spans[2 * index], spans[2 * index + 1]).toString());
 
 module.exports = { uriOf, needAccess, openInput, scan, lineAt, Failure };
