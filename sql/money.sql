@@ -170,11 +170,11 @@ BEGIN ATOMIC
     ORDER BY c.kind, c.above_tokens, c.rank, c.name;
 END;
 
--- A row for each tier: above how many tokens, then the prices of input, cached_input, cache_write,
--- cache_write_1h and output.
+-- One array, or no row if there is no price. A row of the array is a tier: above how many tokens,
+-- then the prices of input, cached_input, cache_write, cache_write_1h and output.
 CREATE OR REPLACE FUNCTION batchinf.tariff(
         server oid, model text, answered text, mode text, at timestamptz)
-    RETURNS numeric[]
+    RETURNS TABLE (tiers numeric[])
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH price AS (
@@ -319,7 +319,7 @@ COMMENT ON FUNCTION batchinf.prices_of IS
     'has answered (NULL: not known)';
 COMMENT ON FUNCTION batchinf.tariff IS
     'these prices for batchinf.cost: a row for each tier, above_tokens, input, cached_input, '
-    'cache_write, cache_write_1h, output; NULL: there is no price of input';
+    'cache_write, cache_write_1h, output; no row: there is no price of input';
 COMMENT ON FUNCTION batchinf.cost IS
     'what an answer costs, in US dollars, by its tokens as in batch_records: input includes all '
     'that concerns a cache, output includes reasoning. NULL: a price or a count is missing, or '
@@ -392,27 +392,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION batchinf.history_of IS 'what is known of a model at a server';
 
-CREATE OR REPLACE FUNCTION batchinf.cost_of(
-        server oid, model text, mode text, records bigint, input_tokens bigint,
-        output_tokens bigint)
-    RETURNS numeric
+CREATE OR REPLACE FUNCTION batchinf.tier(
+        server oid, model text, mode text, records bigint, input_tokens bigint)
+    RETURNS TABLE (prices numeric[])
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH tariff AS (
-        SELECT batchinf.tariff(cost_of.server, cost_of.model, NULL, cost_of.mode,
-                               pg_catalog.now()) AS rows
-    )
-    -- the tier is that of a request of mean size
-    SELECT batchinf.cost(t.rows[k.n:k.n], cost_of.input_tokens, 0, 0, 0, cost_of.output_tokens)
-    FROM tariff t
+    SELECT t.tiers[k.n:k.n]
+    FROM batchinf.tariff(tier.server, tier.model, NULL, tier.mode, pg_catalog.now()) t
     CROSS JOIN LATERAL (
         SELECT COALESCE(max(n.n) FILTER (
-                   WHERE t.rows[n.n][1] < cost_of.input_tokens::numeric
-                                          / GREATEST(cost_of.records, 1)), 1) AS n
-        FROM pg_catalog.generate_series(1, pg_catalog.array_length(t.rows, 1)) n(n)) k;
+                   WHERE t.tiers[n.n][1] < tier.input_tokens::numeric
+                                           / GREATEST(tier.records, 1)), 1) AS n
+        FROM pg_catalog.generate_series(1, pg_catalog.array_length(t.tiers, 1)) n(n)) k;
 END;
-COMMENT ON FUNCTION batchinf.cost_of IS
-    'what so many requests, with these tokens together, cost now; NULL: a price is missing';
+COMMENT ON FUNCTION batchinf.tier IS
+    'the prices, now, of a request of mean size: one row of the tariff; no row: there is no price';
 
 CREATE OR REPLACE FUNCTION batchinf.forecast(server oid, spec jsonb, records bigint, tokens bigint)
     RETURNS TABLE (
@@ -422,7 +416,7 @@ CREATE OR REPLACE FUNCTION batchinf.forecast(server oid, spec jsonb, records big
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH past AS MATERIALIZED (
-        SELECT h.*, h.prompt = batchinf.prompt_hash(forecast.spec) AS is_same
+        SELECT h.*, h.prompt = (SELECT batchinf.prompt_hash(forecast.spec)) AS is_same
         FROM batchinf.history_of(forecast.server, forecast.spec ->> 'model') h
     ), sums AS (
         SELECT s.is_same, count(*) AS batches, sum(p.measured) AS measured,
@@ -494,13 +488,14 @@ BEGIN ATOMIC
                 WHEN r.max_tokens IS NOT NULL THEN 'max_tokens' ELSE 'default' END,
            (SELECT pg_catalog.round(avg(pg_catalog.abs(j.guess / j.input_tokens - 1)), 4)
             FROM judged j WHERE j.input_tokens > 0),
-           batchinf.cost_of(forecast.server, forecast.spec ->> 'model', 'batch',
-                            forecast.records, r.input_tokens, r.output_tokens),
-           batchinf.cost_of(forecast.server, forecast.spec ->> 'model', 'batch',
-                            forecast.records, r.input_tokens, r.output_tokens_p95),
-           batchinf.cost_of(forecast.server, forecast.spec ->> 'model', 'realtime',
-                            forecast.records, r.input_tokens, r.output_tokens)
-    FROM rounded r;
+           batchinf.cost(b.prices, r.input_tokens, 0, 0, 0, r.output_tokens),
+           batchinf.cost(b.prices, r.input_tokens, 0, 0, 0, r.output_tokens_p95),
+           batchinf.cost(t.prices, r.input_tokens, 0, 0, 0, r.output_tokens)
+    FROM rounded r
+    LEFT JOIN LATERAL batchinf.tier(forecast.server, forecast.spec ->> 'model', 'batch',
+                                    forecast.records, r.input_tokens) b ON true
+    LEFT JOIN LATERAL batchinf.tier(forecast.server, forecast.spec ->> 'model', 'realtime',
+                                    forecast.records, r.input_tokens) t ON true;
 END;
 COMMENT ON FUNCTION batchinf.forecast IS
     'What to expect of that many requests with these estimated tokens (batchinf.chunk.tokens), of '

@@ -143,13 +143,14 @@ find_ceilings(const BiJob *job, Numeric need, const char *condition)
 	bi_sql_arg_int8(&args, job->id);
 	bi_sql_arg_text(&args, job->spec.max_cost);
 	bi_sql_arg(&args, NUMERICOID, need ? NumericGetDatum(need) : 0, need == NULL);
-	n = bi_sql_run(psprintf("SELECT l.name, l.budget_id IS NOT NULL, batchinf.usd(l.amount),"
-							" batchinf.usd(l.spent), batchinf.usd(l.reserved), l.on_exceed,"
-							" l.period_end, $5 IS NULL OR l.spent + $5 > l.amount"
-							" FROM batchinf.ceilings($1, $2, $3, $4::numeric) l WHERE %s"
-							" ORDER BY l.on_exceed = 'warn', l.on_exceed = 'wait',"
-							" l.budget_id IS NOT NULL, l.period_end DESC NULLS FIRST, l.budget_id",
-							condition), &args);
+	n = bi_sql_rerun(psprintf("SELECT l.name, l.budget_id IS NOT NULL, batchinf.usd(l.amount),"
+							  " batchinf.usd(l.spent), batchinf.usd(l.reserved), l.on_exceed,"
+							  " l.period_end, $5 IS NULL OR l.spent + $5 > l.amount"
+							  " FROM batchinf.ceilings($1, $2, $3, $4::numeric) l WHERE %s"
+							  " ORDER BY l.on_exceed = 'warn', l.on_exceed = 'wait',"
+							  " l.budget_id IS NOT NULL, l.period_end DESC NULLS FIRST,"
+							  " l.budget_id",
+							  condition), &args);
 	MemoryContextSwitchTo(cxt);
 	return read_ceilings(n);
 }
@@ -195,14 +196,14 @@ bi_ceiling_wake(const BiJob *job)
 	bi_sql_arg_oid(&args, job->server);
 	bi_sql_arg_int8(&args, job->id);
 	bi_sql_arg_int4(&args, WAKE);
-	bi_sql_run("UPDATE batchinf.chunk SET next_step_at = now() WHERE chunk_id IN"
-			   " (SELECT c.chunk_id FROM batchinf.chunk c WHERE c.chunk_id IN"
-			   "   (SELECT min(w.chunk_id) FROM batchinf.chunk w WHERE w.wait_kind = 'budget'"
-			   "     AND w.next_step_at > now()"
-			   "     AND (w.job_id = $3 OR EXISTS (SELECT FROM batchinf.budget_here b"
-			   "       WHERE batchinf.counts(b.role, b.server, $1, $2)"
-			   "       AND batchinf.counts(b.role, b.server, w.owner, w.server)))"
-			   "    GROUP BY w.job_id ORDER BY 1 LIMIT $4)"
-			   "  AND c.next_step_at > now() AND c.holder_pid IS NULL FOR UPDATE SKIP LOCKED)",
-			   &args);
+	bi_sql_rerun("UPDATE batchinf.chunk SET next_step_at = now() WHERE chunk_id IN"
+				 " (SELECT c.chunk_id FROM batchinf.chunk c WHERE c.chunk_id IN"
+				 "   (SELECT min(w.chunk_id) FROM batchinf.chunk w WHERE w.wait_kind = 'budget'"
+				 "     AND w.next_step_at > now()"
+				 "     AND (w.job_id = $3 OR EXISTS (SELECT FROM batchinf.budget_here b"
+				 "       WHERE batchinf.counts(b.role, b.server, $1, $2)"
+				 "       AND batchinf.counts(b.role, b.server, w.owner, w.server)))"
+				 "    GROUP BY w.job_id ORDER BY 1 LIMIT $4)"
+				 "  AND c.next_step_at > now() AND c.holder_pid IS NULL FOR UPDATE SKIP LOCKED)",
+				 &args);
 }

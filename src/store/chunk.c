@@ -175,15 +175,15 @@ bi_chunk_due(MemoryContext cxt, int n, bool *more)
 
 	bi_sql_arg_int4(&args, n);
 	/* What another transaction has locked comes without a chunk. */
-	found = bi_sql_run("WITH s AS MATERIALIZED (SELECT * FROM batchinf.schedule"
-					   "  ORDER BY rank LIMIT $1 + 1),"
-					   " c AS MATERIALIZED (SELECT c.* FROM batchinf.chunk c"
-					   "  WHERE c.chunk_id IN (SELECT chunk_id FROM s WHERE rank <= $1)"
-					   "  FOR UPDATE SKIP LOCKED)"
-					   " SELECT " BI_CHUNK_COLUMNS ", s.wish, s.server, s.owner, s.step_due,"
-					   " s.server_failures, s.place, s.berth"
-					   " FROM s LEFT JOIN c ON c.chunk_id = s.chunk_id" BI_BATCHROW_JOIN
-					   " ORDER BY c.chunk_id IS NULL, s.rank", &args);
+	found = bi_sql_rerun("WITH s AS MATERIALIZED (SELECT * FROM batchinf.schedule"
+						 "  ORDER BY rank LIMIT $1 + 1),"
+						 " c AS MATERIALIZED (SELECT c.* FROM batchinf.chunk c"
+						 "  WHERE c.chunk_id IN (SELECT chunk_id FROM s WHERE rank <= $1)"
+						 "  FOR UPDATE SKIP LOCKED)"
+						 " SELECT " BI_CHUNK_COLUMNS ", s.wish, s.server, s.owner, s.step_due,"
+						 " s.server_failures, s.place, s.berth"
+						 " FROM s LEFT JOIN c ON c.chunk_id = s.chunk_id" BI_BATCHROW_JOIN
+						 " ORDER BY c.chunk_id IS NULL, s.rank", &args);
 	for (locked = 0; locked < found && bi_sql_int8(locked, 1) != 0; locked++)
 	{
 		old = MemoryContextSwitchTo(cxt);
@@ -199,7 +199,7 @@ bi_chunk_next_due(MemoryContext cxt)
 {
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	List	   *dues = NIL;
-	int64		n = bi_sql_run("SELECT owner::bigint, at FROM batchinf.next_due", NULL);
+	int64		n = bi_sql_rerun("SELECT owner::bigint, at FROM batchinf.next_due", NULL);
 
 	for (int64 row = 0; row < n; row++)
 	{
@@ -227,14 +227,14 @@ bi_chunk_first_due(const List *dues)
 bool
 bi_chunk_any_unfinished(void)
 {
-	bi_sql_run("SELECT EXISTS (SELECT FROM batchinf.chunk c"
-			   " JOIN batchinf.job j ON j.job_id = c.job_id"
-			   " JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
-			   " WHERE c.next_step_at IS NOT NULL AND NOT (batchinf.class(c.state) > 0"
-			   "   AND j.cancelled_at IS NULL AND COALESCE(j.deadline > now(), true)"
-			   "   AND (j.paused OR EXISTS (SELECT FROM batchinf.stop_here st"
-			   "    WHERE st.server = j.server)))"
-			   "  OR c.write_waiting > 0)", NULL);
+	bi_sql_rerun("SELECT EXISTS (SELECT FROM batchinf.chunk c"
+				 " JOIN batchinf.job j ON j.job_id = c.job_id"
+				 " JOIN batchinf.here h ON h.uuid = j.install AND h.database = j.database"
+				 " WHERE c.next_step_at IS NOT NULL AND NOT (batchinf.class(c.state) > 0"
+				 "   AND j.cancelled_at IS NULL AND COALESCE(j.deadline > now(), true)"
+				 "   AND (j.paused OR EXISTS (SELECT FROM batchinf.stop_here st"
+				 "    WHERE st.server = j.server)))"
+				 "  OR c.write_waiting > 0)", NULL);
 	return bi_sql_bool(0, 1);
 }
 

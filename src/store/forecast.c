@@ -26,9 +26,9 @@ bi_forecast_make(Oid server, const BiSpec *spec, int64 records, int64 tokens,
 	bi_sql_arg_text(&args, bi_spec_to_json(spec, false));
 	bi_sql_arg_int8(&args, records);
 	bi_sql_arg_int8(&args, tokens);
-	bi_sql_run("SELECT f.input_tokens, f.output_tokens, f.output_tokens_p95, f.measured,"
-			   " f.input_basis, f.output_basis, f.error, f.cost, f.cost_p95, f.realtime_cost"
-			   " FROM batchinf.forecast($1, $2::jsonb, $3, $4) f", &args);
+	bi_sql_rerun("SELECT f.input_tokens, f.output_tokens, f.output_tokens_p95, f.measured,"
+				 " f.input_basis, f.output_basis, f.error, f.cost, f.cost_p95, f.realtime_cost"
+				 " FROM batchinf.forecast($1, $2::jsonb, $3, $4) f", &args);
 	forecast->input = bi_sql_int8(0, 1);
 	forecast->output = bi_sql_int8(0, 2);
 	forecast->output_p95 = bi_sql_int8(0, 3);

@@ -307,13 +307,13 @@ lock_finished(const int64 *ids, int nids, BiArgs *args, int *n)
 		items[i] = Int64GetDatum(ids[i]);
 	bi_sql_arg_bool(&over, ids == NULL);
 	bi_sql_arg_array(&over, INT8OID, items, NULL, nids);
-	found = bi_sql_run("WITH o AS MATERIALIZED (SELECT j.job_id FROM " OURS_OVER
-					   "  AND ($1 OR j.job_id = ANY ($2))),"
-					   " l AS MATERIALIZED (SELECT j.job_id FROM batchinf.job j"
-					   "  WHERE j.job_id IN (SELECT job_id FROM o)"
-					   "  FOR NO KEY UPDATE SKIP LOCKED)"
-					   " SELECT l.job_id FROM o LEFT JOIN l ON l.job_id = o.job_id"
-					   " ORDER BY l.job_id NULLS LAST", &over);
+	found = bi_sql_rerun("WITH o AS MATERIALIZED (SELECT j.job_id FROM " OURS_OVER
+						 "  AND ($1 OR j.job_id = ANY ($2))),"
+						 " l AS MATERIALIZED (SELECT j.job_id FROM batchinf.job j"
+						 "  WHERE j.job_id IN (SELECT job_id FROM o)"
+						 "  FOR NO KEY UPDATE SKIP LOCKED)"
+						 " SELECT l.job_id FROM o LEFT JOIN l ON l.job_id = o.job_id"
+						 " ORDER BY l.job_id NULLS LAST", &over);
 	items = palloc(sizeof(Datum) * (found + 1));
 	for (*n = 0; *n < found && bi_sql_int8(*n, 1) != 0; (*n)++)
 		items[*n] = Int64GetDatum(bi_sql_int8(*n, 1));
@@ -332,17 +332,17 @@ bi_job_finish(const int64 *ids, int nids)
 
 	if (locked == 0)
 		return all;
-	n = bi_sql_run("WITH ended AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled FROM "
-				   OURS_OVER " AND j.job_id = ANY ($1)),"
-				   " over AS (" SUMS_OF_OVER "),"
-				   " done AS (UPDATE batchinf.job j SET finished_at = now(), to_announce = true,"
-				   "   kept_since = now(), keep_until = now() + (j.spec->>'keep')::interval,"
-				   "   ended = CASE WHEN o.cancelled THEN 'cancelled' WHEN o.failed THEN 'failed'"
-				   " ELSE 'completed' END,"
-				   "   error = " COMMONEST_ERROR
-				   "   FROM over o WHERE j.job_id = o.job_id"
-				   " RETURNING j.job_id, j.ended, j.records)"
-				   " SELECT job_id, ended, records FROM done", &args);
+	n = bi_sql_rerun("WITH ended AS (SELECT j.job_id, j.cancelled_at IS NOT NULL AS cancelled FROM "
+					 OURS_OVER " AND j.job_id = ANY ($1)),"
+					 " over AS (" SUMS_OF_OVER "),"
+					 " done AS (UPDATE batchinf.job j SET finished_at = now(), to_announce = true,"
+					 "   kept_since = now(), keep_until = now() + (j.spec->>'keep')::interval,"
+					 "   ended = CASE WHEN o.cancelled THEN 'cancelled' WHEN o.failed THEN 'failed'"
+					 " ELSE 'completed' END,"
+					 "   error = " COMMONEST_ERROR
+					 "   FROM over o WHERE j.job_id = o.job_id"
+					 " RETURNING j.job_id, j.ended, j.records)"
+					 " SELECT job_id, ended, records FROM done", &args);
 	ended = palloc(sizeof(Datum) * (n + 1));
 	for (int64 i = 0; i < n; i++)
 	{

@@ -172,7 +172,7 @@ bi_keep_require(int64 job_id, BiKept kept, const char *what)
 TimestampTz
 bi_keep_next(void)
 {
-	bi_sql_run("SELECT min(r.at) FROM batchinf.removable r", NULL);
+	bi_sql_rerun("SELECT min(r.at) FROM batchinf.removable r", NULL);
 	return bi_sql_time(0, 1);
 }
 

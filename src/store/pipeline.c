@@ -125,7 +125,7 @@ bi_pipeline_due(int *ids, Oid *owners, int max)
 TimestampTz
 bi_pipeline_next(void)
 {
-	bi_sql_run("SELECT min(t.at)" OURS_WITH_TIME, NULL);
+	bi_sql_rerun("SELECT min(t.at)" OURS_WITH_TIME, NULL);
 	return bi_sql_time(0, 1);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/texts.h"
 #include "catalog/pg_type.h"
 #include "store/replaced.h"

@@ -21,9 +21,10 @@
 	"   THEN COALESCE(o.output_tokens, 0) ELSE o.output_tokens END)"
 
 /* The tariffs of the models of answers: of a time, and of now. */
+#define TARIFF(mode, at) \
+	"(SELECT t.tiers FROM batchinf.tariff(h.server, h.model, d.model, " mode ", " at ") t)"
 #define TARIFFS(at) \
-	"batchinf.tariff(h.server, h.model, d.model, p.mode, " at ") AS cost," \
-	" batchinf.tariff(h.server, h.model, d.model, 'realtime', " at ") AS realtime" \
+	TARIFF("p.mode", at) " AS cost, " TARIFF("'realtime'", at) " AS realtime" \
 	" FROM batchinf.job_here h, batchinf.payer p"
 
 /* The amounts that a row of "up" has gained. */

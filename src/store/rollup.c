@@ -30,8 +30,8 @@ bi_rollup_next(void)
 	if (bi_guc_keep_spend < 0)
 		return DT_NOEND;
 	bi_sql_arg_int4(&args, bi_guc_keep_spend);
-	bi_sql_run("SELECT " OLD("min(e.at)") " FROM batchinf.spend e WHERE e.chunk_id IS NOT NULL",
-			   &args);
+	bi_sql_rerun("SELECT " OLD("min(e.at)") " FROM batchinf.spend e WHERE e.chunk_id IS NOT NULL",
+				 &args);
 	return bi_sql_time(0, 1);
 }
 

@@ -24,6 +24,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -138,8 +139,46 @@ bi_sql_owner(void)
 	return owner;
 }
 
-int64
-bi_sql_run_as_is(const char *sql, const BiArgs *args)
+/* Plans that the session keeps, by the texts of their statements. */
+typedef struct KeptPlan
+{
+	char	   *sql;
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+static List *kept_plans = NIL;
+
+/* Returns the plan of a statement, made at its first use. */
+static SPIPlanPtr
+get_kept_plan(const char *sql, const BiArgs *args)
+{
+	KeptPlan   *kept;
+	SPIPlanPtr	plan;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, kept_plans)
+	{
+		kept = lfirst(cell);
+		if (strcmp(kept->sql, sql) == 0)
+			return kept->plan;
+	}
+	plan = SPI_prepare_cursor(sql, args->n, (Oid *) args->types, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	kept = palloc(sizeof(KeptPlan));
+	kept->sql = pstrdup(sql);
+	kept->plan = plan;
+	kept_plans = lappend(kept_plans, kept);
+	MemoryContextSwitchTo(old);
+	SPI_keepplan(plan);
+	return plan;
+}
+
+/* Runs a statement as the current user; keep: by its kept plan. */
+static int64
+execute(const char *sql, const BiArgs *args, bool keep)
 {
 	static const BiArgs none = {0};
 	MemoryContext cxt = CurrentMemoryContext;
@@ -150,13 +189,23 @@ bi_sql_run_as_is(const char *sql, const BiArgs *args)
 	/* Otherwise it stays until SPI_finish: a large job runs thousands of statements. */
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
-	code = SPI_execute_with_args(sql, args->n, (Oid *) args->types, (Datum *) args->values,
-								 args->nulls, false, 0);
+	if (keep)
+		code = SPI_execute_plan(get_kept_plan(sql, args), (Datum *) args->values, args->nulls,
+								false, 0);
+	else
+		code = SPI_execute_with_args(sql, args->n, (Oid *) args->types, (Datum *) args->values,
+									 args->nulls, false, 0);
 	/* Go back to the caller's context: SPI leaves its own one current. */
 	MemoryContextSwitchTo(cxt);
 	if (code < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(code));
 	return (int64) SPI_processed;
+}
+
+int64
+bi_sql_run_as_is(const char *sql, const BiArgs *args)
+{
+	return execute(sql, args, false);
 }
 
 static void
@@ -171,8 +220,8 @@ set_for_run(const char *name, const char *value)
  * a btree, in its order and often with a LIMIT: guessed at as few rows, a bitmap of them
  * all and a sort would make every piece of a chunk cost as much as the chunk.
  */
-int64
-bi_sql_run(const char *sql, const BiArgs *args)
+static int64
+run_as_owner(const char *sql, const BiArgs *args, bool keep)
 {
 	Oid			user;
 	int			context;
@@ -188,10 +237,22 @@ bi_sql_run(const char *sql, const BiArgs *args)
 	set_for_run("enable_bitmapscan", "off");
 	set_for_run("enable_seqscan", "off");
 	set_for_run("jit", "off");
-	processed = bi_sql_run_as_is(sql, args);
+	processed = execute(sql, args, keep);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
 	return processed;
+}
+
+int64
+bi_sql_run(const char *sql, const BiArgs *args)
+{
+	return run_as_owner(sql, args, false);
+}
+
+int64
+bi_sql_rerun(const char *sql, const BiArgs *args)
+{
+	return run_as_owner(sql, args, true);
 }
 
 Datum

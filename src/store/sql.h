@@ -49,6 +49,13 @@ extern void bi_sql_finish(void);
  */
 extern int64 bi_sql_run(const char *sql, const BiArgs *args);
 
+/*
+ * The same for a statement that a visit runs at every look or for every chunk.  The session keeps
+ * its plan, made for all values of the arguments: to plan such a statement costs several times
+ * what it costs to run it.  The text must not contain values.
+ */
+extern int64 bi_sql_rerun(const char *sql, const BiArgs *args);
+
 /* The same as the current user, with their search path: for SQL of users. */
 extern int64 bi_sql_run_as_is(const char *sql, const BiArgs *args);
 

@@ -64,8 +64,8 @@ read_model(BiTariffs *tariffs, const char *model)
 	bi_sql_arg_oid(&args, tariffs->job->server);
 	bi_sql_arg_text(&args, tariffs->job->spec.model);
 	bi_sql_arg_text(&args, model);
-	bi_sql_run("SELECT batchinf.tariff($1, $2, $3, 'batch', now()),"
-			   " batchinf.tariff($1, $2, $3, 'realtime', now()),"
+	bi_sql_run("SELECT (SELECT t.tiers FROM batchinf.tariff($1, $2, $3, 'batch', now()) t),"
+			   " (SELECT t.tiers FROM batchinf.tariff($1, $2, $3, 'realtime', now()) t),"
 			   " LEAST((SELECT min(p.valid_from) FROM batchinf.price p WHERE p.valid_from > now()),"
 			   "  (SELECT min(l.valid_from) FROM batchinf.price_list l"
 			   "   WHERE l.valid_from > now()))", &args);

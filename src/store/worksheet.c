@@ -25,7 +25,8 @@ bi_worksheet_fill(const char *facts, Oid server, const char *model, int64 record
 	bi_sql_arg_int8(&args, forecast->output);
 	n = bi_sql_run("SELECT w.factor, w.value, w.verdict, w.reason"
 				   " FROM batchinf.worksheet($1::jsonb || jsonb_build_object("
-				   "  'flex_cost', batchinf.cost_of($2, $3, 'flex', $4, $5, $6),"
+				   "  'flex_cost', (SELECT batchinf.cost(t.prices, $5, 0, 0, 0, $6)"
+				   "   FROM batchinf.tier($2, $3, 'flex', $4, $5) t),"
 				   "  'no_worker', batchinf.no_worker(),"
 				   "  'last_look', (SELECT date_trunc('second', e.at)::text FROM batchinf.event e"
 				   "   ORDER BY e.event_id DESC LIMIT 1))) w ORDER BY w.n", &args);

@@ -31,7 +31,7 @@ $$;
 CREATE FUNCTION tariff(server name, model text, mode text DEFAULT 'batch',
                        answered text DEFAULT NULL, at timestamptz DEFAULT '2026-11-01 00:00 UTC')
 RETURNS numeric[] LANGUAGE sql AS $$
-    SELECT batchinf.tariff(oid_of(server), model, answered, mode, at)
+    SELECT t.tiers FROM batchinf.tariff(oid_of(server), model, answered, mode, at) t
 $$;
 -- What a request costs in real time and in a batch, as text; tokens in thousands.
 CREATE FUNCTION costs(server name, model text, input numeric, output numeric,

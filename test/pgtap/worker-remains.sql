@@ -198,13 +198,23 @@ SELECT is(string_agg(pid::text, ','), (SELECT string_agg(pid::text, ',') FROM to
     '… the visit goes on')
 FROM tool.visit;
 
--- memory that stays: names looked for in vain stay in the catalog cache
+-- memory that stays: functions with long bodies that were looked up stay in the catalog cache
+SET check_function_bodies = off;
+DO $$
+DECLARE
+    body text := (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 32768) i);
+BEGIN
+    FOR i IN 1..170 LOOP
+        EXECUTE format('CREATE FUNCTION alice.f%s() RETURNS int LANGUAGE sql AS %L', i, body);
+    END LOOP;
+END $$;
+GRANT ALL ON ALL FUNCTIONS IN SCHEMA alice TO left_alice;
 SET ROLE left_alice;
 CREATE TABLE alice.grow (id int PRIMARY KEY, answer text);
 INSERT INTO alice.grow VALUES (1);
 CREATE FUNCTION alice.grow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM to_regclass('alice.none' || i) FROM generate_series(1, 600000) i;
+    PERFORM to_regprocedure(format('alice.f%s()', i)) FROM generate_series(1, 170) i;
     RETURN NEW;
 END $$;
 CREATE TRIGGER grow BEFORE UPDATE ON alice.grow FOR EACH ROW EXECUTE FUNCTION alice.grow();
