@@ -7,7 +7,9 @@
  *
  * - In one turn of the loop an owner has TURN_MS.  What they have ready beyond that waits for the
  *   next turn.
- * - A group has only as many rows as that time is enough for, by what writing a row took last.
+ * - A group has only as many rows as that time is enough for, by what writing a row took last.  A
+ *   group may cost much by itself: a statement on thousands of partitions is planned for seconds.
+ *   Then it is as large as that cost is worth.
  * - Code of the owner has SHARED_MS in a piece, however large batchinf.write_timeout is.  What it
  *   could not do then waits, and is tried again.
  * - An owner whose last piece took longer than BI_HOST_QUICK_MS is slow.  After a slow piece of
@@ -49,6 +51,9 @@
 #define TURN_MS 100
 #define ALONE_MS 1000
 
+/* What a group costs by itself may fill this much of the time that is sure. */
+#define GROUP_PART 0.75
+
 /* A piece whose owner must wait is looked at again after this time: others may have left. */
 #define AGAIN_MS 100
 
@@ -59,8 +64,10 @@ typedef struct Owner
 	int64		last_ms;		/* what its last piece took; -1: none has run */
 	TimestampTz ran_at;			/* when that ended; 0: never */
 	int64		turn_ms;		/* what its pieces of this turn have taken */
-	double		row_us;			/* what a row took to be written in its last piece that wrote any,
-								 * in microseconds; 0: none has yet */
+	int64		written;		/* rows of its last piece that wrote any; 0: none has yet */
+	int64		written_us;		/* ... and the time that writing them took, in microseconds */
+	double		group_us;		/* how much of that a group takes whatever its rows are ... */
+	double		row_us;			/* ... and how much each row of it */
 } Owner;
 
 struct BiShare
@@ -199,6 +206,21 @@ others_due(const BiShare *share, const Owner *owner)
 	return due;
 }
 
+/* Returns how many rows of the owner a group may have that is to take that time. */
+static int
+count_rows(const Owner *owner, int ms)
+{
+	double		sure = GROUP_PART * SHARED_MS * 1000;
+	double		us = Max(ms * 1000.0 - owner->group_us,
+						 Min(owner->group_us, sure - owner->group_us));
+	double		rows = us / Max(owner->row_us, 1);
+
+	/* Step by step: what a group costs is known from two of them only. */
+	if (owner->group_us > 0)
+		rows = us > 0 ? Min(rows, owner->written * 2.0) : owner->written;
+	return (int) Min(Max(rows, 1), PG_INT32_MAX);
+}
+
 /* Returns until when code of the owner may run in the step's piece of work, which begins now. */
 static TimestampTz
 code_until(const BiShare *share, const Owner *owner, const BiStep *step, bool is_alone,
@@ -220,15 +242,33 @@ allot(const BiShare *share, const Owner *owner, BiStep *step, bool is_alone)
 	TimestampTz until = code_until(share, owner, step, is_alone, now);
 	bool		shares = share->turn->is_crowded || (share->host && share->host->has_company());
 	int			ms = is_alone && !shares ? ALONE_MS : TURN_MS;
-	double		rows = ms * 1000.0 / Max(owner->row_us, 1);
 
 	step->share = (BiStepShare) {
 		.until = until,
 		.wanted_until = TimestampTzPlusMilliseconds(now, SHARED_MS),
 		.is_wanted = share->host ? share->host->is_wanted : NULL,
 		.is_cut = until < TimestampTzPlusMilliseconds(now, bi_guc_write_timeout),
-		.rows = (int) Max(rows, 1),
+		.rows = count_rows(owner, ms),
 	};
+}
+
+/* Learns from a piece that wrote rows.  Two groups of different sizes tell what the rows cost and
+ * what the group does; before that all is taken for the rows' cost. */
+static void
+note_rows(Owner *owner, int64 rows, int64 us)
+{
+	int64		more = rows - owner->written;
+
+	if (owner->written > 0 && Abs(more) * 2 >= owner->written)
+	{
+		double		row_us = (double) (us - owner->written_us) / more;
+
+		owner->group_us = us - rows * Min(Max(row_us, 0), (double) us / rows);
+	}
+	owner->group_us = Min(owner->group_us, us);
+	owner->row_us = (us - owner->group_us) / rows;
+	owner->written = rows;
+	owner->written_us = us;
 }
 
 /* Takes down what a piece of the owner has taken since then. */
@@ -241,7 +281,7 @@ note_time(BiShare *share, Owner *owner, const BiStep *step, TimestampTz since)
 	owner->last_ms = (owner->ran_at - since) / 1000;
 	owner->turn_ms += owner->last_ms;
 	if (piece->written > 0)
-		owner->row_us = (double) piece->written_us / piece->written;
+		note_rows(owner, piece->written, piece->written_us);
 	if (!is_slow(owner))
 		return;
 	share->slow_turn = true;

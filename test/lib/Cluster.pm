@@ -238,7 +238,7 @@ sub url { return 'http://127.0.0.1:' . $_[0]->port }
 
 sub call {
     my ($self, $method, $path, $body) = @_;
-    my $reply = HTTP::Tiny->new(timeout => 20)->request(
+    my $reply = HTTP::Tiny->new(timeout => 90)->request(
         $method,
         $self->url . "/_sim/$path",
         {$body ? (content => JSON::PP::encode_json($body)) : ()});

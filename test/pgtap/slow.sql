@@ -166,4 +166,23 @@ SELECT is(
     0::bigint, 'promise 3: the sums of every job agree');
 DROP OWNED BY slow_owner;
 DROP ROLE slow_owner;
+-- A statement that costs much by itself, as on thousands of partitions: its groups are not made
+-- smaller for that, for then each row would cost as much as the statement.
+SET batchinf.write_timeout = '30s';
+CREATE SEQUENCE statements;
+CREATE TABLE costly (id int PRIMARY KEY, answer text);
+INSERT INTO costly SELECT generate_series(1, 3000);
+CREATE FUNCTION cost() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM nextval('public.statements'), pg_sleep(1.2);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER x BEFORE UPDATE ON costly FOR EACH STATEMENT EXECUTE FUNCTION cost();
+SELECT ask('costly') AS job \gset
+CALL batch_work('120 s');
+SELECT is(counts(:job), 'completed: 3000 written, 0 waiting, 0 failed',
+    'a statement that takes as long as many rows');
+SELECT cmp_ok((SELECT last_value FROM statements), '<', 15::bigint,
+    '… is not run for each few of them');
+
 SELECT * FROM finish();
