@@ -377,12 +377,15 @@ CREATE TABLE batchinf.stop (
 -- The first call of each idempotency_key.  It outlives its job, whatever becomes of that: the same
 -- call never makes a second one.
 CREATE TABLE batchinf.call (
-    owner_name name NOT NULL,
     key        text NOT NULL,
+    install    uuid NOT NULL,
+    database   oid NOT NULL,
+    owner      oid NOT NULL,
+    owner_name name NOT NULL,
     job_id     bigint NOT NULL,
     given      jsonb NOT NULL,
     at         timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    PRIMARY KEY (owner_name, key)
+    PRIMARY KEY (key, install, database, owner)
 );
 
 -- Which rows of targets are in open jobs: a row of a table, for a column, is in one of them.  Those
@@ -2612,7 +2615,11 @@ COMMENT ON COLUMN batchinf.in_flight.job_id IS 'the job that has it';
 -- call
 COMMENT ON TABLE batchinf.call IS
     'The first call of each idempotency_key. It outlives its job.';
-COMMENT ON COLUMN batchinf.call.owner_name IS 'name of the role that called';
+COMMENT ON COLUMN batchinf.call.install IS 'as in batchinf.job';
+COMMENT ON COLUMN batchinf.call.database IS 'as in batchinf.job';
+COMMENT ON COLUMN batchinf.call.owner IS 'the role that called';
+COMMENT ON COLUMN batchinf.call.owner_name IS
+    'the name that it had: in a restored database it is known by this';
 COMMENT ON COLUMN batchinf.call.key IS 'its idempotency_key';
 COMMENT ON COLUMN batchinf.call.job_id IS 'the job that it made; it may be gone';
 COMMENT ON COLUMN batchinf.call.given IS

@@ -34,6 +34,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "base/guc.h"
 #include "engine/results/deliver.h"
 #include "engine/share.h"
@@ -259,7 +261,7 @@ note_rows(Owner *owner, int64 rows, int64 us)
 {
 	int64		more = rows - owner->written;
 
-	if (owner->written > 0 && Abs(more) * 2 >= owner->written)
+	if (owner->written > 0 && fabs((double) more) * 2 >= owner->written)
 	{
 		double		row_us = (double) (us - owner->written_us) / more;
 

@@ -8,6 +8,8 @@
  *   a foreign partition: such a move inserts.
  * - Views with an INSTEAD OF UPDATE trigger: "update".  Other views are refused, also those that
  *   PostgreSQL updates by itself: whoever means the table behind it can name that.
+ * - A table with a rule that does something else instead is refused: no row would be written, and
+ *   PostgreSQL could not return what was.
  *
  * Asked at batch_submit, and again for each group that is written.
  */
@@ -21,6 +23,7 @@
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "store/kind.h"
 #include "utils/lsyscache.h"
 #include "utils/reltrigger.h"
@@ -58,16 +61,39 @@ is_mode(const char *mode, const char *word)
 	return strcmp(mode, word) == 0;
 }
 
-/* True if the view has a rule of its own for UPDATE. */
+/* True if the relation has a rule for this event; instead: one that does something else instead. */
 static bool
-has_update_rule(Relation view)
+has_rule(Relation rel, CmdType event, bool instead)
 {
-	RuleLock   *rules = view->rd_rules;
+	RuleLock   *rules = rel->rd_rules;
 
 	for (int i = 0; rules && i < rules->numLocks; i++)
-		if (rules->rules[i]->event == CMD_UPDATE)
+	{
+		const RewriteRule *rule = rules->rules[i];
+
+		if (rule->event == event && (rule->isInstead || !instead) &&
+			rule->enabled != RULE_DISABLED && rule->enabled != RULE_FIRES_ON_REPLICA)
 			return true;
+	}
 	return false;
+}
+
+/* PostgreSQL has the rules of the relation that a statement names: not those of partitions. */
+static void
+check_rules(Relation rel, const char *mode)
+{
+	if (is_mode(mode, "upsert") &&
+		(has_rule(rel, CMD_INSERT, false) || has_rule(rel, CMD_UPDATE, false)))
+		REFUSE(ERRCODE_FEATURE_NOT_SUPPORTED, rel,
+			   errdetail("It has a rule for INSERT or UPDATE, and PostgreSQL has no INSERT … ON"
+						 " CONFLICT for such tables."),
+			   errhint("Make a trigger of the rule."));
+	if ((is_mode(mode, "update") && has_rule(rel, CMD_UPDATE, true)) ||
+		(!is_mode(mode, "update") && has_rule(rel, CMD_INSERT, true)) ||
+		(is_mode(mode, "replace") && has_rule(rel, CMD_DELETE, true)))
+		REFUSE(ERRCODE_WRONG_OBJECT_TYPE, rel,
+			   errdetail("It has a rule that does something else instead of the write."),
+			   errhint("Make a trigger of the rule."));
 }
 
 static void
@@ -75,7 +101,7 @@ check_view(Relation view, const char *mode)
 {
 	TriggerDesc *triggers = view->trigdesc;
 
-	if (!triggers || !triggers->trig_update_instead_row || has_update_rule(view))
+	if (!triggers || !triggers->trig_update_instead_row || has_rule(view, CMD_UPDATE, false))
 		REFUSE(ERRCODE_WRONG_OBJECT_TYPE, view,
 			   errdetail("It is a view.  A target is an ordinary or partitioned table."),
 			   errhint("Name the table behind the view, or give the view an INSTEAD OF UPDATE"
@@ -179,6 +205,7 @@ bi_kind_check(Relation rel, const char *mode)
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_FOREIGN_TABLE:
 			check_common(rel);
+			check_rules(rel, mode);
 			check_family(rel, mode);
 			break;
 		case RELKIND_VIEW:

@@ -25,9 +25,10 @@ use Time::HiRes qw(sleep time);
 # counts (succeeded, errored), where not all succeed; batches: how many, where not 1; points: those
 # that it is told for; refreshes: a pipeline sends its rows (Refreshes.pm); mode: how it writes;
 # copies: records that copy answers: 'dedup': of others with the same text; 'cache': each second one
-# of an earlier job; 'dedup, cache': both.
+# of an earlier job; 'dedup, cache': both; limited: max_cost is what its batches reserve together:
+# what is reserved twice ends it.
 our %story = (
-    plain => {points => qr{^(?!running|submitted.* 2|ended).* [12]$}},
+    plain => {limited => 1, points => qr{^(?!running|submitted.* 2|ended).* [12]$}},
     lost => {fault => ['create', {lost_after_effect => \1}], points => qr{^creating.* [23]$}},
     unsent => {fault => ['create', {reset => 'before'}], points => qr{^creating.record.* [23]$}},
     beside => {foreign => 1, points => qr{^$}},
@@ -153,7 +154,10 @@ CREATE FUNCTION report(job bigint, round text) RETURNS json LANGUAGE sql AS $$
                        c.unpriced, c.tokens) THEN format('answers %s, chunks %s', a, c) END,
             CASE WHEN (a.n, c.cost, c.realtime_cost, c.saving, c.wasted, c.unpriced, c.tokens,
                        c.bytes) IS DISTINCT FROM (e.n, e.cost, e.realtime_cost, e.saving, e.wasted,
-                       e.unpriced, e.tokens, e.bytes) THEN format('chunks %s, ledger %s', c, e) END)
+                       e.unpriced, e.tokens, e.bytes) THEN format('chunks %s, ledger %s', c, e) END,
+            (SELECT format('%s reserved for a batch that is %s', h.reserved, h.state)
+             FROM batchinf.chunk h WHERE h.job_id = job AND h.reserved IS NOT NULL
+             AND h.state IN ('planned', 'cleaning', 'done', 'cancelled', 'failed') LIMIT 1))
             FROM (SELECT count(*) AS n, COALESCE(sum(cost), 0) AS cost,
                       COALESCE(sum(realtime_cost), 0) AS realtime_cost,
                       COALESCE(sum(cost) FILTER (WHERE wasted), 0) AS wasted,
@@ -247,6 +251,16 @@ sub make_template {
         'CREATE TRIGGER sleeps BEFORE UPDATE ON bads FOR EACH ROW EXECUTE FUNCTION sleeps()');
 }
 
+# SQL that submits, with a limit that is just enough where the model has a price.
+sub limited_sql {
+    my ($submit) = @_;
+    return "BEGIN; $submit; UPDATE batchinf.job j SET spec = jsonb_set(spec, '{max_cost}', "
+        . 'to_jsonb(l.cost::text)) FROM (SELECT h.job_id, sum(f.cost_p95) AS cost '
+        . 'FROM batchinf.chunk c JOIN batchinf.job h USING (job_id), '
+        . 'batchinf.forecast(h.server, h.spec, c.records, c.tokens) f GROUP BY h.job_id) l '
+        . 'WHERE l.job_id = j.job_id AND l.cost IS NOT NULL; COMMIT';
+}
+
 # SQL of an earlier job that has answers to each second row.
 sub earlier_sql {
     my ($server) = @_;
@@ -326,6 +340,9 @@ sub begin {
     my $text = $copies =~ /dedup/ ? 'i % 7' : 'i';
     my $arguments = join '', map { ", $_ => " . ($_ eq 'cache' ? "'1 hour'" : 'true') }
         split /, /, $copies;
+    my $submit = "SELECT batch_submit('SELECT id, body FROM tickets', server => "
+        . "'$task->{provider}', prompt => '{{body}}', target => 'tickets', "
+        . "write_back => '{\"label\": \"\$\"}'$arguments)";
     $berth->{job} = $cluster->do_sql(
         $berth->{db},
         "SET client_min_messages = warning",
@@ -345,9 +362,8 @@ sub begin {
         has_refreshes($task)
         ? (Refreshes::create_sql($task), "SELECT batch_refresh('p')")
         : mode_of($task) ? Modes::submit_sql(mode_of($task), $task->{provider})
-        : "SELECT batch_submit('SELECT id, body FROM tickets', server => '$task->{provider}', "
-            . "prompt => '{{body}}', target => 'tickets', write_back => '{\"label\": \"\$\"}'"
-            . "$arguments)"
+        : $story->{limited} && !$task->{any_end} ? limited_sql($submit)
+        : $submit
     ) =~ s/\A.*\n//sr;
     write_file($berth->{file}, "$task->{point} $task->{nth}") if $is_later;
     $self->follow($berth);

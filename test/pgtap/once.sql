@@ -96,6 +96,25 @@ RESET ROLE;
 SELECT is(array_length(ARRAY(SELECT DISTINCT unnest(ARRAY[:first, :anns, :bobs])), 1), 3,
     '… three roles, three jobs');
 
+-- a role with another name, and another role with its name
+ALTER ROLE once_ann RENAME TO once_anna;
+SET ROLE once_anna;
+SELECT is(once('monday'), :anns::bigint, 'a role that was renamed has its keys');
+RESET ROLE;
+ALTER ROLE once_bob RENAME TO once_ann;
+SET ROLE once_ann;
+SELECT is(once('monday'), :bobs::bigint, '… and another one that has its old name has not');
+RESET ROLE;
+ALTER ROLE once_ann RENAME TO once_bob;
+ALTER ROLE once_anna RENAME TO once_ann;
+-- as in a restored database, where the same oid is another role
+SELECT uuid AS install FROM batchinf.here \gset
+UPDATE batchinf.call SET install = gen_random_uuid(), owner = 10 WHERE job_id = :bobs;
+SET ROLE once_bob;
+SELECT is(once('monday'), :bobs::bigint, 'in a restored database a role is known by its name');
+RESET ROLE;
+UPDATE batchinf.call SET install = :'install', owner = 'once_bob'::regrole WHERE job_id = :bobs;
+
 -- what becomes of the job
 SELECT batch_cancel(:first);
 CALL batch_work('20 s');

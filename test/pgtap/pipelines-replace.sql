@@ -77,7 +77,7 @@ SELECT is((SELECT count(*) FROM piece WHERE doc = 1 AND chunk LIKE '% a'), 4::bi
 
 -- one piece fails
 UPDATE doc SET body = replace(body(4, 3), 'part 2', '[[sim:status=400]]') WHERE id = 4;
-SELECT batch_refresh('pieces') \g /dev/null
+SELECT batch_refresh('pieces') AS failed \gset
 CALL batch_work('60 s');
 SELECT is((SELECT string_agg(chunk, ', ' ORDER BY n) FROM piece WHERE doc = 4),
     'doc 4 part 1, doc 4 part 2, doc 4 part 3', 'a piece that fails: the old ones stay');
@@ -92,6 +92,21 @@ SELECT batch_refresh('pieces') \g /dev/null
 CALL batch_work('60 s');
 SELECT is((SELECT string_agg(chunk, ', ' ORDER BY n) FROM piece WHERE doc = 4),
     'doc 4 part 1, doc 4 part 2', '… once it is mended it is replaced');
+UPDATE batchinf.record SET input = 'part 2' WHERE job_id = :failed AND input LIKE '%sim:status%';
+SELECT batch_retry(:failed) \g /dev/null
+CALL batch_work('60 s');
+SELECT is((SELECT string_agg(DISTINCT outcome || ' ' || write_state || ': ' || write_error, ', ')
+    FROM batch_records WHERE job_id = :failed),
+    'succeeded stale: a later job of the pipeline has replaced the rows of this value',
+    'an older job that succeeds at last: its answers are stale');
+SELECT is((SELECT state || ' ' || stale FROM batch_jobs WHERE job_id = :failed), 'completed 4',
+    '… as it is counted');
+SELECT is((SELECT string_agg(chunk, ', ' ORDER BY n) FROM piece WHERE doc = 4),
+    'doc 4 part 1, doc 4 part 2', '… and the newer rows stay');
+SELECT batch_rewrite(:failed) \g /dev/null
+CALL batch_work('60 s');
+SELECT is((SELECT state || ' ' || stale FROM batch_jobs WHERE job_id = :failed), 'completed 4',
+    '… whoever writes them again');
 
 -- whole documents by max_rows; more than half of all; forgotten ones
 UPDATE doc SET body = body || ' more';

@@ -1,5 +1,6 @@
 -- Views with an INSTEAD OF UPDATE trigger as targets: what is written, what a trigger that refuses
--- or fails does to its row, what batch_submit refuses, and with whose rights the trigger runs.
+-- or fails does to its row, what batch_submit refuses, and with whose rights the trigger runs. And
+-- tables with rules.
 \i lib.sql
 SELECT no_plan();
 
@@ -290,5 +291,63 @@ CALL batch_work('60 s');
 SELECT is(states(:job), '1 written, 2 written', 'an ordinary role''s job on another''s view');
 SELECT results_eq('SELECT DISTINCT who FROM witness', $$VALUES ('view_app')$$,
     '… runs as the job''s owner, as in a session of theirs');
+
+--
+-- Tables with rules
+--
+CREATE TABLE base (id int PRIMARY KEY, body text, label text);
+INSERT INTO base VALUES (1, 'one');
+CREATE FUNCTION with_rule(mode text, rule text, name text DEFAULT 'base') RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+    detail text;
+    job bigint;
+BEGIN
+    EXECUTE format('CREATE RULE r AS ON %s', replace(rule, '@', name));
+    BEGIN
+        job := batch_submit('SELECT id, ''[[sim:say=ruled]]'' AS prompt FROM base', 'openai',
+            target => name::regclass, write_back => CASE mode
+                WHEN 'update' THEN '{"label": "$"}'
+                ELSE '{"id": {"column": "id"}, "label": "$"}' END::jsonb,
+            write_mode => mode, replace_by => CASE mode WHEN 'replace' THEN 'label' END);
+        PERFORM batch_cancel(job);
+        result := 'taken';
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+        result := concat_ws(' | ', SQLSTATE, SQLERRM, detail);
+    END;
+    EXECUTE format('DROP RULE r ON %I', name);
+    RETURN result;
+END $$;
+SELECT is(with_rule(mode, rule),
+    '42809 | cannot write back to "base" | It has a rule that does something else instead of the '
+    'write.', format('%s: %s is refused', mode, rule))
+FROM (VALUES ('update', 'UPDATE TO @ DO INSTEAD NOTHING'),
+          ('update', 'UPDATE TO @ WHERE OLD.id > 5 DO INSTEAD NOTHING'),
+          ('insert', 'INSERT TO @ DO INSTEAD NOTHING'),
+          ('replace', 'INSERT TO @ DO INSTEAD NOTHING'),
+          ('replace', 'DELETE TO @ DO INSTEAD NOTHING')) v(mode, rule);
+SELECT is(with_rule('upsert', rule),
+    '0A000 | cannot write back to "base" | It has a rule for INSERT or UPDATE, and PostgreSQL has '
+    'no INSERT … ON CONFLICT for such tables.', format('upsert: %s is refused', rule))
+FROM (VALUES ('INSERT TO @ DO ALSO NOTHING'), ('UPDATE TO @ DO ALSO NOTHING')) v(rule);
+SELECT is(with_rule(mode, rule), 'taken', format('%s: %s is taken', mode, rule))
+FROM (VALUES ('update', 'INSERT TO @ DO INSTEAD NOTHING'),
+          ('update', 'UPDATE TO @ DO ALSO NOTHING'),
+          ('insert', 'UPDATE TO @ DO INSTEAD NOTHING'),
+          ('upsert', 'DELETE TO @ DO INSTEAD NOTHING')) v(mode, rule);
+-- a rule that is made later, while no cancelled job has the row
+CALL batch_work('60 s');
+SELECT ask('base') AS job \gset
+CREATE RULE r AS ON UPDATE TO base DO INSTEAD NOTHING;
+CALL batch_work('5 s');
+SELECT matches(waiting_for, 'cannot write back to "base"',
+    'a rule that is made later: the job waits')
+FROM batch_jobs WHERE job_id = :job;
+DROP RULE r ON base;
+UPDATE batchinf.chunk SET write_at = now() WHERE job_id = :job;
+CALL batch_work('60 s');
+SELECT is(label, 'new', '… until it is gone') FROM base;
 
 SELECT * FROM finish();

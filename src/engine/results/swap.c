@@ -5,6 +5,9 @@
  * values with few answers are written by one try; if it fails each of them has its own.  A value is
  * written in a subtransaction of its own, piece after piece, so that memory stays bounded: its
  * old rows are deleted with the first piece.  If one row of it fails, its old rows stay.
+ *
+ * An old job of a pipeline may write once more, by batch_retry or batch_rewrite.  A value that a
+ * later job has replaced since then is stale.
  */
 #include "postgres.h"
 
@@ -267,6 +270,42 @@ open_phase(void *arg)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+is_among(const pg_uuid_t *value, const pg_uuid_t *values, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (memcmp(value, &values[i], sizeof(pg_uuid_t)) == 0)
+			return true;
+	return false;
+}
+
+/* Leaves out the values that a later job of the pipeline has replaced. */
+static void
+leave_overtaken(Swap *swap, BiReplaced *values)
+{
+	BiReplaced	stale = {.job_id = values->job_id};
+	int			left = 0;
+
+	stale.values = palloc(sizeof(pg_uuid_t) * values->nvalues);
+	stale.nvalues = bi_pipeline_overtaken(swap->task.step->job, values->values, values->nvalues,
+										  stale.values);
+	if (stale.nvalues == 0)
+		return;
+	bi_replace_record(&stale, BI_WRITE_STALE,
+					  "a later job of the pipeline has replaced the rows of this value");
+	swap->is_settled = true;
+	values->results = 0;
+	for (int i = 0; i < values->nvalues; i++)
+	{
+		if (is_among(&values->values[i], stale.values, stale.nvalues))
+			continue;
+		values->values[left] = values->values[i];
+		values->counts[left] = values->counts[i];
+		values->results += values->counts[left++];
+	}
+	values->nvalues = left;
+}
+
 bool
 bi_swap_write(BiStep *step, BiWorkspace *space, BiResult *results)
 {
@@ -278,8 +317,10 @@ bi_swap_write(BiStep *step, BiWorkspace *space, BiResult *results)
 	};
 	ErrorData  *error;
 
+	if (values->nvalues > 0)
+		leave_overtaken(&swap, values);
 	if (values->nvalues == 0)
-		return false;
+		return swap.is_settled;
 	swap.piece.group_cxt = AllocSetContextCreate(space->group_cxt, "batchinf swap",
 												 ALLOCSET_DEFAULT_SIZES);
 	bi_writing_begin(&swap.writing);
