@@ -12,6 +12,7 @@
 #include "intake/argument.h"
 #include "intake/bounds.h"
 #include "intake/enroll.h"
+#include "intake/purse.h"
 #include "intake/survey.h"
 #include "miscadmin.h"
 #include "store/forecast.h"
@@ -124,6 +125,7 @@ batchinf_estimate(PG_FUNCTION_ARGS)
 	bi_forecast_make(enroll.job.server, &enroll.job.spec, survey.sent, survey.tokens, &forecast);
 	bi_outlook_read(enroll.job.server, enroll.job.spec.model, GetUserId(), &outlook);
 	bounds = bi_bounds_find(&enroll, &survey, &outlook);
+	bounds.words = list_concat(bounds.words, bi_purse_words(&enroll.job, &survey.planned));
 	set_counts(&row, &survey);
 	set_forecast(&row, &forecast);
 	set_limits(&row, &bounds, &outlook);

@@ -127,3 +127,33 @@ bi_purse_check(BiJob *job, const BiPlanned *planned)
 			report_unpriced(job, lfirst(cell));
 	}
 }
+
+List *
+bi_purse_words(const BiJob *job, const BiPlanned *planned)
+{
+	static const char *const effects[] = {
+		[BI_ON_EXCEED_REFUSE] = "batch_submit refuses it",
+		[BI_ON_EXCEED_WAIT] = "its batches wait",
+		[BI_ON_EXCEED_WARN] = "batch_submit warns",
+	};
+	List	   *words = NIL;
+	Numeric		need;
+	Price		price;
+	ListCell   *cell;
+
+	if (planned->chunks == NIL || !bi_ceiling_exists())
+		return NIL;
+	price = estimate(job, planned);
+	need = need_of(&price);
+	foreach(cell, bi_ceiling_exceeded(job, need))
+	{
+		const BiCeiling *ceiling = lfirst(cell);
+		const char *needs = need ? psprintf("it needs %s", bi_ceiling_text(need))
+			: "its model has no price";
+
+		words = lappend(words, psprintf("of %s, %s US dollars, %s are spent and %s reserved; %s:"
+										" %s", ceiling->name, ceiling->amount, ceiling->spent,
+										ceiling->reserved, needs, effects[ceiling->on_exceed]));
+	}
+	return words;
+}

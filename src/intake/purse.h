@@ -14,4 +14,7 @@
  */
 extern void bi_purse_check(BiJob *job, const BiPlanned *planned);
 
+/* Returns what bi_purse_check would raise or report: char *, a sentence for each limit. */
+extern List *bi_purse_words(const BiJob *job, const BiPlanned *planned);
+
 #endif							/* BI_PURSE_H */

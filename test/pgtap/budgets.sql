@@ -34,6 +34,13 @@ EXCEPTION WHEN OTHERS THEN
     RETURN CASE detail WHEN 'ok' THEN 'ok'
         ELSE concat_ws(' | ', sqlstate, sqlerrm, NULLIF(detail, ''), NULLIF(hint, '')) END;
 END $$;
+-- The limits that batch_estimate names for the same.
+CREATE FUNCTION named(n int, max_cost numeric DEFAULT NULL, model text DEFAULT NULL) RETURNS text
+LANGUAGE sql AS $$
+    SELECT array_to_string(limits, ' | ')
+    FROM batch_estimate(rows(n), server => 's', max_cost => max_cost, model => model,
+                        params => '{"max_completion_tokens": 100}')
+$$;
 CREATE FUNCTION budget(id bigint) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s %s %s %s: %s of %s, %s reserved, %s left', COALESCE(role::text, 'all'),
                   COALESCE(server::text, 'all'), period, on_exceed, trim_scale(spent),
@@ -128,6 +135,13 @@ SELECT is(said(4, 0.39),
     '| Raise max_cost, or limit the length of answers in params.',
     'one whose first batch may pass it');
 SELECT matches(said(1, 0), '^53400 ', 'nothing is free of charge');
+SELECT is(named(4, 0.5), '', 'batch_estimate names no limit that is not met');
+SELECT is(named(4, 0.39),
+    'of max_cost, 0.39 US dollars, 0 are spent and 0 reserved; it needs 0.4: batch_submit refuses '
+    'it', '… and max_cost where it is');
+SELECT is(named(1, 10, 'no-such-model'),
+    'of max_cost, 10 US dollars, 0 are spent and 0 reserved; its model has no price: batch_submit '
+    'refuses it', '… or cannot be kept');
 SELECT is(said(1, 10, model => 'no-such-model'),
     '55000 | cost of the batch job cannot be kept within max_cost | Model "no-such-model" has no '
     'price at server "s". | batch_set_price() gives it one.', 'without a price there is no limit');
@@ -169,9 +183,13 @@ SELECT matches(said(6),
     '\) gives more.$', 'above it');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 .* within budget ' || :b,
     'a budget needs prices');
+SELECT is(named(5) || named(6),
+    format('of budget %s (server s, a day), 0.5 US dollars, 0 are spent and 0 reserved; it needs '
+        '0.6: batch_submit refuses it', :b), 'batch_estimate names a budget that is too small');
 SELECT is(said(6, 100), said(6), 'max_cost raises no budget');
 SELECT batch_set_budget(0.5, 'day', server => 's', on_exceed => 'warn') AS b \gset
 SELECT is(said(6), 'ok', 'a budget that warns takes it');
+SELECT matches(named(6), 'it needs 0.6: batch_submit warns$', '… which batch_estimate tells');
 SELECT is(said(1, model => 'no-such-model'), 'ok', '… without a price too');
 SELECT matches(sim.psql('SELECT submit(6)'), 'WARNING:  batch job may cost more than budget ',
     '… with a warning');
@@ -180,6 +198,7 @@ SELECT matches(sim.psql('SELECT submit(1, model => ''no-such-model'')'),
 SELECT batch_set_budget(0.5, 'day', server => 's', on_exceed => 'wait') AS b \gset
 SELECT matches(sim.psql('SELECT submit(6)'),
     'NOTICE:  batches of the job wait when budget .* is used up', 'one that waits takes it');
+SELECT matches(named(6), 'it needs 0.6: its batches wait$', '… which batch_estimate tells');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 ', '… but not without a price');
 SELECT batch_cancel(job_id) FROM batch_jobs WHERE finished_at IS NULL;
 SELECT batch_drop_budget(:b);
