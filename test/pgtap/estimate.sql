@@ -29,24 +29,13 @@ EXCEPTION WHEN OTHERS THEN
         hint = PG_EXCEPTION_HINT;
     RETURN replace(concat_ws(' | ', SQLSTATE, message, detail, hint), function, 'f');
 END $$;
--- Everything that is stored, as a number.
-CREATE FUNCTION stored() RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(x, ' ' ORDER BY x) FROM (
-        SELECT concat(c.relname, ':', (xpath('//n/text()', query_to_xml(
-                   format('SELECT count(*) AS n FROM batchinf.%I', c.relname), true, true, '')))[1])
-        FROM pg_class c WHERE c.relnamespace = 'batchinf'::regnamespace AND c.relkind = 'r'
-        UNION ALL
-        SELECT concat(s.sequencename, ':', s.last_value) FROM pg_sequences s
-        WHERE s.schemaname = 'batchinf') v(x)
-$$;
-
 --
 -- What it would be is what it is
 --
 \set call '''SELECT id, body FROM tickets ORDER BY id'', ''s'', ''Label {{body}}'''
-SELECT stored() AS before \gset
+SELECT sim.stored() AS before \gset
 SELECT estimate(:'call') AS guess \gset
-SELECT is(stored(), :'before', 'nothing is stored, and no id is used up');
+SELECT is(sim.stored(), :'before', 'nothing is stored, and no id is used up');
 SELECT is(sim.ledger() -> 'requests', '{}', '… and nothing is sent');
 BEGIN READ ONLY;
 SELECT is(estimate(:'call'), :'guess', 'a transaction may be read only');
@@ -69,7 +58,7 @@ SELECT $$'SELECT id, body FROM tickets ORDER BY id', 's', '{{body}}', target => 
     write_back => '{"label": "$"}'$$ AS call \gset
 SELECT batch_submit('SELECT id, body FROM tickets WHERE id <= 10', 's', '{{body}}',
                     target => 'tickets', write_back => '{"label": "$"}') AS job \gset
-SELECT stored() AS before \gset
+SELECT sim.stored() AS before \gset
 SELECT is(
     (SELECT concat_ws(' ', e ->> 'records', e ->> 'skipped', e ->> 'in_flight', e ->> 'repeats')
      FROM estimate(:'call') e),
@@ -79,7 +68,7 @@ SELECT is(
      FROM estimate(:'call' || $$, in_flight => 'send'$$) e),
     '20 0', '… unless they are sent, too');
 SELECT refusal('batch_estimate', :'call' || $$, in_flight => 'error'$$) AS refusal \gset
-SELECT is(stored(), :'before', '… and none of it is stored');
+SELECT is(sim.stored(), :'before', '… and none of it is stored');
 SELECT is(:'refusal', refusal('batch_submit', :'call' || $$, in_flight => 'error'$$),
           '… or are an error');
 CALL batch_work('60 s');

@@ -261,3 +261,15 @@ LANGUAGE sql AS $$
     SELECT sim.work_until(format('(SELECT bool_and(waiting_for IS NOT NULL) FROM batch_jobs '
                                  'WHERE job_id = ANY (%L))', jobs))
 $$;
+
+-- How many rows each of our tables has, and how far each of our sequences is: equal if nothing was
+-- stored.
+CREATE OR REPLACE FUNCTION sim.stored() RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(x, ' ' ORDER BY x) FROM (
+        SELECT concat(c.relname, ':', (xpath('//n/text()', query_to_xml(
+                   format('SELECT count(*) AS n FROM batchinf.%I', c.relname), true, true, '')))[1])
+        FROM pg_class c WHERE c.relnamespace = 'batchinf'::regnamespace AND c.relkind = 'r'
+        UNION ALL
+        SELECT concat(s.sequencename, ':', s.last_value) FROM pg_sequences s
+        WHERE s.schemaname = 'batchinf') v(x)
+$$;

@@ -86,16 +86,7 @@ FROM batchinf.worksheet(facts('{"acceptable_delay": null, "batches": 0, "hours_p
 --
 -- The function
 --
-CREATE FUNCTION stored() RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(x, ' ' ORDER BY x) FROM (
-        SELECT concat(c.relname, ':', (xpath('//n/text()', query_to_xml(
-                   format('SELECT count(*) AS n FROM batchinf.%I', c.relname), true, true, '')))[1])
-        FROM pg_class c WHERE c.relnamespace = 'batchinf'::regnamespace AND c.relkind = 'r'
-        UNION ALL
-        SELECT concat(s.sequencename, ':', s.last_value) FROM pg_sequences s
-        WHERE s.schemaname = 'batchinf') v(x)
-$$;
-SELECT stored() AS before \gset
+SELECT sim.stored() AS before \gset
 BEGIN READ ONLY;
 SELECT is(count(*), 13::bigint, 'a transaction may be read only')
 FROM batch_readiness('SELECT id, body FROM tickets', 's', '{{body}}');
@@ -104,7 +95,7 @@ CREATE TEMP TABLE seen AS
 SELECT row_number() OVER () AS n, r.*
 FROM batch_readiness('SELECT id, body FROM tickets', 's', '{{body}}', deadline => '2 days',
                      acceptable_delay => '1 day', capacity_cost => 100) r;
-SELECT is(stored(), :'before', 'nothing is stored');
+SELECT is(sim.stored(), :'before', 'nothing is stored');
 SELECT is(count(*), 13::bigint, 'a row for each factor, and one more') FROM seen;
 SELECT is((SELECT value FROM seen WHERE factor = 'minimum size'), '20 records', 'it counts');
 SELECT is((SELECT verdict FROM seen WHERE n = 13), 'batch', 'a day is enough');

@@ -1,6 +1,7 @@
 -- batch_revert and batch_lineage of replaced values: the new rows go and the deleted ones come
 -- back, where the value has just the rows that were written.
 \i lib.sql
+\i lib-revert.sql
 SELECT no_plan();
 SET client_min_messages = error;
 SELECT sim.server('openai', $$max_requests '3'$$);
@@ -38,18 +39,10 @@ BEGIN
     INTO found;
     RETURN found;
 END $$;
-CREATE FUNCTION told(job bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT replace(sim.psql('SET client_min_messages = notice', format('SELECT batch_revert(%s)',
-        job)), 'batch job ' || job, 'the job') $$;
 CREATE FUNCTION counts(job bigint) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s: %s written, %s incomplete, %s reverted', state, written, incomplete,
         reverted)
     FROM batch_jobs WHERE job_id = job $$;
-CREATE FUNCTION said(target regclass, key text) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(format('%s %s %s', column_name, job_id, COALESCE(current::text, 'unknown')),
-        ', ' ORDER BY n)
-    FROM batch_lineage(target, key) WITH ORDINALITY l(column_name, job_id, pipeline, version,
-        server, model, prompt, mode, record_id, finished_at, cost, current, n) $$;
 
 --
 -- There and back

@@ -1,6 +1,7 @@
 -- batch_revert and batch_lineage of upserts: a row that was there gets its old values back, one
 -- that was added goes.
 \i lib.sql
+\i lib-revert.sql
 SELECT no_plan();
 SET client_min_messages = error;
 SELECT sim.server('openai');
@@ -22,17 +23,9 @@ CREATE FUNCTION words() RETURNS text LANGUAGE sql AS $$
 CREATE FUNCTION kept(job bigint) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(format('%s%s %s', row_id, CASE WHEN added THEN '+' END, old), ', '
         ORDER BY seq, item) FROM batchinf.written WHERE job_id = job $$;
-CREATE FUNCTION told(job bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT replace(sim.psql('SET client_min_messages = notice', format('SELECT batch_revert(%s)',
-        job)), 'batch job ' || job, 'the job') $$;
 CREATE FUNCTION counts(job bigint) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s: %s written, %s partly, %s reverted', state, written, partly, reverted)
     FROM batch_jobs WHERE job_id = job $$;
-CREATE FUNCTION said(target regclass, key text) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(format('%s %s %s', column_name, job_id, COALESCE(current::text, 'unknown')),
-        ', ' ORDER BY n)
-    FROM batch_lineage(target, key) WITH ORDINALITY l(column_name, job_id, pipeline, version,
-        server, model, prompt, mode, record_id, finished_at, cost, current, n) $$;
 
 --
 -- There and back
