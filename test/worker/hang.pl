@@ -193,6 +193,30 @@ hang('session', @$_)
     ['gemini', 'bytes', 'uploading'], ['vertex', 'outputs', 'fetching'];
 do_sql('ALTER SYSTEM RESET batchinf.enabled', 'SELECT pg_reload_conf()');
 
+# A preview waits in its caller's own statement: what ends the session ends it at once.
+sub preview_hangs {
+    my ($db, $end, $wanted) = @_;
+    $sim->reset;
+    $cluster->do_sql($db, 'SET client_min_messages = error', $sim->server_sql('preview'));
+    $sim->fault('POST', '/chat/completions$', {hang => \1}, times => 'always');
+    my $session = $cluster->beside(
+        $db,
+        "SET application_name = 'preview'",
+        "SELECT outcome FROM batch_preview('SELECT 1 AS id', 'preview', '{{id}}')");
+    is(poll(1, 15, sub { $sim->faults_met >= 1 ? 1 : 0 }), 1, "preview, $end: the provider hangs");
+    my ($said, $seconds) = timed(sub { do_sql($end); return Cluster::output($session) });
+    like($said, $wanted, '... the session ends');
+    cmp_ok($seconds, '<', $second, '... within a second');
+    $sim->clear;
+}
+my $previews = "FROM pg_stat_activity WHERE application_name = 'preview'";
+preview_hangs('postgres', "SELECT pg_cancel_backend(pid) $previews", qr/canceling statement/);
+do_sql('DROP SERVER preview CASCADE');
+preview_hangs('postgres', "SELECT pg_terminate_backend(pid, 5000) $previews", qr/terminating/);
+do_sql('CREATE DATABASE gone');
+$cluster->do_sql('gone', 'CREATE EXTENSION batchinf');
+preview_hangs('gone', 'DROP DATABASE gone WITH (FORCE)', qr/terminating/);
+
 # A server that asks to be left alone for an hour
 $sim->reset;
 do_sql($sim->server_sql('openai'));
