@@ -250,6 +250,10 @@ clear_way(const BiInflight *rows, const pg_uuid_t *hashes, int n)
 {
 	BiArgs		args = {0};
 
+	/* mostly there is no such job */
+	if (bi_sql_run("SELECT FROM batchinf.job j WHERE j.in_flight_left AND j.ended IS NOT NULL"
+				   " LIMIT 1", NULL) == 0)
+		return;
 	add_arguments(&args, rows, hashes, n);
 	args.n = 2;
 	bi_sql_run("DELETE FROM batchinf.in_flight WHERE ctid = ANY (ARRAY(SELECT f.place"
