@@ -233,7 +233,7 @@ CREATE TABLE IF NOT EXISTS batchinf.answered (
 CREATE INDEX IF NOT EXISTS answered_value ON batchinf.answered (pipeline_id, value)
     WHERE value IS NOT NULL;
 
--- The key of a row as it stands in that table: an index has no place for a long one.
+-- The key of a row in that table: a hash of a long one, which would not fit into an index.
 CREATE OR REPLACE FUNCTION batchinf.answered_key(key text) RETURNS text
     LANGUAGE sql STABLE
     RETURN CASE
@@ -803,7 +803,7 @@ CROSS JOIN LATERAL (
     (SELECT 7, 'write',
             -- without a reason after batch_rewrite, until the first try
             pg_catalog.format(
-                'answers that could not be written to %s%s; they are written as soon as that is '
+                'answers are not yet written to %s%s; they are written as soon as that is '
                 'possible', j.target_name, ': ' || s.write_error),
             s.finished_at, k.write_at
      FROM batchinf.chunk k
@@ -1517,7 +1517,7 @@ COMMENT ON COLUMN batchinf.pipeline.database IS 'the database that it belongs to
 COMMENT ON COLUMN batchinf.pipeline.owner IS 'role that it runs as';
 COMMENT ON COLUMN batchinf.pipeline.owner_name IS 'name of that role, for another installation';
 COMMENT ON COLUMN batchinf.pipeline.owner_superuser IS
-    'the owner was a superuser when he got it';
+    'the owner was a superuser when the pipeline became theirs';
 COMMENT ON COLUMN batchinf.pipeline.version IS 'version in force';
 COMMENT ON COLUMN batchinf.pipeline.paused IS 'it is not refreshed';
 COMMENT ON COLUMN batchinf.pipeline.every IS 'as in batch_pipelines';
@@ -1603,6 +1603,10 @@ COMMENT ON FUNCTION @extschema@.batch_lineage(regclass, text) IS
     'Returns which jobs have written the row with this key, as batch_records.record_id: one row '
     'for each column and job, the last job first. current: the row still holds all that this job '
     'wrote to it.';
+COMMENT ON FUNCTION @extschema@.batch_resume(bigint) IS
+    'Ends a pause, and looks at once at whatever the job waits for, except for a server or key '
+    'that fails: its next try keeps its time. The count for max_failure_rate begins again. For '
+    'the owner of the job and members of that role.';
 COMMENT ON FUNCTION @extschema@.batch_revert(bigint) IS
     'Puts back what the answers of an ended job have overwritten, where the rows still hold what '
     'was written. Returns how many rows; a NOTICE says how many were not put back, and why.';
@@ -1642,6 +1646,8 @@ COMMENT ON FUNCTION batchinf.ready IS
     'how many chunks of this role are ready and not under way; counted to a thousand';
 COMMENT ON COLUMN @extschema@.batch_chunks.next_step_at IS
     'when something is done with it next, at the earliest; NULL: it has ended';
+COMMENT ON COLUMN @extschema@.batch_servers.limits IS
+    'the limits in force: options of the server, or defaults of its provider; 0: no limit';
 COMMENT ON COLUMN @extschema@.batch_servers.under_way IS
     'chunks of the server that processes work on now, of all roles';
 COMMENT ON COLUMN @extschema@.batch_servers.turn IS

@@ -125,7 +125,7 @@ CREATE TABLE batchinf.chunk (
     write_failed   bigint NOT NULL DEFAULT 0,
     write_at       timestamptz,
     write_tries    int NOT NULL DEFAULT 0,
-    -- tokens as the provider told them, of every attempt
+    -- tokens as the provider reported them, of every attempt
     input_tokens   bigint NOT NULL DEFAULT 0,
     cached_tokens  bigint NOT NULL DEFAULT 0,
     output_tokens  bigint NOT NULL DEFAULT 0,
@@ -469,7 +469,7 @@ CREATE TABLE batchinf.answered (
 CREATE INDEX answered_value ON batchinf.answered (pipeline_id, value)
     WHERE value IS NOT NULL;
 
--- The key of a row as it stands in that table: an index has no place for a long one.
+-- The key of a row in that table: a hash of a long one, which would not fit into an index.
 CREATE FUNCTION batchinf.answered_key(key text) RETURNS text
     LANGUAGE sql STABLE
     RETURN CASE
@@ -1539,7 +1539,7 @@ CROSS JOIN LATERAL (
     (SELECT 7, 'write',
             -- without a reason after batch_rewrite, until the first try
             pg_catalog.format(
-                'answers that could not be written to %s%s; they are written as soon as that is '
+                'answers are not yet written to %s%s; they are written as soon as that is '
                 'possible', j.target_name, ': ' || s.write_error),
             s.finished_at, k.write_at
      FROM batchinf.chunk k
@@ -1855,8 +1855,9 @@ COMMENT ON FUNCTION @extschema@.batch_pause(bigint) IS
     'Sends nothing new of a job. Batches at the provider go on, and their answers are '
     'delivered. For the owner of the job and members of that role.';
 COMMENT ON FUNCTION @extschema@.batch_resume(bigint) IS
-    'Ends a pause, and looks at once at whatever the job waits for. The count for '
-    'max_failure_rate begins again. For the owner of the job and members of that role.';
+    'Ends a pause, and looks at once at whatever the job waits for, except for a server or key '
+    'that fails: its next try keeps its time. The count for max_failure_rate begins again. For '
+    'the owner of the job and members of that role.';
 COMMENT ON FUNCTION @extschema@.batch_retry(bigint, text[]) IS
     'Sends records with these outcomes again, with the input that batch_submit stored, and '
     'reopens the job. Returns how many. They are paid for again. For the owner of the job and '
@@ -2264,7 +2265,7 @@ COMMENT ON COLUMN @extschema@.batch_servers.server IS 'name of the foreign serve
 COMMENT ON COLUMN @extschema@.batch_servers.provider IS 'option provider of the server';
 COMMENT ON COLUMN @extschema@.batch_servers.model IS 'option model of the server';
 COMMENT ON COLUMN @extschema@.batch_servers.limits IS
-    'the limits in force: options of the server, or defaults of its provider';
+    'the limits in force: options of the server, or defaults of its provider; 0: no limit';
 COMMENT ON COLUMN @extschema@.batch_servers.batches_in_flight IS
     'batches that the provider has, or may have';
 COMMENT ON COLUMN @extschema@.batch_servers.paused_until IS
@@ -2548,7 +2549,7 @@ COMMENT ON COLUMN batchinf.pipeline.database IS 'the database that it belongs to
 COMMENT ON COLUMN batchinf.pipeline.owner IS 'role that it runs as';
 COMMENT ON COLUMN batchinf.pipeline.owner_name IS 'name of that role, for another installation';
 COMMENT ON COLUMN batchinf.pipeline.owner_superuser IS
-    'the owner was a superuser when he got it';
+    'the owner was a superuser when the pipeline became theirs';
 COMMENT ON COLUMN batchinf.pipeline.version IS 'version in force';
 COMMENT ON COLUMN batchinf.pipeline.paused IS 'it is not refreshed';
 COMMENT ON COLUMN batchinf.pipeline.every IS 'as in batch_pipelines';

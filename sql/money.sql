@@ -599,7 +599,7 @@ BEGIN ATOMIC
                         THEN 'acceptable_delay is not given: how long may an answer take?'
                     WHEN g.known THEN pg_catalog.format(
                         'a window takes %s hours (p95 of %s past batches; p50 %s, p99 %s), the job '
-                        'needs %s', g.p95, g.batches, g.p50, g.p99, g.windows)
+                        'needs windows: %s', g.p95, g.batches, g.p50, g.p99, g.windows)
                     ELSE pg_catalog.format(
                         'a window takes up to 24 hours, as providers promise, and usually less '
                         'than one; the job needs %s', g.windows) END AS reason
@@ -619,8 +619,8 @@ BEGIN ATOMIC
                CASE WHEN NOT g.known THEN 'unknown' WHEN g.late > 0.01 THEN 'hybrid'
                     ELSE 'batch' END,
                CASE WHEN NOT g.known THEN 'fewer than 5 batches of this server and model are known'
-                    ELSE pg_catalog.format('of %s past batches, which expired or met a deadline',
-                                           g.batches) END
+                    ELSE pg_catalog.format('the share of %s past batches that expired or met a '
+                                           'deadline', g.batches) END
         FROM g
         UNION ALL
         SELECT 4, 'failures and retries', pg_catalog.round(g.failed * 100, 2)::text || ' %',
@@ -1143,9 +1143,9 @@ COMMENT ON COLUMN @extschema@.batch_budgets.currency IS 'USD';
 COMMENT ON COLUMN @extschema@.batch_budgets.unpriced IS
     'answers of this period whose cost is not known, and not in spent';
 COMMENT ON COLUMN @extschema@.batch_budgets.state IS
-    'Whether there is money left.
-open: there is.
-used up: there is none.
+    'Whether money is left.
+open: some is left.
+used up: nothing is left.
 no role: the role was dropped; the budget counts nothing.
 no server: the server was dropped; the budget counts nothing.';
 COMMENT ON COLUMN @extschema@.batch_budgets.set_by IS 'who has set it';

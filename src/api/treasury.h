@@ -21,7 +21,7 @@ extern char *bi_treasury_text(FunctionCallInfo fcinfo, int i, const char *name);
 extern const char *bi_treasury_word(FunctionCallInfo fcinfo, int i, const char *name,
 									const char *const *words);
 
-/* Raises the error for a word that is none of the valid ones. */
+/* Raises the error for a word that is not valid, and names the valid ones. */
 extern void bi_treasury_refuse_word(const char *argument, const BiChoices *choices);
 
 /* True if the number can be an amount: not negative, and finite. */

@@ -9,8 +9,8 @@
 #include "utils/array.h"
 
 /*
- * Returns the first element of a text[] that is none of the words, palloc'd, or "NULL" for a null
- * element.  Returns NULL if there is no such element.  words ends with NULL.
+ * Returns the first element of a text[] that is not among the words, palloc'd, or "NULL" for a
+ * null element.  Returns NULL if there is no such element.  words ends with NULL.
  */
 extern char *bi_wordlist_find_other(ArrayType *given, const char *const *words);
 

@@ -32,9 +32,9 @@ refuse_key(const EVP_PKEY *key, bool encrypted)
 	if (encrypted)
 		return "the private key is encrypted";
 	if (key == NULL)
-		return "the private key is none in PEM form";
+		return "the private key is not in PEM form";
 	if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA)
-		return "the private key is no RSA key";
+		return "the private key is not an RSA key";
 	if (EVP_PKEY_bits(key) < BITS_MIN || EVP_PKEY_size(key) > SIGNATURE_MAX)
 		return "the private key has a size that is not used: 2048 bits are usual";
 	return NULL;

@@ -239,7 +239,7 @@ bi_measure_tokens(const char *text, size_t len, BiMeasure measure)
 	return (sum * measure.percent / 100 + TOKEN - 1) / TOKEN;
 }
 
-/* Returns the number of four hex digits at p; 0 if they are none. */
+/* Returns the number that the four hex digits at p mean; 0 if one of them is not a hex digit. */
 static uint32
 read_hex(const char *p, const char *end)
 {
@@ -320,7 +320,8 @@ bi_measure_strings(const char *json, size_t len, char between, BiMeasure measure
 	return tokens;
 }
 
-/* Returns the number at *p and moves *p behind it; 0 if there is none, or a date. */
+/* Returns the number at *p and moves *p behind it.  Returns 0 if there is no digit at *p, or if the
+ * number has more than two digits, as a date has. */
 static int
 read_number(const char **p)
 {

@@ -101,8 +101,9 @@ report_exceeded(const BiJob *job, const BiCeiling *ceiling, const Price *price)
 			 errmsg(ceiling->on_exceed == BI_ON_EXCEED_WAIT
 					? "batches of the job wait when %s is used up"
 					: "batch job may cost more than %s leaves", ceiling->name),
-			 errdetail("It is estimated at %s US dollars, and its first batch may cost %s."
-					   " Of %s, %s are spent and %s are reserved for batches under way.",
+			 errdetail("The job is estimated at %s US dollars, and its first batch may cost %s."
+					   " Of the limit of %s, %s are spent and %s are reserved for batches under"
+					   " way.",
 					   bi_ceiling_text(price->estimate), bi_ceiling_text(price->first),
 					   ceiling->amount, ceiling->spent, ceiling->reserved),
 			 errhint("%s", hint_of(job, ceiling))));

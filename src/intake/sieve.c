@@ -245,7 +245,7 @@ refuse_in_flight(const BiSieve *sieve, const BiDraft *row)
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("record \"%s\" is in an open batch job already",
 					bi_planner_shown(row->record_id)),
-			 holder != 0 ? errdetail("It is in job " INT64_FORMAT ".", holder) : 0,
+			 holder != 0 ? errdetail("The record is in job " INT64_FORMAT ".", holder) : 0,
 			 errhint("With in_flight => 'skip' such rows are left out.")));
 }
 

@@ -135,8 +135,8 @@ bi_values_require(const BiValues *values, BiArgument arg)
 				 errmsg("argument \"%s\" must not be null", bi_listed[arg].name)));
 }
 
-/* Returns the number of the word that the value is.  Raises an error if it is none of those that
- * the argument may be. */
+/* Returns the number of the word that the value is.  Raises an error if it is not a word
+ * that the argument takes. */
 static int
 find_word(BiArgument arg, const char *value)
 {

@@ -282,8 +282,8 @@ bi_job_foreign_ids(MemoryContext cxt)
 	"   WHERE r.job_id = j.job_id AND s.outcome <> 'skipped' GROUP BY s.outcome, s.error_code" \
 	" ORDER BY count(*) DESC, s.outcome LIMIT 1)" \
 	" WHEN o.written = 0 AND j.target <> 0 THEN" \
-	" (SELECT format('%s of %s answers are %s: %s', count(*), o.succeeded, s.write_state," \
-	" left(min(s.write_error), 1000))" \
+	" (SELECT format('%s of %s answers have the write state %s: %s', count(*), o.succeeded," \
+	" s.write_state, left(min(s.write_error), 1000))" \
 	"   FROM batchinf.record r JOIN batchinf.result s ON s.job_id = r.job_id AND s.seq = r.seq" \
 	" AND s.attempt = r.attempt" \
 	"   WHERE r.job_id = j.job_id AND s.write_state NOT IN ('written', 'reverted')" \

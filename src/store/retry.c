@@ -177,8 +177,8 @@ end_copies(int64 chunk_id)
 				   " WHERE chunk_id = $1 AND source_job IS NOT NULL", &args);
 }
 
-/* One new chunk for each old one: never larger than a chunk may be.  Returns how many records it
- * has; without any there is none. */
+/* One new chunk for each old one: never larger than a chunk may be.  Returns how many records
+ * the new one has; 0: none is made. */
 static int64
 retry_chunk(const BiJob *job, int64 old_id, Datum outcomes, const Search *search)
 {

@@ -35,7 +35,7 @@ typedef struct BiTargetColumn
 	Datum		jsonpath;		/* the compiled path; 0 if whole, or if it has none */
 	bool		is_key;			/* of a column that is filled: it is one of the keys, too */
 	int			place;			/* of a key: that column's place among the columns, from 0; -1: it
-								 * is none of them, but a column of the query */
+								 * is a column of the query only */
 	char	   *equals;			/* of a key: its qualified equality operator */
 	char	   *operand;		/* of a key: the qualified type it takes; NULL if polymorphic */
 } BiTargetColumn;

@@ -57,7 +57,7 @@ refuse_prepare(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has called batch_submit"),
-				 errdetail("Nor one that has called another function that changes a batch job.")));
+				 errdetail("The same is true of other functions that change a batch job.")));
 }
 
 static void

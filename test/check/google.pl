@@ -241,7 +241,7 @@ refused(
 refused(
     'a key that is none',
     {%$key, private_key => 'MIIE'},
-    qr/^bad_key: the private key is none in PEM form$/);
+    qr/^bad_key: the private key is not in PEM form$/);
 refused(
     'an account that is not there',
     {%$key, client_email => 'nobody@proj-1.iam.gserviceaccount.com'},

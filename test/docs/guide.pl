@@ -72,7 +72,6 @@ $before{'Search'} = sub {
     is(paid($small), 6, '… each paid once');
     is(as_app('SELECT embed_documents()'), '', '… nothing is due');
     my $question = embedding('When is the money on my card?');
-    say_to_psql("\\set question '$question'");
     my $nearest = "SELECT array_agg(n) FROM (SELECT document_id || '.' || n AS n FROM chunk
         ORDER BY embedding <=> '$question' LIMIT 4) s";
     my @by_index = ('SET enable_seqscan = off', 'SET enable_sort = off');
@@ -200,7 +199,6 @@ $before{'How far is it'} = sub {
     is(poll_sql($embedded, 3, 30), 3, 'the second pipeline follows the first');
     is(poll_sql('SELECT count(*) FROM batch_jobs WHERE finished_at IS NULL', 0),
         0, '… it ends');
-    is(states(), 'summaries 3 0, embeddings 3 0', '… all is answered');
 };
 $after{'How far is it'} = sub {
     is( poll_sql(

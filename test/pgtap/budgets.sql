@@ -130,9 +130,9 @@ RESET TimeZone;
 SELECT is(batch_drop_budget(budget_id)::text, '', 'it can be dropped') FROM batch_budgets;
 SELECT is(said(4, 0.5), 'ok', 'a job within its max_cost');
 SELECT is(said(4, 0.39),
-    '53400 | batch job may cost more than max_cost leaves | It is estimated at 0.1 US dollars, and '
-    'its first batch may cost 0.4. Of 0.39, 0 are spent and 0 are reserved for batches under way. '
-    '| Raise max_cost, or limit the length of answers in params.',
+    '53400 | batch job may cost more than max_cost leaves | The job is estimated at 0.1 US '
+    'dollars, and its first batch may cost 0.4. Of the limit of 0.39, 0 are spent and 0 are '
+    'reserved for batches under way. | Raise max_cost, or limit the length of answers in params.',
     'one whose first batch may pass it');
 SELECT matches(said(1, 0), '^53400 ', 'nothing is free of charge');
 SELECT is(named(4, 0.5), '', 'batch_estimate names no limit that is not met');
@@ -164,10 +164,10 @@ SELECT throws_like(
 RESET ROLE;
 SET batchinf.max_job_cost = '0.3';
 SELECT is(said(4),
-    '53400 | batch job may cost more than max_cost leaves | It is estimated at 0.1 US dollars, and '
-    'its first batch may cost 0.4. Of 0.3, 0 are spent and 0 are reserved for batches under way. '
-    '| Setting batchinf.max_job_cost limits jobs that name no max_cost; name one to raise it on '
-    'purpose.', 'the setting limits jobs that name no max_cost');
+    '53400 | batch job may cost more than max_cost leaves | The job is estimated at 0.1 US '
+    'dollars, and its first batch may cost 0.4. Of the limit of 0.3, 0 are spent and 0 are '
+    'reserved for batches under way. | Setting batchinf.max_job_cost limits jobs that name no '
+    'max_cost; name one to raise it on purpose.', 'the setting limits jobs that name no max_cost');
 SELECT is(said(3), 'ok', '… and lets smaller ones through');
 SELECT is(said(4, 1), 'ok', 'max_cost raises it on purpose');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 ', 'it needs prices');
@@ -177,10 +177,10 @@ RESET batchinf.max_job_cost;
 SELECT batch_set_budget(0.5, 'day', server => 's') AS b \gset
 SELECT is(said(5), 'ok', 'within the budget');
 SELECT matches(said(6),
-    '^53400 \| batch job may cost more than budget ' || :b || ' \(server s, a day\) leaves \| It '
-    'is estimated at 0.15 US dollars, and its first batch may cost 0.6. Of 0.5, 0 are spent and 0 '
-    'are reserved for batches under way. \| There is money again at .*, or when batch_set_budget\('
-    '\) gives more.$', 'above it');
+    '^53400 \| batch job may cost more than budget ' || :b || ' \(server s, a day\) leaves \| The '
+    'job is estimated at 0.15 US dollars, and its first batch may cost 0.6. Of the limit of 0.5, 0 '
+    'are spent and 0 are reserved for batches under way. \| There is money again at .*, or when '
+    'batch_set_budget\(\) gives more.$', 'above it');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 .* within budget ' || :b,
     'a budget needs prices');
 SELECT is(named(5) || named(6),
@@ -245,7 +245,7 @@ SELECT matches((SELECT waiting_for FROM batch_jobs WHERE job_id = :second),
     '^budget \d+ \(server two, a day\): 0.5 US dollars, 0 spent and 0.4 reserved; this batch may '
     'cost 0.4; it goes on when batches under way have ended; since .*; next try ',
     'the other one waits for it');
-SELECT matches(said(2, server => 'two'), 'Of 0.5, 0 are spent and 0.4 are reserved',
+SELECT matches(said(2, server => 'two'), 'Of the limit of 0.5, 0 are spent and 0.4 are reserved',
     'a submit sees what is reserved');
 SELECT is((SELECT count(*) FROM batchinf.batch b JOIN batchinf.chunk c USING (chunk_id)
            WHERE c.job_id = :second), 0::bigint, '… and nothing of it was sent');
@@ -320,8 +320,10 @@ SELECT batch_set_budget(0.5, 'day', server => 'late', on_exceed => 'wait');
 CALL sim.await(format('waits(%s) = ''budget'' AND (SELECT succeeded = 4 AND reserved = 0
     FROM batch_jobs WHERE job_id = %1$s)', :job));
 SELECT is(budget(:b), 'all late day wait: 0.4 of 0.5, 0 reserved, 0.1 left', 'a raise wakes it');
+BEGIN;    -- otherwise the worker may take the next chunk before the look
 UPDATE batchinf.spend SET at = at - interval '1 day';
 SELECT is(budget(:b), 'all late day wait: 0 of 0.5, 0 reserved, 0.5 left', 'the next day');
+COMMIT;
 SELECT batch_resume(:job);
 CALL sim.await(format('(SELECT succeeded = 8 FROM batch_jobs WHERE job_id = %s)', :job));
 SELECT is(sim.finish('work'), '', 'the next day has money for the rest');

@@ -99,7 +99,7 @@ SELECT results_eq('SELECT doc, n, tag FROM tag ORDER BY 1, 2',
     $$VALUES (1, 1, 'x'), (1, 2, 'y'), (1, 3, 'z'), (4, 1, 'x'), (4, 3, 'y'), (4, 6, 'w')$$,
     '… a row for each good one');
 SELECT matches((SELECT write_error FROM batch_records WHERE job_id = :job AND record_id = '4'),
-    '^3 of 6 items are not written: 2, 4, 5 \(new row for relation "tag" violates check',
+    '^3 of 6 items are not written: numbers 2, 4, 5 \(new row for relation "tag" violates check',
     '… the numbers of the others are told');
 SELECT is(counts(:job), 'completed: 3 written, 2 failed, 1 partly, 0 stale', '… and counted');
 SELECT is((SELECT items || ' ' || items_failed FROM batch_records WHERE job_id = :job
@@ -178,7 +178,8 @@ SELECT max(job_id) AS job FROM batch_jobs \gset
 SELECT results_eq('SELECT name::text, n FROM topic ORDER BY 2',
     $$VALUES ('SEA', 2), ('sky', 3), ('x', 5), ('moon', 6)$$, 'a key twice: the last one is there');
 SELECT matches((SELECT write_error FROM batch_records WHERE job_id = :job AND record_id = '1'),
-    '^2 of 5 items are not written: 1, 4 \(a later row that is written with it has the same key',
+    '^2 of 5 items are not written: numbers 1, 4 \(a later row that is written with it has the '
+    'same key',
     '… it is told, not raised');
 SELECT submitted('topic', '{"name": "$[0]", "lang": {"const": "en"}}', 'upsert',
     $$, each => '$.t[*]', conflict => 'lang, name'$$) AS job \gset

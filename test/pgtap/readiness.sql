@@ -73,7 +73,7 @@ FROM (VALUES
     ('recommendation', '{"acceptable_delay": null}', 'batch')) v(f, more, wanted);
 SELECT is(w.reason,
     'acceptable delay: a window takes 4 hours (p95 of 50 past batches; p50 1, p99 10), the job '
-    'needs 1. cost: batches save 10 US dollars. Missing to be sure: real-time capacity',
+    'needs windows: 1. cost: batches save 10 US dollars. Missing to be sure: real-time capacity',
     'reasons, and what is missing to be sure')
 FROM batchinf.worksheet(facts('{"capacity_cost": null}')) w WHERE factor = 'recommendation';
 SELECT isnt(w.reason, NULL, format('%s has a reason where nothing is known', w.factor))

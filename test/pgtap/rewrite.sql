@@ -216,7 +216,7 @@ BEGIN;
 BEGIN;
 SELECT is(batch_rewrite(:again), 2::bigint, 'batch_rewrite: two outputs');
 SELECT matches((SELECT waiting_for FROM batch_jobs WHERE job_id = :again),
-    '^answers that could not be written to [^:;]+; they are written as soon as that is possible',
+    '^answers are not yet written to [^:;]+; they are written as soon as that is possible',
     '… and the job says what it waits for, without a reason before the first try');
 COMMIT;
 SELECT is(counts(:again), 'running: 4 succeeded, 2 written, 2 waiting, 0 missing, 0 failed',

@@ -200,8 +200,8 @@ SELECT dblink_exec('locker', 'BEGIN'),
 SELECT sim.work_beside('60 s');
 SELECT waits(
     :locked,
-    '^answers that could not be written to (public\.)?tickets: .*lock.*; they are written as soon '
-    'as that is possible; S; U$');
+    '^answers are not yet written to (public\.)?tickets: .*lock.*; they are written as soon as '
+    'that is possible; S; U$');
 SELECT dblink_exec('locker', 'COMMIT'), dblink_disconnect('locker') \g /dev/null
 SELECT is(
     sim.until(format('SELECT state FROM batch_jobs WHERE job_id = %s', :locked), 'completed', 30),
@@ -228,12 +228,12 @@ SELECT matches(failed('{{mark}}'), '^completed \| 4 of 5 records ended as errore
 SELECT is(failed('[[sim:say=ok]] {{id}}'), 'completed', 'none where one has succeeded');
 ALTER TABLE tickets ADD CHECK (label <> 'never');
 SELECT matches(failed('[[sim:say=never]] {{id}}', 'tickets', '{"label": "$"}'),
-    '^completed \| 5 of 5 answers are write_failed: .*tickets_label_check',
+    '^completed \| 5 of 5 answers have the write state write_failed: .*tickets_label_check',
     'answers none of which could be written');
 SELECT matches(
     sim.psql(format('CALL batch_wait(%s)', (SELECT max(job_id) FROM batch_jobs))),
     E'^NOTICE:  batch job \\d+ is completed: 5 of 5 records done, '
-    '5 succeeded, cost 0\\.\\d+ USD\nDETAIL:  5 of 5 answers are write_failed',
+    '5 succeeded, cost 0\\.\\d+ USD\nDETAIL:  5 of 5 answers have the write state write_failed',
     'batch_wait says it at the end');
 
 -- what one line costs does not grow with other jobs' chunks

@@ -196,8 +196,8 @@ describe(const BiResult *output)
 	int			shown = 0;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%d of %d items are not written: ", output->items_failed,
-					 output->nitems);
+	appendStringInfo(&text, "%d of %d items are not written: number%s ", output->items_failed,
+					 output->nitems, output->items_failed == 1 ? "" : "s");
 	for (int i = 0; i < output->nitems && shown <= NUMBERS_MAX; i++)
 	{
 		const BiResult *item = &output->items[i];

@@ -71,8 +71,8 @@ keep_remains(const BiStep *step, const char *text, size_t len, BiAnswer *answer)
 }
 
 /* Sets the seq of the line's record, and notes that it has an answer.  Returns false, and counts
- * the line, if it has none, or has one already.  A second answer whose tokens are known is none of
- * the record, but counts for what was paid. */
+ * the line, if there is no such record, or if the record has an answer already.  A second answer
+ * whose tokens are known does not belong to the record, but counts for what was paid. */
 static bool
 find_record(BiReader *reader, const BiResultLine *line, BiResult *result)
 {
@@ -229,7 +229,7 @@ read_line(BiReader *reader, const char *line, size_t len, BiResult *result)
 	return found;
 }
 
-/* Takes a second answer out of the results: it is none. */
+/* Takes a second answer out of the results: it does not change the record. */
 static void
 put_aside(BiReader *reader, const BiResult *result)
 {

@@ -21,7 +21,7 @@ extern void bi_trial_open(BiTrial *trial, BiTarget *target);
 /*
  * Returns what the output of an accepted answer would put into the columns: a JSON object, or an
  * array of one for each item, palloc'd in the current context.  NULL if that is nothing: the
- * outcome is no success, or is none any more because the output does not fit, or
+ * outcome is not a success, or ceases to be one because the output does not fit, or
  * result->write_error says why the columns do not take it.  result has the record's id, key and
  * columns.  Runs as the current user, in their transaction.
  */
