@@ -1074,13 +1074,15 @@ CROSS JOIN LATERAL (
           GROUP BY l.install, l.database, l.owner, l.owner_name, l.server, l.server_name) g
     CROSS JOIN batchinf.here h
     CROSS JOIN LATERAL (SELECT g.install = h.uuid AND g.database = h.database) o(ours)
+    -- by name as in budget_here: otherwise a server that is created again has spent nothing
     WHERE batchinf.counts(
         b.role, b.server,
-        CASE WHEN o.ours THEN g.owner
-            ELSE (SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.rolname = g.owner_name) END,
-        CASE WHEN o.ours THEN g.server
-            ELSE (SELECT f.oid FROM pg_catalog.pg_foreign_server f
-                  WHERE f.srvname = g.server_name) END)) s
+        COALESCE((SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.oid = g.owner AND o.ours),
+                 (SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.rolname = g.owner_name)),
+        COALESCE((SELECT f.oid FROM pg_catalog.pg_foreign_server f
+                  WHERE f.oid = g.server AND o.ours),
+                 (SELECT f.oid FROM pg_catalog.pg_foreign_server f
+                  WHERE f.srvname = g.server_name)))) s
 CROSS JOIN LATERAL (
     -- what is delivered of a chunk is in the ledger already
     SELECT COALESCE(sum(GREATEST(c.reserved - c.cost, 0)), 0) AS reserved

@@ -393,6 +393,29 @@ SELECT is((SELECT count(*) FROM batch_budgets WHERE budget_id = :ann AND batch_d
            IS NOT NULL), 1::bigint, '… and it can be dropped');
 SELECT batch_drop_budget(:team);
 
+-- who creates a server or a role again has no new budget
+SELECT sim.server('again');
+CREATE ROLE budget_zoe;
+GRANT USAGE ON FOREIGN SERVER again TO budget_zoe;
+CREATE USER MAPPING FOR budget_zoe SERVER again OPTIONS (api_key 'sk-sim');
+SELECT batch_set_budget(100, 'month', server => 'again') AS b \gset
+SELECT batch_set_budget(100, 'month', 'budget_zoe') AS zoe \gset
+SET ROLE budget_zoe;
+SELECT submit(2, server => 'again', prompt => usage(10)) AS job \gset
+RESET ROLE;
+CALL batch_work('60 s');
+DROP SERVER again CASCADE;
+SELECT is(budget(:b), 'all again month refuse: 0 of 100, 0 reserved, 100 left',
+    'a server that is gone');
+SELECT sim.server('again');
+SELECT is(budget(:b), 'all again month refuse: 0.02 of 100, 0 reserved, 99.98 left',
+    '… and is created again');
+DROP ROLE budget_zoe;
+CREATE ROLE budget_zoe;
+SELECT is(budget(:zoe), 'budget_zoe all month refuse: 0.02 of 100, 0 reserved, 99.98 left',
+    'a role that is created again');
+SELECT batch_drop_budget(budget_id) FROM batch_budgets WHERE budget_id IN (:b, :zoe);
+
 -- a session that is idle after its submit, or its budget, holds up nobody
 SELECT sim.server('idle');
 SELECT batch_set_budget(1, 'day', server => 'idle', on_exceed => 'wait') AS b \gset
