@@ -368,12 +368,48 @@ CREATE OR REPLACE FUNCTION batchinf.prompt_hash(spec jsonb) RETURNS bytea
 COMMENT ON FUNCTION batchinf.prompt_hash IS
     'hash of what a job sends with all of its records, from its spec';
 
--- Only what the API knows by one of these names limits the answer.
-CREATE OR REPLACE FUNCTION batchinf.max_tokens(params text) RETURNS bigint
+-- Only what the API has by one of these names, at its place, limits the answer: the same words
+-- somewhere else, as in metadata, limit nothing.  Of several limits the largest one counts.  What
+-- is not a whole number from 1 may be read by the provider in any way: then the limit is unknown.
+CREATE OR REPLACE FUNCTION batchinf.max_tokens(provider text, model text, params text)
+    RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN pg_catalog.substring(
-        params, '"(?:max_tokens|max_completion_tokens|max_output_tokens|maxOutputTokens|maxTokens'
-                '|max_new_tokens|max_gen_len|maxTokenCount)"\s*:\s*([0-9]{1,9})(?![0-9])')::bigint;
+BEGIN ATOMIC
+    WITH place(provider, model, path) AS (
+        VALUES ('openai', '%', '{max_tokens}'::text[]),
+               ('openai', '%', '{max_completion_tokens}'),
+               ('openai', '%', '{max_output_tokens}'),
+               ('azure_openai', '%', '{max_tokens}'),
+               ('azure_openai', '%', '{max_completion_tokens}'),
+               ('azure_openai', '%', '{max_output_tokens}'),
+               ('anthropic', '%', '{max_tokens}'),
+               ('bedrock', '%', '{maxTokens}'),
+               ('bedrock', '%', '{max_tokens}'),
+               ('bedrock', '%', '{inferenceConfig,maxTokens}'),
+               ('vertex', '%claude%', '{max_tokens}'),
+               ('vertex', '%', '{generationConfig,maxOutputTokens}'),
+               ('vertex', '%', '{generationConfig,max_output_tokens}'),
+               ('vertex', '%', '{generation_config,maxOutputTokens}'),
+               ('vertex', '%', '{generation_config,max_output_tokens}'),
+               ('gemini', '%', '{generationConfig,maxOutputTokens}'),
+               ('gemini', '%', '{generationConfig,max_output_tokens}'),
+               ('gemini', '%', '{generation_config,maxOutputTokens}'),
+               ('gemini', '%', '{generation_config,max_output_tokens}')
+    ), given AS MATERIALIZED (
+        -- no text of PostgreSQL has a NUL; which character stands there does not matter here
+        SELECT pg_catalog.replace(max_tokens.params, '\u0000', '\u0001')::json AS params
+    ), limits AS (
+        SELECT CASE WHEN v.value ~ '^[0-9]+([.][0-9]+)?([eE][+]?[0-9]{1,2})?$'
+                   THEN v.value::numeric END AS tokens
+        FROM given g, place p, LATERAL (SELECT g.params #>> p.path AS value) v
+        WHERE p.provider = max_tokens.provider AND max_tokens.model LIKE p.model
+          AND v.value IS NOT NULL
+    )
+    SELECT CASE WHEN bool_and(COALESCE(l.tokens = pg_catalog.trunc(l.tokens)
+                                       AND l.tokens BETWEEN 1 AND 999999999, false))
+               THEN max(l.tokens) END::bigint
+    FROM limits l;
+END;
 COMMENT ON FUNCTION batchinf.max_tokens IS
     'how many tokens an answer may have by the params of its job; NULL: they do not say';
 
@@ -454,7 +490,10 @@ BEGIN ATOMIC
                every AS (ORDER BY p.history_id
                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ), most AS (
-        SELECT batchinf.max_tokens(forecast.spec ->> 'params') AS tokens
+        SELECT batchinf.max_tokens(
+                   (SELECT s.provider FROM batchinf.price_server s
+                    WHERE s.server = forecast.server),
+                   forecast.spec ->> 'model', forecast.spec ->> 'params') AS tokens
     ), expected AS (
         SELECT i.measured, i.is_same AS input_is_same, o.is_same AS output_is_same,
                m.tokens AS max_tokens,
@@ -1035,13 +1074,15 @@ CROSS JOIN LATERAL (
           GROUP BY l.install, l.database, l.owner, l.owner_name, l.server, l.server_name) g
     CROSS JOIN batchinf.here h
     CROSS JOIN LATERAL (SELECT g.install = h.uuid AND g.database = h.database) o(ours)
+    -- by name as in budget_here: otherwise a server that is created again has spent nothing
     WHERE batchinf.counts(
         b.role, b.server,
-        CASE WHEN o.ours THEN g.owner
-            ELSE (SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.rolname = g.owner_name) END,
-        CASE WHEN o.ours THEN g.server
-            ELSE (SELECT f.oid FROM pg_catalog.pg_foreign_server f
-                  WHERE f.srvname = g.server_name) END)) s
+        COALESCE((SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.oid = g.owner AND o.ours),
+                 (SELECT q.oid FROM pg_catalog.pg_roles q WHERE q.rolname = g.owner_name)),
+        COALESCE((SELECT f.oid FROM pg_catalog.pg_foreign_server f
+                  WHERE f.oid = g.server AND o.ours),
+                 (SELECT f.oid FROM pg_catalog.pg_foreign_server f
+                  WHERE f.srvname = g.server_name)))) s
 CROSS JOIN LATERAL (
     -- what is delivered of a chunk is in the ledger already
     SELECT COALESCE(sum(GREATEST(c.reserved - c.cost, 0)), 0) AS reserved

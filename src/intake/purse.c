@@ -72,10 +72,20 @@ report_unpriced(const BiJob *job, const BiCeiling *ceiling)
 			 errhint("batch_set_price() gives it one.")));
 }
 
-static const char *
-hint_of(const BiJob *job, const BiCeiling *ceiling)
+/* True if the limit leaves enough in its next period: for the whole job, or, where batches wait,
+ * for its first one. */
+static bool
+will_fit(const BiCeiling *ceiling, const Price *price)
 {
-	if (ceiling->is_budget && !TIMESTAMP_IS_NOEND(ceiling->until))
+	Numeric		need = ceiling->on_exceed == BI_ON_EXCEED_REFUSE ? need_of(price) : price->first;
+
+	return !TIMESTAMP_IS_NOEND(ceiling->until) && !bi_ceiling_never_fits(ceiling, need);
+}
+
+static const char *
+hint_of(const BiJob *job, const BiCeiling *ceiling, const Price *price)
+{
+	if (ceiling->is_budget && will_fit(ceiling, price))
 		return psprintf("There is money again at %s, or when batch_set_budget() gives more.",
 						timestamptz_to_str(ceiling->until));
 	if (ceiling->is_budget)
@@ -106,7 +116,7 @@ report_exceeded(const BiJob *job, const BiCeiling *ceiling, const Price *price)
 					   " way.",
 					   bi_ceiling_text(price->estimate), bi_ceiling_text(price->first),
 					   ceiling->amount, ceiling->spent, ceiling->reserved),
-			 errhint("%s", hint_of(job, ceiling))));
+			 errhint("%s", hint_of(job, ceiling, price))));
 }
 
 void

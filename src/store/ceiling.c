@@ -125,6 +125,7 @@ read_ceilings(int64 n)
 		ceiling->on_exceed = parse_word(bi_sql_text(cxt, row, 6));
 		ceiling->until = bi_sql_time(row, 7);
 		ceiling->is_spent = bi_sql_bool(row, 8);
+		ceiling->limit = bi_sql_numeric(row, 9);
 		ceilings = lappend(ceilings, ceiling);
 	}
 	return ceilings;
@@ -145,7 +146,7 @@ find_ceilings(const BiJob *job, Numeric need, const char *condition)
 	bi_sql_arg(&args, NUMERICOID, need ? NumericGetDatum(need) : 0, need == NULL);
 	n = bi_sql_rerun(psprintf("SELECT l.name, l.budget_id IS NOT NULL, batchinf.usd(l.amount),"
 							  " batchinf.usd(l.spent), batchinf.usd(l.reserved), l.on_exceed,"
-							  " l.period_end, $5 IS NULL OR l.spent + $5 > l.amount"
+							  " l.period_end, $5 IS NULL OR l.spent + $5 > l.amount, l.amount"
 							  " FROM batchinf.ceilings($1, $2, $3, $4::numeric) l WHERE %s"
 							  " ORDER BY l.on_exceed = 'warn', l.on_exceed = 'wait',"
 							  " l.budget_id IS NOT NULL, l.period_end DESC NULLS FIRST,"
@@ -175,6 +176,13 @@ bi_ceiling_reserve(int64 chunk_id, Numeric amount)
 	bi_sql_arg_int8(&args, chunk_id);
 	bi_sql_arg(&args, NUMERICOID, NumericGetDatum(amount), false);
 	bi_sql_run("UPDATE batchinf.chunk SET reserved = cost + $2 WHERE chunk_id = $1", &args);
+}
+
+bool
+bi_ceiling_never_fits(const BiCeiling *ceiling, Numeric need)
+{
+	return DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(need),
+											NumericGetDatum(ceiling->limit)));
 }
 
 char *

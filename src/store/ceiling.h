@@ -34,12 +34,16 @@ typedef struct BiCeiling
 	char	   *name;			/* with what it is for, for a message */
 	bool		is_budget;		/* false: it is the job's max_cost */
 	char	   *amount;
+	Numeric		limit;			/* the amount, as a number */
 	char	   *spent;
 	char	   *reserved;		/* for batches under way */
 	BiOnExceed	on_exceed;
 	TimestampTz until;			/* when its period ends; DT_NOEND: never */
 	bool		is_spent;		/* it leaves too little even if nothing reserved is spent */
 } BiCeiling;
+
+/* True if a batch of that cost never fits, even at the beginning of a period. */
+extern bool bi_ceiling_never_fits(const BiCeiling *ceiling, Numeric need);
 
 /* Returns an amount as messages show it.  Needs no SPI. */
 extern char *bi_ceiling_text(Numeric amount);

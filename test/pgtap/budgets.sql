@@ -179,8 +179,8 @@ SELECT is(said(5), 'ok', 'within the budget');
 SELECT matches(said(6),
     '^53400 \| batch job may cost more than budget ' || :b || ' \(server s, a day\) leaves \| The '
     'job is estimated at 0.15 US dollars, and its first batch may cost 0.6. Of the limit of 0.5, 0 '
-    'are spent and 0 are reserved for batches under way. \| There is money again at .*, or when '
-    'batch_set_budget\(\) gives more.$', 'above it');
+    'are spent and 0 are reserved for batches under way. \| batch_set_budget\(\) gives more.$',
+    'above it: the next period has no more');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 .* within budget ' || :b,
     'a budget needs prices');
 SELECT is(named(5) || named(6),
@@ -197,7 +197,8 @@ SELECT matches(sim.psql('SELECT submit(1, model => ''no-such-model'')'),
     'WARNING:  cost of the batch job is not counted by budget ', '… that says what is not counted');
 SELECT batch_set_budget(0.5, 'day', server => 's', on_exceed => 'wait') AS b \gset
 SELECT matches(sim.psql('SELECT submit(6)'),
-    'NOTICE:  batches of the job wait when budget .* is used up', 'one that waits takes it');
+    'NOTICE:  batches of the job wait when budget .* is used up.*HINT:  batch_set_budget\(\) gives',
+    'one that waits takes it, and says that its batch is too dear for any period');
 SELECT matches(named(6), 'it needs 0.6: its batches wait$', '… which batch_estimate tells');
 SELECT matches(said(1, model => 'no-such-model'), '^55000 ', '… but not without a price');
 SELECT batch_cancel(job_id) FROM batch_jobs WHERE finished_at IS NULL;
@@ -304,6 +305,9 @@ SELECT batch_drop_budget(:b);
 -- a budget that waits: for the next period, another amount, its end
 SELECT sim.server('late', 'max_requests ''2''');
 SELECT batch_set_budget(0.3, 'day', server => 'late', on_exceed => 'wait') AS b \gset
+SELECT matches(sim.psql('SELECT submit(13, server => ''late'')'), 'HINT:  There is money again at ',
+    'a job of many batches goes on in the next period');
+SELECT batch_cancel(max(job_id)) FROM batch_jobs;
 SELECT submit(8, server => 'late', prompt => usage(100)) AS job \gset
 SELECT sim.start('work', 'CALL public.batch_work(''120 s'')');
 CALL sim.await(format('waits(%s) = ''budget'' AND (SELECT succeeded = 2 AND reserved = 0
@@ -391,6 +395,29 @@ SELECT is((SELECT count(*) FROM batch_budgets WHERE budget_id = :ann AND batch_d
            IS NOT NULL), 1::bigint, '… and it can be dropped');
 SELECT batch_drop_budget(:team);
 
+-- who creates a server or a role again has no new budget
+SELECT sim.server('again');
+CREATE ROLE budget_zoe;
+GRANT USAGE ON FOREIGN SERVER again TO budget_zoe;
+CREATE USER MAPPING FOR budget_zoe SERVER again OPTIONS (api_key 'sk-sim');
+SELECT batch_set_budget(100, 'month', server => 'again') AS b \gset
+SELECT batch_set_budget(100, 'month', 'budget_zoe') AS zoe \gset
+SET ROLE budget_zoe;
+SELECT submit(2, server => 'again', prompt => usage(10)) AS job \gset
+RESET ROLE;
+CALL batch_work('60 s');
+DROP SERVER again CASCADE;
+SELECT is(budget(:b), 'all again month refuse: 0 of 100, 0 reserved, 100 left',
+    'a server that is gone');
+SELECT sim.server('again');
+SELECT is(budget(:b), 'all again month refuse: 0.02 of 100, 0 reserved, 99.98 left',
+    '… and is created again');
+DROP ROLE budget_zoe;
+CREATE ROLE budget_zoe;
+SELECT is(budget(:zoe), 'budget_zoe all month refuse: 0.02 of 100, 0 reserved, 99.98 left',
+    'a role that is created again');
+SELECT batch_drop_budget(budget_id) FROM batch_budgets WHERE budget_id IN (:b, :zoe);
+
 -- a session that is idle after its submit, or its budget, holds up nobody
 SELECT sim.server('idle');
 SELECT batch_set_budget(1, 'day', server => 'idle', on_exceed => 'wait') AS b \gset
@@ -425,6 +452,9 @@ SELECT batch_drop_budget(:b);
 SELECT batch_set_budget(0, 'month', server => 'idle', on_exceed => 'wait') AS b \gset
 SELECT submit(2, server => 'idle') AS job \gset
 SELECT sim.work_until_waits(:job);
+SELECT matches((SELECT waiting_for FROM batch_jobs WHERE job_id = :job),
+    'it goes on when batch_set_budget\(\) gives more, and batch_cancel\(' || :job || '\) ends',
+    'a batch that costs more than the whole budget is not promised the next period');
 SELECT batch_cancel(:job);
 CALL batch_work('60 s');
 SELECT is((SELECT state || ' ' || cancelled FROM batch_jobs WHERE job_id = :job), 'cancelled 2',

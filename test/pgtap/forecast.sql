@@ -216,8 +216,37 @@ SELECT is(expect('{"prompt": "a"}', 100, 10000),
 SELECT is(expect('{"prompt": "a", "params": "{\"max_completion_tokens\": 1000}"}', 100, 10000),
           '10000 25000 100000 0 text max_tokens - 0.22 0.82 0.44',
           'with a limit of the answer: a quarter of it, and all of it');
-SELECT is(expect('{"prompt": "a", "params": "{\"inferenceConfig\": {\"maxTokens\": 40}}"}', 1, 10),
-          '10 10 40 0 text max_tokens - 0.0001 0.00034 0.0002', '… wherever the API has it');
+SELECT is(expect('{"prompt": "a", "params": "{\"metadata\": {\"max_tokens\": 1}}"}', 100, 10000),
+          '10000 50000 200000 0 text default - 0.42 1.62 0.84', '… not with such words elsewhere');
+SELECT is(batchinf.max_tokens(provider, model, params)::text, wanted,
+          provider || ' ' || model || ' ' || params)
+FROM (VALUES
+    ('openai', 'm', '{"max_tokens": 7, "metadata": {"max_completion_tokens": 1}}', '7'),
+    ('openai', 'm', '{"metadata": {"max_tokens": 1}, "max_completion_tokens": 1000}', '1000'),
+    ('openai', 'm', '{"max_tokens": 1, "max_completion_tokens": 1000}', '1000'),
+    ('openai', 'm', '{"max_tokens": 1, "max_completion_tokens": "many"}', NULL),
+    ('openai', 'm', '{"max_tokens": 1, "max_completion_tokens": null}', '1'),
+    ('openai', 'm', '{"max_tokens": 1, "max_tokens": 1000}', '1000'),
+    ('openai', 'm', '{"max_output_tokens": 1e3, "stop": "\u0000\\u0000"}', '1000'),
+    ('openai', 'm', '{"max_tokens": 1.5}', NULL),
+    ('openai', 'm', '{"max_tokens": 0}', NULL),
+    ('openai', 'm', '{"max_tokens": -1}', NULL),
+    ('openai', 'm', '{"max_tokens": 1e99}', NULL),
+    ('openai', 'm', '{"max_tokens": 1e999999}', NULL),
+    ('openai', 'm', '{"max_tokens": {"max_tokens": 1}}', NULL),
+    ('openai', 'm', '{"maxTokens": 1}', NULL),
+    ('openai', 'm', '[{"max_tokens": 1}]', NULL),
+    ('openai', 'm', NULL, NULL),
+    ('azure_openai', 'm', '{"max_output_tokens": 9}', '9'),
+    ('anthropic', 'm', '{"max_tokens": 9, "metadata": {"max_tokens": 1}}', '9'),
+    ('bedrock', 'm', '{"max_tokens": 9}', '9'),
+    ('bedrock', 'm', '{"inferenceConfig": {"maxTokens": 40}}', '40'),
+    ('bedrock', 'm', '{"requestMetadata": {"maxTokens": 40}}', NULL),
+    ('gemini', 'm', '{"generationConfig": {"maxOutputTokens": 40}}', '40'),
+    ('vertex', 'm', '{"generation_config": {"max_output_tokens": 40}}', '40'),
+    ('vertex', 'm', '{"max_tokens": 9}', NULL),
+    ('vertex', 'publishers/anthropic/models/claude-x', '{"max_tokens": 9}', '9')
+    ) v(provider, model, params, wanted);
 SELECT is(expect('{"task": "embedding"}', 100, 10000),
           '10000 0 0 0 text none - 0.02 0.02 0.04', 'embeddings have no output');
 SELECT learn('{"prompt": "b"}', 19, 1000, 2000, 1900, 200);

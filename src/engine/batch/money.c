@@ -82,7 +82,7 @@ describe_wait(const BiStep *step, const BiCeiling *ceiling, Numeric need)
 		return psprintf("%s; batch_set_price() gives it one", figures);
 	if (!ceiling->is_spent)
 		return psprintf("%s; it goes on when batches under way have ended", figures);
-	if (TIMESTAMP_IS_NOEND(ceiling->until))
+	if (TIMESTAMP_IS_NOEND(ceiling->until) || bi_ceiling_never_fits(ceiling, need))
 		return psprintf("%s; it goes on when batch_set_budget() gives more, and batch_cancel("
 						INT64_FORMAT ") ends the job", figures, step->job->id);
 	return psprintf("%s; it has money again at %s, or when batch_set_budget() gives more", figures,
