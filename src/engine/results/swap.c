@@ -287,7 +287,7 @@ leave_overtaken(Swap *swap, BiReplaced *values)
 	int			left = 0;
 
 	stale.values = palloc(sizeof(pg_uuid_t) * values->nvalues);
-	stale.nvalues = bi_pipeline_overtaken(swap->task.step->job, values->values, values->nvalues,
+	stale.nvalues = bi_replaced_overtaken(swap->task.step->job, values->values, values->nvalues,
 										  stale.values);
 	if (stale.nvalues == 0)
 		return;
