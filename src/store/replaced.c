@@ -14,8 +14,11 @@
 #include "base/compat.h"
 #include "base/texts.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
+#include "store/aim.h"
 #include "store/replaced.h"
 #include "store/sql.h"
+#include "store/target.h"
 #include "utils/builtins.h"
 
 /* A piece ends behind this many bytes. */
@@ -23,6 +26,16 @@
 
 /* All pieces are stored when they take so much memory together. */
 #define MEMORY_BYTES (8 * 1024 * 1024)
+
+/* A lock of an object that does not exist: no statement takes it, so nobody else holds it up. */
+void
+bi_replaced_lock(const BiJob *job)
+{
+	const BiAim *aim = bi_aim_find(job);
+
+	if (aim->why == NULL)
+		LockDatabaseObject(bi_target_root(aim->relid), InvalidOid, 0, ExclusiveLock);
+}
 
 /*
  * Later jobs are asked themselves: what is remembered of rows goes by batch_forget, and by the next
