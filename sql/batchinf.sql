@@ -555,8 +555,12 @@ CREATE FUNCTION batchinf.next_time(
             (at AT TIME ZONE COALESCE(zone, 'UTC') + every) AT TIME ZONE COALESCE(zone, 'UTC')
         -- what was missed is made up for once
         ELSE (SELECT min(t.at) FROM (
-                  SELECT (last AT TIME ZONE COALESCE(zone, 'UTC') + every * n.n)
-                      AT TIME ZONE COALESCE(zone, 'UTC') AS at
+                  -- an hour that clocks repeat has its minutes twice: of short times each counts
+                  SELECT CASE WHEN every <= interval '1 hour'
+                      THEN last + pg_catalog.make_interval(
+                          secs => n.n * EXTRACT(epoch FROM every)::float8)
+                      ELSE (last AT TIME ZONE COALESCE(zone, 'UTC') + every * n.n)
+                          AT TIME ZONE COALESCE(zone, 'UTC') END AS at
                   FROM pg_catalog.generate_series(
                       pg_catalog.trunc(EXTRACT(epoch FROM at - last)
                                        / EXTRACT(epoch FROM every))::bigint - 1,

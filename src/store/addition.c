@@ -8,6 +8,7 @@
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
 #include "store/addition.h"
+#include "store/sql.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -203,6 +204,17 @@ append_add(StringInfo sql, const BiTarget *target)
 	"(SELECT pg_catalog.count(*) FROM i) OPERATOR(pg_catalog.=)" \
 	" (SELECT pg_catalog.count(*) FROM w)"
 
+/* Appends how many rows were added, below 0, as the last row; its other columns are n NULLs. */
+static void
+append_count(StringInfo sql, int n)
+{
+	appendStringInfoString(sql, " UNION ALL SELECT (0 OPERATOR(pg_catalog.-) pg_catalog.count(*))"
+						   "::pg_catalog.int4");
+	for (int i = 0; i < n; i++)
+		appendStringInfoString(sql, ", NULL");
+	appendStringInfoString(sql, " FROM i");
+}
+
 char *
 bi_addition_add(const BiTarget *target)
 {
@@ -212,6 +224,7 @@ bi_addition_add(const BiTarget *target)
 	append_add(&sql, target);
 	appendStringInfoString(&sql, ") SELECT w.seq FROM w WHERE " ALL_ADDED " OR ");
 	append_is_added(&sql, target);
+	append_count(&sql, 0);
 	return sql.data;
 }
 
@@ -259,7 +272,18 @@ bi_addition_add_noted(const BiTarget *target, const List *returned)
 	appendStringInfoString(&sql, ") AND EXISTS (SELECT FROM i WHERE ");
 	append_same_keys(&sql, target, true);
 	appendStringInfoChar(&sql, ')');
+	append_count(&sql, n + 1);
 	return sql.data;
+}
+
+int64
+bi_addition_check(int64 found)
+{
+	if (found == 0 || bi_sql_int8(found - 1, 1) != 1 - found)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger of the table has changed the keys of several rows")));
+	return found - 1;
 }
 
 char *

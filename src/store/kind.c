@@ -88,9 +88,13 @@ check_rules(Relation rel, const char *mode)
 			   errdetail("It has a rule for INSERT or UPDATE, and PostgreSQL has no INSERT … ON"
 						 " CONFLICT for such tables."),
 			   errhint("Make a trigger of the rule."));
+	if (is_mode(mode, "replace") && has_rule(rel, CMD_DELETE, false))
+		REFUSE(ERRCODE_FEATURE_NOT_SUPPORTED, rel,
+			   errdetail("It has a rule for DELETE, and PostgreSQL cannot return what such a DELETE"
+						 " has deleted."),
+			   errhint("Make a trigger of the rule."));
 	if ((is_mode(mode, "update") && has_rule(rel, CMD_UPDATE, true)) ||
-		(!is_mode(mode, "update") && has_rule(rel, CMD_INSERT, true)) ||
-		(is_mode(mode, "replace") && has_rule(rel, CMD_DELETE, true)))
+		(!is_mode(mode, "update") && has_rule(rel, CMD_INSERT, true)))
 		REFUSE(ERRCODE_WRONG_OBJECT_TYPE, rel,
 			   errdetail("It has a rule that does something else instead of the write."),
 			   errhint("Make a trigger of the rule."));

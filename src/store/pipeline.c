@@ -404,29 +404,6 @@ bi_pipeline_written(const BiJob *job, const pg_uuid_t *values, int n)
 			   " AND NOT a.written AND NOT a.failed", &args);
 }
 
-int
-bi_pipeline_overtaken(const BiJob *job, const pg_uuid_t *values, int n, pg_uuid_t *overtaken)
-{
-	BiArgs		args = {0};
-	int64		found;
-
-	if (job->spec.pipeline == 0)
-		return 0;
-	bi_sql_arg_int4(&args, job->spec.pipeline);
-	bi_sql_arg_uuids(&args, values, n);
-	bi_sql_arg_int8(&args, job->id);
-	found = bi_sql_run("SELECT u.value FROM unnest($2) u(value) WHERE EXISTS"
-					   " (SELECT FROM batchinf.answered a WHERE a.pipeline_id = $1"
-					   "  AND a.value = u.value AND a.job_id > $3 AND a.written)", &args);
-	for (int64 i = 0; i < found; i++)
-	{
-		bool		isnull;
-
-		overtaken[i] = *DatumGetUUIDP(bi_sql_datum(i, 1, &isnull));
-	}
-	return (int) found;
-}
-
 /* Refreshes */
 
 void

@@ -122,11 +122,6 @@ extern void bi_pipeline_forget_values(const BiPipeline *pipeline, const pg_uuid_
  * pipeline. */
 extern void bi_pipeline_written(const BiJob *job, const pg_uuid_t *values, int n);
 
-/* Finds those of the job's n values whose rows a later job of its pipeline has replaced.  Fills
- * overtaken, which has place for n, and returns how many there are. */
-extern int	bi_pipeline_overtaken(const BiJob *job, const pg_uuid_t *values, int n,
-								  pg_uuid_t *overtaken);
-
 /* Records a refresh.  job_id: 0: nothing was sent.  error: why it stopped, or NULL. */
 extern void bi_pipeline_note(const BiPipeline *pipeline, const BiPipelineRows *rows, int64 job_id,
 							 const char *error);

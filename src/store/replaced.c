@@ -14,8 +14,11 @@
 #include "base/compat.h"
 #include "base/texts.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
+#include "store/aim.h"
 #include "store/replaced.h"
 #include "store/sql.h"
+#include "store/target.h"
 #include "utils/builtins.h"
 
 /* A piece ends behind this many bytes. */
@@ -23,6 +26,55 @@
 
 /* All pieces are stored when they take so much memory together. */
 #define MEMORY_BYTES (8 * 1024 * 1024)
+
+/* A lock of an object that does not exist: no statement takes it, so nobody else holds it up. */
+void
+bi_replaced_lock(const BiJob *job)
+{
+	const BiAim *aim = bi_aim_find(job);
+
+	if (aim->why == NULL)
+		LockDatabaseObject(bi_target_root(aim->relid), InvalidOid, 0, ExclusiveLock);
+}
+
+/*
+ * Later jobs are asked themselves: what is remembered of rows goes by batch_forget, and by the next
+ * refresh.  Only of a deleted job it is all that there is.  The LATERALs keep the planner from
+ * reading all records of these jobs.
+ */
+int
+bi_replaced_overtaken(const BiJob *job, const pg_uuid_t *values, int n, pg_uuid_t *overtaken)
+{
+	BiArgs		args = {0};
+	int64		found;
+
+	if (job->spec.pipeline == 0)
+		return 0;
+	bi_sql_arg_int4(&args, job->spec.pipeline);
+	bi_sql_arg_uuids(&args, values, n);
+	bi_sql_arg_int8(&args, job->id);
+	found = bi_sql_run("WITH later AS MATERIALIZED (SELECT j.job_id FROM batchinf.job m"
+					   "   JOIN batchinf.job j ON j.job_id > m.job_id"
+					   "    AND (j.target = m.target OR j.target_name = m.target_name)"
+					   "   WHERE m.job_id = $3 AND (j.spec->>'pipeline')::int = $1)"
+					   " SELECT u.value FROM unnest($2) u(value) WHERE EXISTS"
+					   " (SELECT FROM later j, LATERAL (SELECT r.seq, r.attempt"
+					   "   FROM batchinf.record r WHERE r.job_id = j.job_id"
+					   "   AND r.value >= u.value AND r.value <= u.value ORDER BY r.value) r,"
+					   "  LATERAL (SELECT s.write_state FROM batchinf.result s"
+					   "   WHERE s.job_id = j.job_id AND s.seq = r.seq AND s.attempt = r.attempt"
+					   "   LIMIT 1) s WHERE s.write_state = 'written') OR EXISTS"
+					   " (SELECT FROM batchinf.answered a WHERE a.pipeline_id = $1"
+					   "  AND a.value = u.value AND a.job_id > $3 AND a.written AND NOT EXISTS"
+					   "  (SELECT FROM batchinf.job j WHERE j.job_id = a.job_id))", &args);
+	for (int64 i = 0; i < found; i++)
+	{
+		bool		isnull;
+
+		overtaken[i] = *DatumGetUUIDP(bi_sql_datum(i, 1, &isnull));
+	}
+	return (int) found;
+}
 
 void
 bi_replaced_sum(BiPrintSum *sum, const uint8 *print)

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "store/job.h"
 #include "store/replace.h"
 
 /* A sum of fingerprints, whatever their order. */
@@ -44,6 +45,18 @@ typedef struct BiReplacings
 } BiReplacings;
 
 /* All of this needs SPI and a transaction. */
+
+/*
+ * Waits until no other transaction replaces rows of the job's target, or puts them back, and keeps
+ * others from it until the end of this one.  Of two at once neither would see, and delete, the rows
+ * that the other one adds.  Waits as long as lock_timeout says.
+ */
+extern void bi_replaced_lock(const BiJob *job);
+
+/* Finds those of the job's n values whose rows a later job of its pipeline has replaced.  Fills
+ * overtaken, which has place for n, and returns how many there are. */
+extern int	bi_replaced_overtaken(const BiJob *job, const pg_uuid_t *values, int n,
+								  pg_uuid_t *overtaken);
 
 extern BiReplacings *bi_replaced_begin(const BiReplaced *values, const List *columns);
 

@@ -68,6 +68,7 @@ bi_restore_open(const BiJob *job)
 	BiRestore  *restore = palloc0(sizeof(BiRestore));
 
 	restore->job = job;
+	bi_replaced_lock(job);
 	restore->target = bi_aim_open(job);
 	restore->rows.relid = restore->target->relid;
 	restore->rows.role = bi_owner_writer(job->owner, restore->target->relid, true);

@@ -336,6 +336,8 @@ write_once(BiWriteback *wb, const char *sql, BiResult **results, int n, int lock
 	int			level = bi_steady_begin();
 	int			missing = 0;
 
+	if (sql == wb->insert)
+		found = bi_addition_check(found);
 	for (int64 i = 0; i < found; i++)
 		note_written(wb, sql, results[bi_sql_int8(i, 1) - 1], i);
 	bi_steady_end(level);

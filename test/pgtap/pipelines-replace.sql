@@ -146,7 +146,36 @@ SELECT batch_refresh('lines', force => true) \g /dev/null
 CALL batch_work('60 s');
 SELECT is(pieces(), '0:2,4,5 1:1,3,6', 'rows that move to another document');
 SELECT is(batch_refresh('lines'), NULL, '… once');
+-- what is remembered of rows goes, but the later job has replaced the value all the same
+TRUNCATE line, piece;
+INSERT INTO line VALUES (1, 1, '[[sim:say=first]]'), (2, 1, '[[sim:say=first]]');
+ALTER TABLE piece ADD CONSTRAINT c CHECK (chunk <> 'first');
+SELECT batch_refresh('lines', force => true) AS first \gset
+CALL batch_work('60 s');
+ALTER TABLE piece DROP CONSTRAINT c;
+UPDATE line SET body = '[[sim:say=second]]';
+SELECT batch_refresh('lines', force => true) AS second \gset
+CALL batch_work('60 s');
+CREATE FUNCTION chunks() RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(chunk, ' ' ORDER BY n) FROM piece $$;
+SELECT is(chunks(), 'second second', 'a value that a job has failed to write, and a later one not');
+SELECT is(batch_forget('lines', '{1,2}'), 2::bigint, '… its rows are forgotten');
+SELECT batch_rewrite(:first) \g /dev/null
+CALL batch_work('60 s');
+SELECT is(chunks(), 'second second', '… the older job does not overwrite it');
+UPDATE line SET body = '[[sim:status=400]]' WHERE id = 2;
+SELECT batch_refresh('lines', force => true) \g /dev/null
+SELECT batch_rewrite(:first, '{stale}') \g /dev/null
+CALL batch_work('60 s');
+SELECT is(chunks(), 'second second', '… nor while a third one is open, which fails');
+SELECT batch_revert(:second) \g /dev/null
+SELECT batch_rewrite(:first, '{stale}') \g /dev/null
+CALL batch_work('60 s');
+SELECT is(chunks(), 'first first', '… but does once the later one is reverted');
+
 -- the other write modes
+TRUNCATE line;
+INSERT INTO line SELECT i, i % 2, 'line ' || i FROM generate_series(1, 6) i;
 CREATE TABLE word (word text PRIMARY KEY, meaning text);
 SELECT batch_create_pipeline('words', 'SELECT id, ''w'' || id AS word, body AS prompt FROM line',
     'openai', target => 'word', write_mode => 'upsert',

@@ -205,4 +205,33 @@ SELECT is(refused($$write_back => '{"body": "$"}', replace_by => 'doc'$$),
     'a column that is not filled');
 INSERT INTO part VALUES (NULL, 1, 'x');
 SELECT throws_ok('SELECT submitted()', '22004', NULL, 'a null');
+
+-- two jobs replace the same value at once, in two processes; the table has no key
+CREATE TABLE keyless (doc int, n int, body text);
+CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.2);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER linger AFTER INSERT ON keyless EXECUTE FUNCTION linger();
+CREATE ROLE replace_bob SUPERUSER;
+CREATE USER MAPPING FOR replace_bob SERVER openai OPTIONS (api_key 'sk-sim');
+CREATE FUNCTION ask_keyless(word text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT batch_submit(format('SELECT 1 AS doc, n, %L AS prompt FROM generate_series(1, 3) n',
+            '[[sim:say=' || word || ']]'),
+        'openai', key => 'n', target => 'keyless', write_mode => 'replace', replace_by => 'doc',
+        write_back => '{"doc": {"column": "doc"}, "n": {"column": "n"}, "body": "$"}') $$;
+INSERT INTO keyless VALUES (1, 0, 'old');
+SELECT ask_keyless('one') AS one \gset
+SET ROLE replace_bob;
+SELECT ask_keyless('two') AS two \gset
+RESET ROLE;
+SELECT sim.start('one', 'CALL batch_work(''60 s'')'), sim.start('two', 'CALL batch_work(''60 s'')');
+CALL sim.await(format('(SELECT sum(written) = 6 FROM batch_jobs WHERE job_id IN (%s, %s))', :one,
+    :two));
+SELECT sim.finish('one'), sim.finish('two');
+SELECT is((SELECT count(*) || ' ' || count(DISTINCT n) || ' ' || count(DISTINCT body)
+    FROM keyless), '3 3 1', 'of two jobs that replace a value at once, its rows are those of one');
 SELECT * FROM finish();
+DROP OWNED BY replace_bob CASCADE;
+DROP ROLE replace_bob;

@@ -326,16 +326,20 @@ SELECT is(with_rule(mode, rule),
 FROM (VALUES ('update', 'UPDATE TO @ DO INSTEAD NOTHING'),
           ('update', 'UPDATE TO @ WHERE OLD.id > 5 DO INSTEAD NOTHING'),
           ('insert', 'INSERT TO @ DO INSTEAD NOTHING'),
-          ('replace', 'INSERT TO @ DO INSTEAD NOTHING'),
-          ('replace', 'DELETE TO @ DO INSTEAD NOTHING')) v(mode, rule);
+          ('replace', 'INSERT TO @ DO INSTEAD NOTHING')) v(mode, rule);
 SELECT is(with_rule('upsert', rule),
     '0A000 | cannot write back to "base" | It has a rule for INSERT or UPDATE, and PostgreSQL has '
     'no INSERT … ON CONFLICT for such tables.', format('upsert: %s is refused', rule))
 FROM (VALUES ('INSERT TO @ DO ALSO NOTHING'), ('UPDATE TO @ DO ALSO NOTHING')) v(rule);
+SELECT is(with_rule('replace', rule),
+    '0A000 | cannot write back to "base" | It has a rule for DELETE, and PostgreSQL cannot return '
+    'what such a DELETE has deleted.', format('replace: %s is refused', rule))
+FROM (VALUES ('DELETE TO @ DO INSTEAD NOTHING'), ('DELETE TO @ DO ALSO NOTHING')) v(rule);
 SELECT is(with_rule(mode, rule), 'taken', format('%s: %s is taken', mode, rule))
 FROM (VALUES ('update', 'INSERT TO @ DO INSTEAD NOTHING'),
           ('update', 'UPDATE TO @ DO ALSO NOTHING'),
           ('insert', 'UPDATE TO @ DO INSTEAD NOTHING'),
+          ('insert', 'INSERT TO @ DO ALSO NOTHING'),
           ('upsert', 'DELETE TO @ DO INSTEAD NOTHING')) v(mode, rule);
 -- a rule that is made later, while no cancelled job has the row
 CALL batch_work('60 s');

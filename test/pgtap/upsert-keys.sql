@@ -81,4 +81,24 @@ SELECT batch_submit($$SELECT id, k, 'a' AS prompt FROM (VALUES (1, 1.001), (2, 1
 CALL batch_work('60 s');
 SELECT is((SELECT string_agg(k || ' ' || n, ', ' ORDER BY k, n) FROM rounded),
     '1.00 1, 1.00 2, 2.00 0, 3.00 3', '… values that are replaced');
+
+-- a trigger makes other keys of them
+CREATE TABLE lowered (k text PRIMARY KEY, v text);
+CREATE FUNCTION lower_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.k := lower(NEW.k);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER l BEFORE INSERT ON lowered FOR EACH ROW EXECUTE FUNCTION lower_key();
+INSERT INTO lowered VALUES ('a', 'old');
+SELECT batch_submit($$SELECT * FROM (VALUES (1, 'A', '[[sim:say=one]]'),
+    (2, 'B', '[[sim:say=two]]'), (3, 'C', '[[sim:say=three]]')) v(id, k, prompt)$$, 'openai',
+    key => 'id', target => 'lowered', write_mode => 'upsert',
+    write_back => '{"k": {"column": "k"}, "v": "$"}') AS job \gset
+CALL batch_work('60 s');
+SELECT is((SELECT string_agg(k || v, ' ' ORDER BY k) FROM lowered), 'aold btwo cthree',
+    'keys that a trigger changes: new ones are added');
+SELECT is(states(:job), '1 target_missing, 2 written, 3 written', '… and told to be');
+SELECT is(batch_revert(:job), 2::bigint, '… so that they can be taken back');
+SELECT is((SELECT string_agg(k || v, ' ') FROM lowered), 'aold', '… which they are');
 SELECT * FROM finish();

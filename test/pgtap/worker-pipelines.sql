@@ -93,6 +93,14 @@ SELECT is(batchinf.next_time('2026-01-01 03:00+00', '1 hour', 'UTC', '2026-01-05
     'what was missed while the server was down is made up once');
 SELECT is(batchinf.next_time('2026-01-10 03:00+00', '1 month', 'UTC', '2026-01-12 03:10+00'),
     '2026-02-10 03:00+00'::timestamptz, 'months');
+SELECT is(batchinf.next_time('2026-10-25 01:58+02', '5 minutes', 'Europe/Berlin',
+    '2026-10-25 01:59+02'), '2026-10-25 02:03+02', 'the hour that clocks repeat: every 5 minutes');
+SELECT is(batchinf.next_time('2026-10-25 02:58+02', '5 minutes', 'Europe/Berlin',
+    '2026-10-25 02:59+02'), '2026-10-25 02:03+01', '… also of the second time');
+SELECT is(batchinf.next_time('2026-10-25 01:30+02', '1 hour', 'Europe/Berlin',
+    '2026-10-25 01:31+02'), '2026-10-25 02:30+02', '… every hour');
+SELECT is(batchinf.next_time('2026-10-24 14:30+02', '12 hours', 'Europe/Berlin',
+    '2026-10-25 02:31+01'), '2026-10-25 14:30+01', '… every 12 hours: the hour stays');
 SELECT is(batchinf.next_time(NULL, NULL, 'UTC', now()), NULL, 'without "every" there is no time');
 
 -- without a worker

@@ -4,7 +4,8 @@
  * Answers of such a job are stored when they come, and written later, from the tables.  Several
  * values with few answers are written by one try; if it fails each of them has its own.  A value is
  * written in a subtransaction of its own, piece after piece, so that memory stays bounded: its
- * old rows are deleted with the first piece.  If one row of it fails, its old rows stay.
+ * old rows are deleted with the first piece.  If one row of it fails, its old rows stay.  One
+ * transaction at a time replaces rows of a table.
  *
  * An old job of a pipeline may write once more, by batch_retry or batch_rewrite.  A value that a
  * later job has replaced since then is stale.
@@ -264,9 +265,11 @@ static void
 open_phase(void *arg)
 {
 	Swap	   *swap = arg;
+	const BiJob *job = swap->task.step->job;
 	MemoryContext old = MemoryContextSwitchTo(swap->cxt);
 
-	swap->writing.wb = bi_writeback_open(swap->task.step->job);
+	bi_replaced_lock(job);
+	swap->writing.wb = bi_writeback_open(job);
 	MemoryContextSwitchTo(old);
 }
 
@@ -287,7 +290,7 @@ leave_overtaken(Swap *swap, BiReplaced *values)
 	int			left = 0;
 
 	stale.values = palloc(sizeof(pg_uuid_t) * values->nvalues);
-	stale.nvalues = bi_pipeline_overtaken(swap->task.step->job, values->values, values->nvalues,
+	stale.nvalues = bi_replaced_overtaken(swap->task.step->job, values->values, values->nvalues,
 										  stale.values);
 	if (stale.nvalues == 0)
 		return;
@@ -317,17 +320,19 @@ bi_swap_write(BiStep *step, BiWorkspace *space, BiResult *results)
 	};
 	ErrorData  *error;
 
-	if (values->nvalues > 0)
-		leave_overtaken(&swap, values);
 	if (values->nvalues == 0)
-		return swap.is_settled;
+		return false;
 	swap.piece.group_cxt = AllocSetContextCreate(space->group_cxt, "batchinf swap",
 												 ALLOCSET_DEFAULT_SIZES);
 	bi_writing_begin(&swap.writing);
 	error = bi_xact_try(open_phase, &swap);
 	if (error)
+	{
 		note_value(&swap, values, error);
-	else if (values->nvalues == 1 || bi_xact_try(swap_phase, &swap) != NULL)
+		return swap.is_settled;
+	}
+	leave_overtaken(&swap, values);
+	if (values->nvalues == 1 || (values->nvalues > 1 && bi_xact_try(swap_phase, &swap) != NULL))
 		swap_each(&swap, values);
 	return swap.is_settled;
 }
