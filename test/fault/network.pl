@@ -161,7 +161,7 @@ my $cluster = Cluster->new(
     'main',
     "shared_preload_libraries = 'batchinf'",
     'batchinf.max_visits = 10',
-    "batchinf.stall_timeout = '3s'",
+    "batchinf.stall_timeout = '8s'",    # a busy machine needs seconds for a reply
     "batchinf.connect_timeout = '5s'",
     "batchinf.settle_time = '2s'",
     "batchinf.ca_file = '$tls[0]{cert}'",
