@@ -241,6 +241,9 @@ bi_retry_begin(const BiJob *job, Datum outcomes)
 	/* The job first, then its chunks in their order: nobody else locks them so long. */
 	bi_job_lock(job->id);
 	bi_keep_require(job->id, BI_KEPT_INPUTS, "retry");
+	/* A value is written whole: with the outputs of its records that have succeeded before. */
+	if (job->spec.write_mode == BI_WRITE_MODE_REPLACE)
+		bi_keep_require(job->id, BI_KEPT_RESULTS, "retry");
 	search = take_rows(job, outcomes);
 	n = bi_sql_run("SELECT DISTINCT r.chunk_id FROM batchinf.record r JOIN batchinf.result s"
 				   " ON s.job_id = r.job_id AND s.seq = r.seq AND s.attempt = r.attempt"

@@ -487,4 +487,30 @@ RESET ROLE;
 
 DROP OWNED BY keep_ann, keep_bob, keep_monitor, keep_member;
 DROP ROLE keep_ann, keep_bob, keep_monitor, keep_member;
+-- A replace whose results go before its inputs
+SELECT sim.server('swap');
+SET batchinf.keep_results = '0';
+SET batchinf.keep_inputs = '-1';
+CREATE TABLE swapped (doc int, n int, body text);
+SELECT batch_submit($$SELECT 1 AS doc, n, CASE n WHEN 1 THEN 'one' ELSE '[[sim:status=400]]' END
+    AS prompt FROM generate_series(1, 2) n$$, 'swap', key => 'n', target => 'swapped',
+    write_mode => 'replace', replace_by => 'doc',
+    write_back => '{"doc": {"column": "doc"}, "n": {"column": "n"}, "body": "$"}') AS swap \gset
+SELECT sim.work_until('(SELECT results_next IS NULL FROM batchinf.job WHERE job_id = ' || :swap
+                      || ')');
+SELECT throws_ok(format('SELECT batch_retry(%s)', :swap), '55000',
+    format('cannot retry batch job %s: its results are removed', :swap),
+    'batch_retry of a replace, whose values need the results that are there');
+SELECT is((SELECT string_agg(write_state, ' ') FROM batch_records WHERE job_id = :swap),
+    'incomplete', '… which stays incomplete');
+-- removed by other hands meanwhile
+UPDATE batchinf.job SET results_removed_at = NULL WHERE job_id = :swap;
+UPDATE batchinf.record SET input = 'two' WHERE job_id = :swap AND input LIKE '%status%';
+SELECT batch_retry(:swap) \g /dev/null
+SET batchinf.keep_results = '-1';
+CALL batch_work('60 s');
+SELECT is((SELECT string_agg(DISTINCT write_state || ': ' || write_error, ' ') FROM batch_records
+    WHERE job_id = :swap), 'write_failed: the output is removed', '… whatever was removed');
+RESET batchinf.keep_results;
+RESET batchinf.keep_inputs;
 SELECT * FROM finish();

@@ -97,6 +97,10 @@ static void
 find_output(Swap *swap, BiResult *result)
 {
 	swap->is_overdue |= result->overdue;
+	if (result->answer.output == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("the output is removed")));
 	if (bi_writeback_must_find(swap->writing.wb, result))
 		bi_write_find(&swap->writing, result);
 	if (result->write_error)
