@@ -19,6 +19,8 @@
 #include "intake/argument.h"
 #include "intake/draw.h"
 #include "intake/enroll.h"
+#include "intake/purse.h"
+#include "intake/weigh.h"
 #include "provider/registry.h"
 #include "store/sql.h"
 #include "utils/builtins.h"
@@ -205,6 +207,20 @@ list_asks(Preview *preview, BiAsk *asks)
 	return n;
 }
 
+/* Raises an error if the job's max_cost, or a budget that refuses, leaves too little for these
+ * requests.  Nothing of what they cost is stored, so no budget counts it afterwards. */
+static void
+check_purse(Preview *preview, const BiAsk *asks, int n)
+{
+	BiWeigh		weigh = bi_weigh_of(&preview->job.spec);
+	BiChunk		chunk = {.records = n};
+	BiPlanned	planned = {.records = n, .chunks = list_make1(&chunk)};
+
+	for (int i = 0; i < n; i++)
+		chunk.tokens += bi_weigh_tokens(&weigh, asks[i].input);
+	bi_purse_check(&preview->job, &planned);
+}
+
 /* Returns the secret of the user mapping. */
 static char *
 read_secret(Preview *preview, const BiProvider *provider)
@@ -239,6 +255,7 @@ run(Preview *preview, const BiProvider *provider, const Wish *wish)
 	give_ready(preview);
 	if (n == 0)
 		return;
+	check_purse(preview, asks, n);
 	asking.secret = read_secret(preview, provider);
 	direct.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wish->timeout_ms);
 	bi_ask(&asking, asks, n);

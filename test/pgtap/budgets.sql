@@ -187,6 +187,17 @@ SELECT is(named(5) || named(6),
     format('of budget %s (server s, a day), 0.5 US dollars, 0 are spent and 0 reserved; it needs '
         '0.6: batch_submit refuses it', :b), 'batch_estimate names a budget that is too small');
 SELECT is(said(6, 100), said(6), 'max_cost raises no budget');
+CREATE FUNCTION preview(n int, max_cost numeric DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT string_agg(DISTINCT outcome, ' ') FROM batch_preview(rows(n), server => 's',
+        max_cost => max_cost, params => '{"max_completion_tokens": 100}', sample => 10));
+EXCEPTION WHEN configuration_limit_exceeded THEN
+    RETURN sqlerrm;
+END $$;
+SELECT is(preview(5), 'succeeded', 'a preview within the budget');
+SELECT matches(preview(6), '^batch job may cost more than budget ', '… and above it: not sent');
+SELECT is(preview(1, 0.01), 'batch job may cost more than max_cost leaves', '… above max_cost');
+SELECT is((sim.ledger() ->> 'realtime_requests')::int, 5, '… which nobody was asked for');
 SELECT batch_set_budget(0.5, 'day', server => 's', on_exceed => 'warn') AS b \gset
 SELECT is(said(6), 'ok', 'a budget that warns takes it');
 SELECT matches(named(6), 'it needs 0.6: batch_submit warns$', '… which batch_estimate tells');
