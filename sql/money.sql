@@ -756,7 +756,8 @@ BEGIN ATOMIC
                CASE WHEN g.no_worker IS NULL THEN 'batch' ELSE 'unknown' END,
                pg_catalog.concat_ws(
                    '; ',
-                   COALESCE('no background worker works here: ' || g.no_worker,
+                   COALESCE('no background worker works here: '
+                                || pg_catalog.rtrim(g.no_worker, '.'),
                             'a background worker does the job'),
                    'the last look at a batch was ' || COALESCE(g.last_look, 'never'),
                    CASE WHEN g.listens THEN 'this session listens to the end of jobs'

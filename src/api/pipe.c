@@ -109,6 +109,23 @@ read_values(FunctionCallInfo fcinfo, BiValues *values)
 		INVALID(errmsg("a pipeline never sends what is in flight"));
 }
 
+/* Says that arguments of a pipeline have no effect: only the worker's refreshes look at them. */
+static void
+note_unscheduled(const char *name)
+{
+	BiArgs		args = {0};
+
+	bi_sql_arg_text(&args, name);
+	bi_sql_run("SELECT EXISTS (SELECT FROM batchinf.pipeline p WHERE p.name = $1"
+			   " AND p.every IS NULL AND (p.min_rows IS NOT NULL OR p.max_age IS NOT NULL))",
+			   &args);
+	if (bi_sql_bool(0, 1))
+		ereport(NOTICE,
+				(errmsg("\"min_rows\" and \"max_age\" of pipeline \"%s\" have no effect", name),
+				 errdetail("They count for the refreshes that argument \"every\" asks for."),
+				 errhint("Name \"every\" in batch_alter_pipeline.")));
+}
+
 /* Create and alter */
 
 /* Stores a version of a pipeline with these arguments and the session's settings. */
@@ -169,6 +186,7 @@ batchinf_create_pipeline(PG_FUNCTION_ARGS)
 	check_schedule(fcinfo, name);
 	insert_version(insert_pipeline(fcinfo, name), 1, bi_stored_text(values));
 	bi_refresh_check(bi_pipeline_require(name));
+	note_unscheduled(name);
 	bi_sql_finish();
 	bi_wake_at_commit();
 	PG_RETURN_INT32(1);
@@ -293,6 +311,7 @@ batchinf_alter_pipeline(PG_FUNCTION_ARGS)
 	version = store_next(fcinfo, old, values);
 	pipeline = bi_pipeline_require(old->name);
 	bi_refresh_check(pipeline);
+	note_unscheduled(pipeline->name);
 	if (resend)
 		mark_resend(pipeline->id);
 	else if (is_any_given(values))

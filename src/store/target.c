@@ -122,6 +122,32 @@ bi_target_primary_key(Oid relid)
 	return names;
 }
 
+/* Returns the collation of the index's column with that number, from 0. */
+static Oid
+collation_of(HeapTuple index, int i)
+{
+	bool		isnull;
+	Datum		collations = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indcollation,
+											 &isnull);
+
+	Assert(!isnull);
+	return ((oidvector *) DatumGetPointer(collations))->values[i];
+}
+
+/* True if the same texts are equal by the collation of an index and by that of the column, by which
+ * rows are found.  So it is for all deterministic ones. */
+static bool
+is_same_equality(Oid collation, Oid relid, AttrNumber column)
+{
+	Oid			type;
+	Oid			own;
+	int32		typmod;
+
+	get_atttypetypmodcoll(relid, column, &type, &typmod, &own);
+	return collation == own || !OidIsValid(collation) || !OidIsValid(own) ||
+		(get_collation_isdeterministic(collation) && get_collation_isdeterministic(own));
+}
+
 /* True if the index is unique on exactly the key's columns, and an upsert can use it. */
 static bool
 is_arbiter(const BiTarget *target, Oid index)
@@ -140,13 +166,14 @@ is_arbiter(const BiTarget *target, Oid index)
 		heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
 	for (int i = 0; is && i < form->indnkeyatts; i++)
 	{
-		const char *name = get_attname(target->relid, form->indkey.values[i], false);
+		AttrNumber	column = form->indkey.values[i];
+		const char *name = get_attname(target->relid, column, false);
 		bool		found = false;
 		ListCell   *cell;
 
 		foreach(cell, target->keys)
 			found |= strcmp(((BiTargetColumn *) lfirst(cell))->name, name) == 0;
-		is = found;
+		is = found && is_same_equality(collation_of(tuple, i), target->relid, column);
 	}
 	ReleaseSysCache(tuple);
 	return is;

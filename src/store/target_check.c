@@ -224,7 +224,8 @@ check_mode(const BiTarget *target)
 						 errmsg("table %s has no unique index on the columns of argument"
 								" \"conflict\"", target->name),
 						 errdetail("An upsert needs one on exactly these columns, without a WHERE,"
-								   " that is neither deferrable nor NULLS NOT DISTINCT.")));
+								   " that is neither deferrable nor NULLS NOT DISTINCT, and for"
+								   " whose collation the same keys are equal.")));
 			break;
 		case BI_WRITE_MODE_REPLACE:
 			check_keys_filled(target, "replace_by");

@@ -337,6 +337,14 @@ SELECT is(refreshed('bare'), 'nothing', '… sends nothing twice');
 CALL batch_work('60 s');
 SELECT is(refreshed('bare'), 'nothing', '… and knows its answers');
 
+-- arguments that only the worker's refreshes look at
+SELECT matches(sim.psql($$SELECT batch_create_pipeline('idle', 'SELECT id, body FROM tickets',
+        'openai', prompt => '{{body}}', min_rows => 5)$$),
+    'NOTICE:  "min_rows" and "max_age" of pipeline "idle" have no effect',
+    'min_rows without every has no effect, which is told');
+SELECT is(sim.psql($$SELECT batch_alter_pipeline('idle', every => '1 day')$$), '2',
+    '… until it has both');
+
 --
 -- A restored or copied database
 --

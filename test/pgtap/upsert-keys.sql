@@ -61,6 +61,17 @@ SELECT batch_submit($$SELECT * FROM (VALUES (1, 'A', '[[sim:say=one]]'),
 CALL batch_work('60 s');
 SELECT is(states(:job) || (SELECT string_agg((k || v) COLLATE "C", ' ') FROM word),
     'A write_failed, a writtenatwo', 'of keys that are equal for their collation one counts');
+-- … and for that of another index only: rows are found by the column's
+CREATE TABLE other_index (k text, v text);
+CREATE UNIQUE INDEX ON other_index (k COLLATE "Any ""case");
+SELECT throws_ok($$SELECT batch_submit('SELECT 1 AS k, ''a'' AS prompt', 'openai',
+    target => 'other_index', write_mode => 'upsert', conflict => 'k',
+    write_back => '{"k": {"column": "k"}, "v": "$"}')$$, '42P10', NULL,
+    'an index for which other keys are equal');
+CREATE UNIQUE INDEX ON other_index (k COLLATE "C");
+SELECT isnt(batch_submit('SELECT 1 AS k, ''a'' AS prompt', 'openai', target => 'other_index',
+    write_mode => 'upsert', conflict => 'k', write_back => '{"k": {"column": "k"}, "v": "$"}'),
+    NULL, '… but not one for which the same are');
 
 -- equal once the column has rounded them
 CREATE TABLE price (k numeric(5, 2) PRIMARY KEY, v text);
