@@ -241,6 +241,73 @@ arg_results(BiArgs *args, const BiResult *const *results, int n)
 	arg_bools(args, results, n, offsetof(BiResult, is_wasted));
 }
 
+/*
+ * The statement that inserts results, counts them and writes the ledger; booked: its rows by the
+ * models that are paid.
+ *
+ * It locks the chunk first.  If its job is being deleted, either the DELETE waits and its trigger
+ * sees these rows, or no chunk is found and nothing is inserted.
+ */
+#define INSERT_RESULTS(booked) \
+	"WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id," \
+	"   outcome, retryable, output, output_json, finish_reason, model," \
+	"   input_tokens, cached_tokens, output_tokens, error_code, error, request_id," \
+	"   write_state, write_error, reasoning, items, items_failed," \
+	"   old, print, cache_write_tokens, cache_write_1h_tokens, cost, realtime_cost," \
+	"   wasted)" \
+	"  SELECT $1, u.seq, $3, $2," \
+	"   u.outcome, u.retryable, u.output, u.output_json, u.finish_reason, u.model," \
+	"   u.input_tokens, u.cached_tokens, u.output_tokens, u.error_code, u.error," \
+	"   u.request_id, u.write_state, u.write_error, u.reasoning, u.items," \
+	"   u.items_failed, u.old, u.print, u.cache_write_tokens, u.cache_write_1h_tokens," \
+	"   u.cost, u.realtime_cost, u.wasted" \
+	"  FROM unnest($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18," \
+	"   $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)" \
+	"   AS u(seq, outcome, retryable, output, output_json, finish_reason, model," \
+	"   input_tokens, cached_tokens, output_tokens," \
+	"   error_code, error, request_id, write_state, write_error, reasoning, items," \
+	"   items_failed, old, print, cache_write_tokens, cache_write_1h_tokens, cost," \
+	"   realtime_cost, wasted)," \
+	"  (SELECT FROM batchinf.chunk c WHERE c.chunk_id = $2 FOR NO KEY UPDATE) c" \
+	"  ON CONFLICT (job_id, seq, attempt) DO NOTHING" \
+	"  RETURNING seq, outcome, retryable, input_tokens, cached_tokens," \
+	"   cache_write_tokens, cache_write_1h_tokens, output_tokens, cost, realtime_cost," \
+	"   wasted, write_state)," \
+	" spent AS (" BI_SPEND_INSERT("$1", "$2", BI_COUNTS_MONEY_COLUMNS, \
+									 BI_COUNTS_MONEY_VALUES, booked) ")," \
+	" n AS (SELECT count(*) AS n," BI_COUNTS_MONEY "," \
+	"  count(*) FILTER (WHERE write_state = 'waiting') AS write_waiting," \
+	BI_COUNTS_OUTCOMES("NOT (retryable AND $4)") "," BI_COUNTS_ANSWERS "," \
+	BI_COUNTS_WRITES " FROM ins)" \
+	" UPDATE batchinf.chunk c SET" BI_COUNTS_ADD_OUTCOMES "," BI_COUNTS_ADD_ANSWERS "," \
+	BI_COUNTS_ADD_WRITES "," BI_COUNTS_ADD_MONEY "," \
+	"  write_waiting = c.write_waiting + n.write_waiting," \
+	"  write_at = CASE WHEN n.write_waiting > 0" \
+	"   THEN LEAST(c.write_at, now() + interval '1 second') ELSE c.write_at END" \
+	" FROM n WHERE c.chunk_id = $2 RETURNING n.n"
+
+/* All have the same model, $30, as they mostly do; or each has its own. */
+#define BOOKED_AS_ONE \
+	"(SELECT $30 AS model, count(*) AS n," BI_COUNTS_MONEY " FROM ins HAVING count(*) > 0) g"
+#define BOOKED_EACH \
+	"(SELECT b.model, count(*) AS n," BI_COUNTS_MONEY " FROM ins" \
+	" JOIN unnest($5, $30) b(seq, model) ON b.seq = ins.seq GROUP BY b.model) g"
+
+static bool
+is_same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool
+is_booked_as_one(const BiResult *const *results, int n)
+{
+	for (int i = 1; i < n; i++)
+		if (!is_same(results[i]->booked_as, results[0]->booked_as))
+			return false;
+	return true;
+}
+
 bool
 bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 {
@@ -259,48 +326,16 @@ bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 	bi_sql_arg_int4(&args, chunk->attempt);
 	bi_sql_arg_bool(&args, chunk->attempts_left > 0);
 	arg_results(&args, fresh, nfresh);
-	arg_texts(&args, fresh, nfresh, offsetof(BiResult, booked_as));
-	updated = bi_sql_run("WITH ins AS (INSERT INTO batchinf.result (job_id, seq, attempt, chunk_id,"
-			   "   outcome, retryable, output, output_json, finish_reason, model,"
-			   "   input_tokens, cached_tokens, output_tokens, error_code, error, request_id,"
-			   "   write_state, write_error, reasoning, items, items_failed,"
-			   "   old, print, cache_write_tokens, cache_write_1h_tokens, cost, realtime_cost,"
-			   "   wasted)"
-			   "  SELECT $1, u.seq, $3, $2,"
-			   "   u.outcome, u.retryable, u.output, u.output_json, u.finish_reason, u.model,"
-			   "   u.input_tokens, u.cached_tokens, u.output_tokens, u.error_code, u.error,"
-			   "   u.request_id, u.write_state, u.write_error, u.reasoning, u.items,"
-			   "   u.items_failed, u.old, u.print, u.cache_write_tokens, u.cache_write_1h_tokens,"
-			   "   u.cost, u.realtime_cost, u.wasted"
-			   "  FROM unnest($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-			   "   $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)"
-			   "   AS u(seq, outcome, retryable, output, output_json, finish_reason, model,"
-			   "   input_tokens, cached_tokens, output_tokens,"
-			   "   error_code, error, request_id, write_state, write_error, reasoning, items,"
-			   "   items_failed, old, print, cache_write_tokens, cache_write_1h_tokens, cost,"
-			   "   realtime_cost, wasted),"
-			   /* Lock the chunk first.  If its job is being deleted, either the DELETE waits and
-				* its trigger sees these rows, or no chunk is found and nothing is inserted. */
-			   "  (SELECT FROM batchinf.chunk c WHERE c.chunk_id = $2 FOR NO KEY UPDATE) c"
-			   "  ON CONFLICT (job_id, seq, attempt) DO NOTHING"
-			   "  RETURNING seq, outcome, retryable, input_tokens, cached_tokens,"
-			   "   cache_write_tokens, cache_write_1h_tokens, output_tokens, cost, realtime_cost,"
-			   "   wasted, write_state),"
-			   " spent AS (" BI_SPEND_INSERT("$1", "$2", BI_COUNTS_MONEY_COLUMNS,
-											 BI_COUNTS_MONEY_VALUES,
-											 "(SELECT b.model, count(*) AS n," BI_COUNTS_MONEY
-											 " FROM ins JOIN unnest($5, $30) b(seq, model)"
-											 "  ON b.seq = ins.seq GROUP BY b.model) g") "),"
-			   " n AS (SELECT count(*) AS n," BI_COUNTS_MONEY ","
-			   "  count(*) FILTER (WHERE write_state = 'waiting') AS write_waiting,"
-			   BI_COUNTS_OUTCOMES("NOT (retryable AND $4)") "," BI_COUNTS_ANSWERS ","
-			   BI_COUNTS_WRITES " FROM ins)"
-			   " UPDATE batchinf.chunk c SET" BI_COUNTS_ADD_OUTCOMES "," BI_COUNTS_ADD_ANSWERS ","
-			   BI_COUNTS_ADD_WRITES "," BI_COUNTS_ADD_MONEY ","
-			   "  write_waiting = c.write_waiting + n.write_waiting,"
-			   "  write_at = CASE WHEN n.write_waiting > 0"
-			   "   THEN LEAST(c.write_at, now() + interval '1 second') ELSE c.write_at END"
-			   " FROM n WHERE c.chunk_id = $2 RETURNING n.n", &args);
+	if (is_booked_as_one(fresh, nfresh))
+	{
+		bi_sql_arg_text(&args, fresh[0]->booked_as);
+		updated = bi_sql_rerun(INSERT_RESULTS(BOOKED_AS_ONE), &args);
+	}
+	else
+	{
+		arg_texts(&args, fresh, nfresh, offsetof(BiResult, booked_as));
+		updated = bi_sql_run(INSERT_RESULTS(BOOKED_EACH), &args);
+	}
 	return updated > 0 && bi_sql_int8(0, 1) == nfresh;
 }
 
