@@ -10,6 +10,7 @@
 #include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "store/counts.h"
+#include "store/members.h"
 #include "store/result.h"
 #include "store/spend.h"
 #include "store/sql.h"
@@ -69,89 +70,20 @@ bi_result_lookup(MemoryContext cxt, const BiChunk *chunk, BiResult *results, int
 	}
 }
 
-/* One member of n results, as an array argument of a statement. */
-typedef struct Column
-{
-	Datum	   *values;
-	bool	   *nulls;
-} Column;
-
-static Column
-new_column(int n)
-{
-	Column		column;
-
-	column.values = palloc0(sizeof(Datum) * (n + 1));
-	column.nulls = palloc0(sizeof(bool) * (n + 1));
-	return column;
-}
-
-/* Adds words, of which a NULL is NULL. */
-static void
-arg_words(BiArgs *args, const char *const *words, int n)
-{
-	Column		column = new_column(n);
-
-	for (int i = 0; i < n; i++)
-	{
-		column.nulls[i] = words[i] == NULL;
-		if (words[i])
-			column.values[i] = CStringGetTextDatum(words[i]);
-	}
-	bi_sql_arg_array(args, TEXTOID, column.values, column.nulls, n);
-}
-
-/* Adds the texts at an offset of each result. */
-static void
-arg_texts(BiArgs *args, const BiResult *const *results, int n, size_t offset)
-{
-	const char **texts = palloc(sizeof(char *) * (n + 1));
-
-	for (int i = 0; i < n; i++)
-		texts[i] = *(const char *const *) ((const char *) results[i] + offset);
-	arg_words(args, texts, n);
-}
-
-/* Adds the numbers at an offset of each result; a negative one is unknown, and NULL. */
-static void
-arg_int8s(BiArgs *args, const BiResult *const *results, int n, size_t offset)
-{
-	Column		column = new_column(n);
-
-	for (int i = 0; i < n; i++)
-	{
-		int64		value = *(const int64 *) ((const char *) results[i] + offset);
-
-		column.nulls[i] = value < 0;
-		column.values[i] = Int64GetDatum(value);
-	}
-	bi_sql_arg_array(args, INT8OID, column.values, column.nulls, n);
-}
-
 /* Adds the numbers of items at an offset of each result; NULL for one that is not written item by
  * item. */
 static void
 arg_items(BiArgs *args, const BiResult *const *results, int n, size_t offset)
 {
-	Column		column = new_column(n);
+	Datum	   *values = palloc(sizeof(Datum) * (n + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (n + 1));
 
 	for (int i = 0; i < n; i++)
 	{
-		column.nulls[i] = results[i]->items == NULL;
-		column.values[i] = Int32GetDatum(*(const int *) ((const char *) results[i] + offset));
+		nulls[i] = results[i]->items == NULL;
+		values[i] = Int32GetDatum(*(const int *) ((const char *) results[i] + offset));
 	}
-	bi_sql_arg_array(args, INT4OID, column.values, column.nulls, n);
-}
-
-/* Adds the flags at an offset of each result. */
-static void
-arg_bools(BiArgs *args, const BiResult *const *results, int n, size_t offset)
-{
-	Column		column = new_column(n);
-
-	for (int i = 0; i < n; i++)
-		column.values[i] = BoolGetDatum(*(const bool *) ((const char *) results[i] + offset));
-	bi_sql_arg_array(args, BOOLOID, column.values, NULL, n);
+	bi_sql_arg_array(args, INT4OID, values, nulls, n);
 }
 
 static void
@@ -161,7 +93,7 @@ arg_outcomes(BiArgs *args, const BiResult *const *results, int n)
 
 	for (int i = 0; i < n; i++)
 		words[i] = bi_outcome_name(results[i]->answer.outcome);
-	arg_words(args, words, n);
+	bi_member_words(args, words, n);
 }
 
 static void
@@ -171,7 +103,7 @@ arg_write_states(BiArgs *args, const BiResult *const *results, int n)
 
 	for (int i = 0; i < n; i++)
 		words[i] = bi_outcome_write_name(results[i]->write_state);
-	arg_words(args, words, n);
+	bi_member_words(args, words, n);
 }
 
 /* Adds the old values and the fingerprints of the rows that are written.  Those of rows that are
@@ -180,7 +112,8 @@ static void
 arg_old(BiArgs *args, const BiResult *const *results, int n)
 {
 	const char **old = palloc0(sizeof(char *) * (n + 1));
-	Column		prints = new_column(n);
+	Datum	   *prints = palloc(sizeof(Datum) * (n + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (n + 1));
 
 	for (int i = 0; i < n; i++)
 	{
@@ -188,57 +121,41 @@ arg_old(BiArgs *args, const BiResult *const *results, int n)
 			results[i]->row_key == NIL;
 
 		old[i] = is_here ? results[i]->old : NULL;
-		prints.nulls[i] = !is_here || results[i]->print == NULL;
-		prints.values[i] = PointerGetDatum(results[i]->print);
+		nulls[i] = !is_here || results[i]->print == NULL;
+		prints[i] = PointerGetDatum(results[i]->print);
 	}
-	arg_words(args, old, n);
-	bi_sql_arg_array(args, BYTEAOID, prints.values, prints.nulls, n);
-}
-
-/* Adds the amounts at an offset of each result. */
-static void
-arg_amounts(BiArgs *args, const BiResult *const *results, int n, size_t offset)
-{
-	Column		column = new_column(n);
-
-	for (int i = 0; i < n; i++)
-	{
-		Numeric		amount = *(const Numeric *) ((const char *) results[i] + offset);
-
-		column.nulls[i] = amount == NULL;
-		column.values[i] = NumericGetDatum(amount);
-	}
-	bi_sql_arg_array(args, NUMERICOID, column.values, column.nulls, n);
+	bi_member_words(args, old, n);
+	bi_sql_arg_array(args, BYTEAOID, prints, nulls, n);
 }
 
 /* Adds all that a row of batchinf.result takes from its answer and its write, as $5 to $28. */
 static void
 arg_results(BiArgs *args, const BiResult *const *results, int n)
 {
-	arg_int8s(args, results, n, offsetof(BiResult, seq));
+	bi_member_int8s(args, results, n, offsetof(BiResult, seq));
 	arg_outcomes(args, results, n);
-	arg_bools(args, results, n, offsetof(BiResult, answer.retryable));
-	arg_texts(args, results, n, offsetof(BiResult, answer.output));
-	arg_bools(args, results, n, offsetof(BiResult, answer.output_is_json));
-	arg_texts(args, results, n, offsetof(BiResult, answer.finish_reason));
-	arg_texts(args, results, n, offsetof(BiResult, answer.model));
-	arg_int8s(args, results, n, offsetof(BiResult, answer.input_tokens));
-	arg_int8s(args, results, n, offsetof(BiResult, answer.cached_tokens));
-	arg_int8s(args, results, n, offsetof(BiResult, answer.output_tokens));
-	arg_texts(args, results, n, offsetof(BiResult, answer.error_code));
-	arg_texts(args, results, n, offsetof(BiResult, answer.error));
-	arg_texts(args, results, n, offsetof(BiResult, answer.request_id));
+	bi_member_bools(args, results, n, offsetof(BiResult, answer.retryable));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.output));
+	bi_member_bools(args, results, n, offsetof(BiResult, answer.output_is_json));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.finish_reason));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.model));
+	bi_member_int8s(args, results, n, offsetof(BiResult, answer.input_tokens));
+	bi_member_int8s(args, results, n, offsetof(BiResult, answer.cached_tokens));
+	bi_member_int8s(args, results, n, offsetof(BiResult, answer.output_tokens));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.error_code));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.error));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.request_id));
 	arg_write_states(args, results, n);
-	arg_texts(args, results, n, offsetof(BiResult, write_error));
-	arg_texts(args, results, n, offsetof(BiResult, answer.reasoning));
+	bi_member_texts(args, results, n, offsetof(BiResult, write_error));
+	bi_member_texts(args, results, n, offsetof(BiResult, answer.reasoning));
 	arg_items(args, results, n, offsetof(BiResult, nitems));
 	arg_items(args, results, n, offsetof(BiResult, items_failed));
 	arg_old(args, results, n);
-	arg_int8s(args, results, n, offsetof(BiResult, answer.cache_write_tokens));
-	arg_int8s(args, results, n, offsetof(BiResult, answer.cache_write_1h_tokens));
-	arg_amounts(args, results, n, offsetof(BiResult, cost));
-	arg_amounts(args, results, n, offsetof(BiResult, realtime_cost));
-	arg_bools(args, results, n, offsetof(BiResult, is_wasted));
+	bi_member_int8s(args, results, n, offsetof(BiResult, answer.cache_write_tokens));
+	bi_member_int8s(args, results, n, offsetof(BiResult, answer.cache_write_1h_tokens));
+	bi_member_amounts(args, results, n, offsetof(BiResult, cost));
+	bi_member_amounts(args, results, n, offsetof(BiResult, realtime_cost));
+	bi_member_bools(args, results, n, offsetof(BiResult, is_wasted));
 }
 
 /*
@@ -333,7 +250,7 @@ bi_result_insert(const BiChunk *chunk, const BiResult *results, int n)
 	}
 	else
 	{
-		arg_texts(&args, fresh, nfresh, offsetof(BiResult, booked_as));
+		bi_member_texts(&args, fresh, nfresh, offsetof(BiResult, booked_as));
 		updated = bi_sql_run(INSERT_RESULTS(BOOKED_EACH), &args);
 	}
 	return updated > 0 && bi_sql_int8(0, 1) == nfresh;
@@ -353,11 +270,11 @@ bi_result_compare(const BiChunk *chunk, const BiResult *results, bool *differs, 
 	}
 	bi_sql_arg_int8(&args, chunk->job_id);
 	bi_sql_arg_int8(&args, chunk->id);
-	arg_int8s(&args, all, n, offsetof(BiResult, seq));
-	arg_texts(&args, all, n, offsetof(BiResult, answer.output));
-	arg_texts(&args, all, n, offsetof(BiResult, answer.request_id));
-	arg_int8s(&args, all, n, offsetof(BiResult, answer.input_tokens));
-	arg_int8s(&args, all, n, offsetof(BiResult, answer.output_tokens));
+	bi_member_int8s(&args, all, n, offsetof(BiResult, seq));
+	bi_member_texts(&args, all, n, offsetof(BiResult, answer.output));
+	bi_member_texts(&args, all, n, offsetof(BiResult, answer.request_id));
+	bi_member_int8s(&args, all, n, offsetof(BiResult, answer.input_tokens));
+	bi_member_int8s(&args, all, n, offsetof(BiResult, answer.output_tokens));
 	rows = bi_sql_run("SELECT u.i FROM unnest($3, $4, $5, $6, $7) WITH ORDINALITY"
 					  "  u(seq, output, request_id, input_tokens, output_tokens, i), LATERAL"
 					  " (SELECT s.* FROM batchinf.result s WHERE s.job_id = $1 AND s.seq = u.seq"
@@ -422,9 +339,9 @@ bi_result_rewritten(const BiChunk *chunk, const BiResult *results, int n, int64 
 	for (int i = 0; i < n; i++)
 		all[i] = &results[i];
 	bi_sql_arg_int8(&args, chunk->id);
-	arg_int8s(&args, all, n, offsetof(BiResult, seq));
+	bi_member_int8s(&args, all, n, offsetof(BiResult, seq));
 	arg_write_states(&args, all, n);
-	arg_texts(&args, all, n, offsetof(BiResult, write_error));
+	bi_member_texts(&args, all, n, offsetof(BiResult, write_error));
 	bi_sql_arg(&args, FLOAT8OID, Float8GetDatum(delay_ms / 1000.0), false);
 	arg_items(&args, all, n, offsetof(BiResult, nitems));
 	arg_items(&args, all, n, offsetof(BiResult, items_failed));

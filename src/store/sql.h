@@ -50,7 +50,7 @@ extern void bi_sql_finish(void);
 extern int64 bi_sql_run(const char *sql, const BiArgs *args);
 
 /*
- * The same for a statement that a visit runs at every look or for every chunk.  The session keeps
+ * The same for a statement that a visit runs at every look or for every group.  The session keeps
  * its plan, made for all values of the arguments: to plan such a statement costs several times
  * what it costs to run it.  The text must not contain values.
  */

@@ -156,10 +156,11 @@ bi_written_store(const BiJob *job, const BiResult *results, int n)
 	bi_sql_arg_array(&args, BYTEAOID, rows.print, NULL, rows.n);
 	bi_sql_arg_array(&args, BOOLOID, rows.added, NULL, rows.n);
 	bi_sql_arg_array(&args, TEXTOID, rows.old, rows.is_added, rows.n);
-	bi_sql_run("INSERT INTO batchinf.written (job_id, seq, item, row_id, key, print, added, old)"
-			   " SELECT $1, u.seq, u.item, u.row_id, u.key::text[], u.print, u.added, u.old"
-			   " FROM unnest($2, $3, $4, $5, $6, $7, $8)"
-			   " u(seq, item, row_id, key, print, added, old)", &args);
+	bi_sql_rerun("INSERT INTO batchinf.written"
+				 " (job_id, seq, item, row_id, key, print, added, old)"
+				 " SELECT $1, u.seq, u.item, u.row_id, u.key::text[], u.print, u.added, u.old"
+				 " FROM unnest($2, $3, $4, $5, $6, $7, $8)"
+				 " u(seq, item, row_id, key, print, added, old)", &args);
 }
 
 void
